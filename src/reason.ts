@@ -1,0 +1,69 @@
+// Every reason a decision can have: a stable word (for scripts), a text for the log, and what the person may read.
+// People get few distinct texts, none of which tells whether an account exists.
+
+export type Voice = 'none' | 'denied' | 'retry-later' | 'unavailable' | 'broken' | 'not-allowed' | 'reconnect'
+
+const spoken: Record<Voice, string> = {
+  none: '',
+  denied: 'Access denied. Check the token; if this is your first login on this host, connect once more with a new one.',
+  'retry-later': 'Too many failed attempts. Try again later.',
+  unavailable: 'The single sign-on portal cannot be reached right now. Try again in a moment.',
+  broken: 'This host cannot check your access right now. Tell its administrator.',
+  'not-allowed': 'Your organisation does not allow this access.',
+  reconnect: 'Your account on this host is ready now. Connect once more.',
+}
+
+const reasons = {
+  // auth
+  'token-accepted': ['the portal accepted the one-time token', 'none'],
+  'no-token': ['nothing was typed at the prompt', 'denied'],
+  'token-cut': ['the answer was 511 bytes or longer; pam_exec cuts there, so it cannot be believed', 'denied'],
+  'token-malformed': ['the answer holds bytes that no token has', 'denied'],
+  'token-rejected': ['the portal rejected the token', 'denied'],
+  'token-replayed': ['the token was used on this host before', 'denied'],
+  'token-of-another-user': ['the token belongs to another user', 'denied'],
+  'locked-out': ['too many failures from this user and source', 'retry-later'],
+  'unknown-to-sshd': ['sshd does not know the user, so the answer is its placeholder and not what was typed', 'denied'],
+  'newcomer-registered': ['the portal knows the user; the account is ready for the next connection', 'denied'],
+  'authorize-only': ['authorize_only is set: this host never authenticates anybody', 'denied'],
+  'bad-login-name': ['the user name is not one this program accepts', 'denied'],
+  // account and session
+  'portal-allowed': ['the portal allows the user on this host', 'none'],
+  'portal-denied': ['the portal denies the user on this host', 'not-allowed'],
+  'sudo-allowed': ['the portal allows sudo', 'none'],
+  'sudo-denied': ['the portal does not allow sudo', 'not-allowed'],
+  'root-exempt': ['root runs sudo; the portal is not asked', 'none'],
+  'key-accepted': ['the portal recognises the proven key', 'none'],
+  'key-denied': ['the portal does not accept the proven key for this user', 'not-allowed'],
+  'key-policy': ['the proven key is of a type or size this host refuses', 'not-allowed'],
+  'no-proof': ['sshd did not say what was proven (SSH_AUTH_INFO_0 is missing or unreadable)', 'broken'],
+  'session-opened': ['the session may begin', 'none'],
+  'session-closed': ['the session ended', 'none'],
+  'not-our-session': ['nothing to do for a session of this service', 'none'],
+  'account-impossible': ['the account cannot be made on this host', 'broken'],
+  // keys
+  'keys-listed': ['keys were found for the user', 'none'],
+  'no-keys': ['no keys are known for the user', 'none'],
+  // the portal or this host
+  'portal-unreachable': ['the portal gave no answer', 'unavailable'],
+  'portal-garbled': ['the portal answered something that is not its protocol', 'unavailable'],
+  'portal-refuses-host': ['the portal does not accept this host’s enrollment', 'broken'],
+  'portal-untrusted': ['the portal’s certificate or pin was refused', 'broken'],
+  'audit-unwritable': ['audit_required is set and no audit line could be written', 'broken'],
+  'deadline-passed': ['no verdict before the deadline', 'unavailable'],
+  fault: ['this program or its installation is broken', 'broken'],
+  // administration
+  done: ['done', 'none'],
+  'found-problems': ['something is wrong', 'none'],
+  'gave-up': ['the person or the portal ended it', 'none'],
+} as const satisfies Record<string, readonly [string, Voice]>
+
+export type Reason = keyof typeof reasons
+
+export const everyReason = Object.keys(reasons) as readonly Reason[]
+
+/** The text for the audit log. */
+export const auditText = (reason: Reason): string => reasons[reason][0]
+
+/** The one sentence the person may read; empty when nothing needs saying. */
+export const personText = (reason: Reason): string => spoken[reasons[reason][1]]

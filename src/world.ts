@@ -1,0 +1,104 @@
+// Everything taken from outside the program. modes/system.ts is the real one; tests hand over plain values.
+
+export type FileFacts = {
+  readonly kind: 'file' | 'directory' | 'symlink' | 'other'
+  readonly uid: number
+  readonly gid: number
+  /** Permission bits only, e.g. 0o600. */
+  readonly mode: number
+  readonly size: number
+  /** Epoch seconds, with fraction. */
+  readonly modifiedAt: number
+}
+
+export type TrustRules = {
+  /** Largest size accepted, in bytes. */
+  readonly limit: number
+  /** A secret may have no group or other permission bit at all; anything else may be readable but never writable by them. */
+  readonly secret: boolean
+}
+
+/**
+ * The disk. Paths are absolute. Every member throws a Fault that names the file, the cause and the remedy;
+ * a file that does not exist is `undefined` or `false`, never a Fault.
+ */
+export type Files = {
+  /** Content; refuses symbolic links in the last component and anything but a regular file. */
+  readonly read: (path: string, limit: number) => Uint8Array<ArrayBuffer> | undefined
+  /** As read, and the file and every parent directory must belong to root and be writable by nobody else. */
+  readonly readTrusted: (path: string, rules: TrustRules) => Uint8Array<ArrayBuffer> | undefined
+  /** Facts about the entry itself; a symbolic link is not followed. */
+  readonly stat: (path: string) => FileFacts | undefined
+  /** Names in a directory, or undefined when there is none. */
+  readonly list: (path: string) => readonly string[] | undefined
+  /** Temporary file, fsync, rename, fsync of the directory; owner and mode are set before the content. */
+  readonly writeAtomic: (path: string, data: Uint8Array | string, options: WriteOptions) => void
+  /** Creates with O_EXCL: true for the one caller that made it. */
+  readonly createExclusive: (path: string, data: string, mode: number) => boolean
+  /** One O_APPEND write; creates with this mode. Refuses a file that others may write. */
+  readonly append: (path: string, data: string, mode: number) => void
+  readonly remove: (path: string) => boolean
+  /** Makes the directory and its parents when missing, root-owned; refuses one that others own or may write. */
+  readonly makeDirectory: (path: string, mode: number) => void
+  /** Runs the work while holding flock(2) on this file, which dies with the process. Waits until the deadline, then a Fault. */
+  readonly withLock: <T>(path: string, work: () => T | Promise<T>) => Promise<T>
+  /** Makes a home directory from a skeleton, complete or not at all; false when it was there already. */
+  readonly makeHome: (home: HomeRequest) => boolean
+}
+
+export type WriteOptions = { readonly mode: number; readonly uid?: number; readonly gid?: number }
+
+export type HomeRequest = {
+  readonly path: string
+  readonly skeleton: string
+  readonly uid: number
+  readonly gid: number
+  readonly mode: number
+}
+
+export type Exit = { readonly code: number; readonly stdout: string; readonly stderr: string }
+
+export type Terminal = {
+  /** Columns, at least 20. */
+  readonly columns: number
+  readonly colour: boolean
+}
+
+export type TlsOptions = {
+  /** PEM of every certificate authority trusted for this request; exclusive. */
+  readonly ca: string
+  /** Lowest protocol version, 0x0303 for TLS 1.2 or 0x0304 for TLS 1.3. */
+  readonly minVersion: number
+  /** `sha256//…` pins of the server's public key (SPKI), empty when none is configured. */
+  readonly pins: readonly string[]
+}
+
+export type SyslogPriority = 'err' | 'warning' | 'notice' | 'info' | 'debug'
+
+export type World = {
+  /** The allow-listed environment; a variable given twice with two values is in `duplicates` instead. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly duplicates: readonly string[]
+  /** Epoch seconds, with fraction. */
+  readonly now: () => number
+  /** Milliseconds that never go back. */
+  readonly monotonic: () => number
+  readonly random: (length: number) => Uint8Array<ArrayBuffer>
+  readonly hostname: () => string
+  readonly userId: number
+  /** Correlates every process of one ssh connection: same value for each, never reused within a boot. */
+  readonly connectionSeed: () => string
+  /** Ends with this invocation's deadline. */
+  readonly deadline: AbortSignal
+  readonly fetch: (url: string, init: RequestInit, tls: TlsOptions, proxy: string | undefined) => Promise<Response>
+  readonly sleep: (seconds: number) => Promise<void>
+  readonly files: Files
+  readonly spawn: (argv: readonly string[], options?: { readonly stdin?: string }) => Promise<Exit>
+  /** Standard input up to this many bytes. */
+  readonly stdin: (limit: number) => Uint8Array<ArrayBuffer>
+  readonly stdout: (text: string) => void
+  readonly stderr: (text: string) => void
+  readonly syslog: (priority: SyslogPriority, text: string) => void
+  /** Present when standard output is a terminal. */
+  readonly terminal: Terminal | undefined
+}
