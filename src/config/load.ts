@@ -1,0 +1,196 @@
+// openbastion.conf → Config, or every problem at once. Runs in every login, so the common case takes one pass.
+import * as v from 'valibot'
+import { decodeUtf8 } from '../bytes.ts'
+import { Fault } from '../fault.ts'
+import { type ConfEntry, parseConf } from '../formats/conf.ts'
+import type { Files } from '../world.ts'
+import { type Config, configSchema, factsOf, type KeyName, keys } from './schema.ts'
+import { asksForNothing, isUnsupported, unsupportedFacts, unsupportedKeys } from './unsupported.ts'
+
+export type { Config } from './schema.ts'
+
+export const configPath = '/etc/open-bastion/openbastion.conf'
+
+const limit = 1024 * 1024
+
+/** `line` is 0 for a problem of the file as a whole. */
+export type Problem = { readonly line: number; readonly text: string; readonly hint?: string }
+
+export type Checked =
+  | { readonly kind: 'accepted'; readonly config: Config; readonly warnings: readonly Problem[] }
+  | { readonly kind: 'refused'; readonly problems: readonly Problem[]; readonly warnings: readonly Problem[] }
+
+/** The configuration, or a Fault that names every problem with its line. */
+export function loadConfig(files: Pick<Files, 'readTrusted'>, path = configPath): Config {
+  const bytes = files.readTrusted(path, { limit, secret: true })
+  if (bytes === undefined)
+    throw new Fault(`${path} does not exist`, {
+      hint: 'copy openbastion.conf.sample there, mode 0600, and set portal_url',
+    })
+  const text = decodeUtf8(bytes)
+  if (text === undefined) throw new Fault(`${path} is not UTF-8 text`, { hint: 'save it as UTF-8 without other bytes' })
+  const checked = checkConfig(text)
+  if (checked.kind === 'refused') throw refusal(path, checked.problems)
+  return checked.config
+}
+
+/** One line for the problem: the file, the line, what is wrong. */
+export const problemText = (path: string, problem: Problem): string =>
+  problem.line > 0 ? `${path} line ${problem.line}: ${problem.text}` : `${path}: ${problem.text}`
+
+function refusal(path: string, problems: readonly Problem[]): Fault {
+  const [only] = problems
+  if (only && problems.length === 1)
+    return new Fault(problemText(path, only), only.hint === undefined ? {} : { hint: only.hint })
+  const lines = problems.map((problem) => problemText(path, problem) + (problem.hint ? ` (${problem.hint})` : ''))
+  return new Fault(lines.join('\n'))
+}
+
+type Draft = {
+  readonly values: Record<string, string>
+  readonly lines: Map<string, number>
+  readonly problems: Problem[]
+  readonly warnings: Problem[]
+}
+
+/** What loading this text would give; warnings are for a person who checks, not for a login. */
+export function checkConfig(text: string): Checked {
+  const conf = parseConf(text)
+  // No prototype: valibot asks `key in values`.
+  const draft: Draft = { values: Object.create(null), lines: new Map(), problems: [...conf.problems], warnings: [] }
+  for (const entry of conf.entries) take(draft, entry)
+  const { problems, warnings } = draft
+  const parsed = v.safeParse(configSchema, draft.values)
+  const misspelt = problems.some((problem) => problem.hint === meaning('portal_url'))
+  if (!parsed.success)
+    for (const issue of parsed.issues) {
+      const problem = problemOf(draft, issue)
+      if (problem !== portalMissing || !misspelt) problems.push(problem)
+    }
+  if (!parsed.success || problems.length > 0) return { kind: 'refused', problems: inOrder(problems), warnings }
+  return { kind: 'accepted', config: parsed.output, warnings: inOrder([...warnings, ...doubts(draft, parsed.output)]) }
+}
+
+const inOrder = (problems: readonly Problem[]): readonly Problem[] => problems.toSorted((a, b) => a.line - b.line)
+
+function take(draft: Draft, entry: ConfEntry): void {
+  const { line, value } = entry
+  const key = Object.hasOwn(keys.entries, entry.key) ? (entry.key as KeyName) : aliases().get(entry.key)
+  const name = key ?? entry.key
+  if (key === undefined && !isUnsupported(name)) {
+    draft.problems.push(unknownKey(entry))
+    return
+  }
+  const before = draft.lines.get(name)
+  if (before !== undefined)
+    draft.warnings.push({ line, text: `${name} was set before, in line ${before}; this line counts` })
+  draft.lines.set(name, line)
+  if (key === undefined) {
+    if (!asksForNothing(name, value)) draft.problems.push(unsupported(entry))
+    return
+  }
+  if (entry.cut && factsOf(key).secret)
+    draft.problems.push({ line, text: `${name} holds a # after a space`, hint: 'put the value in quotes' })
+  // An empty value unsets what has no default; anything else must say what it wants.
+  if (value === '' && optionalWithoutDefault(key)) delete draft.values[key]
+  else draft.values[key] = value
+}
+
+const optionalWithoutDefault = (key: KeyName): boolean => {
+  const entry = keys.entries[key]
+  return entry.type === 'optional' && entry.default === undefined
+}
+
+let aliasesMade: Map<string, KeyName> | undefined
+
+// Made only for a file that uses one.
+function aliases(): Map<string, KeyName> {
+  if (aliasesMade) return aliasesMade
+  aliasesMade = new Map()
+  for (const key of Object.keys(keys.entries) as KeyName[])
+    for (const alias of factsOf(key).aliases ?? []) aliasesMade.set(alias, key)
+  return aliasesMade
+}
+
+type Issue = { readonly message: string; readonly path?: readonly { readonly key: unknown }[] | undefined }
+
+const meaning = (key: string): string => `did you mean ${key}?`
+
+const portalMissing: Problem = {
+  line: 0,
+  text: 'portal_url is not set',
+  hint: 'add: portal_url = https://auth.example.com',
+}
+
+// Only our own rules reach the text: valibot's messages would repeat the value, which may be secret.
+function problemOf(draft: Draft, issue: Issue): Problem {
+  const key = String(issue.path?.[0]?.key)
+  const line = draft.lines.get(key) ?? 0
+  if (draft.values[key] === undefined && key === 'portal_url') return portalMissing
+  if (key === 'max_uid' && line === 0)
+    return { line: draft.lines.get('min_uid') ?? 0, text: `max_uid (60000) ${issue.message}` }
+  return { line, text: `${key} ${issue.message}` }
+}
+
+function unsupported({ key, line }: ConfEntry): Problem {
+  const { accepted, instead } = unsupportedFacts(key)
+  const hint = accepted === '' ? 'remove the line' : `remove the line, or write ${key} = ${accepted}`
+  return { line, text: `${key} is not supported by this version`, hint: instead === '' ? hint : `${hint}; ${instead}` }
+}
+
+const keyShape = /^[a-z][a-z0-9_]{0,39}$/
+
+// A word of another shape is not repeated: it may be the second half of a secret that was wrapped.
+function unknownKey({ key, line }: ConfEntry): Problem {
+  const text = keyShape.test(key) ? `unknown key "${key}"` : 'unknown key (keys are lower-case letters, digits and _)'
+  const near = nearestKey(key.slice(0, 64).toLowerCase())
+  return near === undefined ? { line, text } : { line, text, hint: meaning(near) }
+}
+
+function nearestKey(written: string): string | undefined {
+  let nearest: string | undefined
+  let least = 4
+  for (const known of [...Object.keys(keys.entries), ...aliases().keys(), ...unsupportedKeys]) {
+    const distance = editDistance(written, known)
+    if (distance >= least || distance >= known.length) continue
+    least = distance
+    nearest = known
+  }
+  if (nearest !== undefined || written.length < 3) return nearest
+  return Object.keys(keys.entries).find((known) => known.startsWith(written) || written.startsWith(known))
+}
+
+// Levenshtein, one row at a time.
+function editDistance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 3) return 4
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++)
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    row = next
+  }
+  return row[b.length]!
+}
+
+function doubts(draft: Draft, config: Config): readonly Problem[] {
+  const lineOf = (...names: readonly KeyName[]) => Math.max(...names.map((name) => draft.lines.get(name) ?? 0))
+  const found: Problem[] = []
+  if (!config.approved_shells.includes(config.create_user_shell))
+    found.push({
+      line: lineOf('create_user_shell', 'approved_shells'),
+      text: `create_user_shell ${config.create_user_shell} is not one of approved_shells`,
+    })
+  const base = `${config.create_user_home_base}/`
+  if (!config.approved_home_prefixes.some((prefix) => base.startsWith(prefix === '/' ? prefix : `${prefix}/`)))
+    found.push({
+      line: lineOf('create_user_home_base', 'approved_home_prefixes'),
+      text: `create_user_home_base ${config.create_user_home_base} is not below any of approved_home_prefixes`,
+    })
+  if (config.rate_limit_initial_lockout > config.rate_limit_max_lockout)
+    found.push({
+      line: lineOf('rate_limit_initial_lockout', 'rate_limit_max_lockout'),
+      text: 'rate_limit_initial_lockout is longer than rate_limit_max_lockout, which wins',
+    })
+  return found
+}

@@ -1,0 +1,158 @@
+// The kinds of values a key can have. Each carries its rule as a title: messages and the manual say the same words.
+import * as v from 'valibot'
+import { decodeBase64 } from '../bytes.ts'
+import { Secret } from '../secret.ts'
+
+/** A value with its rule, which completes the sentence "KEY must be …"; the messages never repeat what was written. */
+export const value = <T>(rule: string, parse: (text: string) => T | undefined) =>
+  v.pipe(
+    v.string(),
+    v.title(rule),
+    v.rawTransform<string, T>(({ dataset, addIssue, NEVER }) => {
+      const parsed = parse(dataset.value)
+      if (parsed !== undefined) return parsed
+      addIssue({ message: `must be ${rule}` })
+      return NEVER
+    }),
+  )
+
+const spelledBooleans = new Map([
+  ['true', true],
+  ['yes', true],
+  ['1', true],
+  ['on', true],
+  ['false', false],
+  ['no', false],
+  ['0', false],
+  ['off', false],
+])
+
+/** true yes 1 on, false no 0 off, in any letter case; undefined for anything else. */
+export const parseBoolean = (text: string): boolean | undefined => spelledBooleans.get(text.toLowerCase())
+
+export const toggle = value('true or false', parseBoolean)
+
+const digits = /^\d{1,15}$/
+const decimal = /^\d{1,9}(\.\d{1,9})?$/
+
+const within = (number: number, least: number, most: number): number | undefined =>
+  number >= least && number <= most ? number : undefined
+
+export const whole = (least: number, most: number, why = '') =>
+  value(`a whole number from ${least} to ${most}${why}`, (text) =>
+    digits.test(text) ? within(Number(text), least, most) : undefined,
+  )
+
+export const fraction = (least: number, most: number) =>
+  value(`a number from ${least} to ${most}`, (text) =>
+    decimal.test(text) ? within(Number(text), least, most) : undefined,
+  )
+
+/** One of some words; spellings maps what else may be written, such as upstream's numbers. */
+export const choice = <const W extends string>(words: readonly W[], spellings: Readonly<Record<string, W>> = {}) => {
+  const others = Object.keys(spellings)
+  const rule = `one of ${words.join(', ')}${others.length > 0 ? ` (or ${others.join(', ')})` : ''}`
+  return value(rule, (text): W | undefined =>
+    Object.hasOwn(spellings, text) ? spellings[text] : words.find((word) => word === text),
+  )
+}
+
+export const words = value('1 to 255 characters', (text) => (text !== '' && text.length <= 255 ? text : undefined))
+
+export const secret = value('1 to 1024 characters', (text) =>
+  text !== '' && text.length <= 1024 ? new Secret(text) : undefined,
+)
+
+const emptyOrDots = /\/(\/|\.{1,2}(\/|$))/
+// What may stand in a passwd(5) line, upstream's set.
+const plainPath = /^\/[A-Za-z0-9/_.-]*$/
+
+const parsePath = (text: string): string | undefined => {
+  if (!text.startsWith('/') || text.length > 1023 || emptyOrDots.test(text)) return undefined
+  return text.length > 1 && text.endsWith('/') ? text.slice(0, -1) : text
+}
+
+const parsePlainPath = (text: string): string | undefined =>
+  plainPath.test(text) && !text.includes('/.') ? parsePath(text) : undefined
+
+export const path = value('an absolute path without empty, . or .. parts', parsePath)
+
+export const accountPath = value('an absolute path of letters, digits and / _ . - without hidden parts', parsePlainPath)
+
+export const pathList = value('absolute paths separated by colons, of letters, digits and / _ . -', (text) =>
+  parseList(text.split(':'), parsePlainPath),
+)
+
+function parseList<T>(items: readonly string[], parse: (item: string) => T | undefined): readonly T[] | undefined {
+  const parsed = new Set<T>()
+  for (const item of items) {
+    const one = parse(item.trim())
+    if (one === undefined) return undefined
+    parsed.add(one)
+  }
+  return parsed.size > 0 ? [...parsed] : undefined
+}
+
+export type KeyType = 'rsa' | 'ed25519' | 'ecdsa' | 'sk' | 'dsa'
+
+const keyTypes: Readonly<Record<string, readonly KeyType[]>> = {
+  rsa: ['rsa'],
+  ed25519: ['ed25519'],
+  ecdsa: ['ecdsa'],
+  sk: ['sk'],
+  fido2: ['sk'],
+  dsa: ['dsa'],
+  all: ['rsa', 'ed25519', 'ecdsa', 'sk'],
+}
+
+export const keyTypeList = value(
+  'a list of rsa, ed25519, ecdsa, sk (or fido2), dsa, all (which leaves out dsa)',
+  (text) => {
+    const items = text.toLowerCase().split(/[\s,]+/)
+    const lists = parseList(items, (item) => (Object.hasOwn(keyTypes, item) ? keyTypes[item] : undefined))
+    return lists && [...new Set(lists.flat())]
+  },
+)
+
+const pin = /^sha256\/\/([A-Za-z0-9+/]{43})=?$/
+
+/** The pins in the form curl's CURLOPT_PINNEDPUBLICKEY takes, padding restored. */
+export const pinList = value('sha256// and 44 base64 characters, several separated by ;', (text) =>
+  parseList(text.split(';'), (item) => {
+    const key = pin.exec(item)?.[1]
+    return key && decodeBase64(`${key}=`)?.length === 32 ? `sha256//${key}=` : undefined
+  }),
+)
+
+const address =
+  /^https?:\/\/([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(\/[\x21-\x22\x24-\x3e\x40-\x5b\x5d-\x7e]*)?$/
+const encodedControl = /%(0|1|7f)/i
+
+function parseAddress(text: string): string | undefined {
+  if (text.length > 512 || !address.test(text) || encodedControl.test(text) || !URL.canParse(text)) return undefined
+  return text.replace(/\/+$/, '')
+}
+
+export const portalAddress = value(
+  'an https:// address of at most 512 characters, without user, query, fragment or control characters',
+  (text) => (text.startsWith('https://') ? parseAddress(text) : undefined),
+)
+
+// A password in this address would end up in messages, so it may not have one.
+export const proxyAddress = value('http://HOST:PORT or https://HOST:PORT, without user and path', (text) => {
+  const parsed = parseAddress(text)
+  return parsed && !parsed.includes('/', 'https://'.length) ? parsed : undefined
+})
+
+export const tlsVersion = value(
+  '13 or 12 (or 1.3, 1.2): older versions of TLS are not spoken',
+  (text): 12 | 13 | undefined => {
+    if (text === '13' || text === '1.3') return 13
+    return text === '12' || text === '1.2' ? 12 : undefined
+  },
+)
+
+export const onlyTrue = value(
+  'true: the portal’s certificate is always checked; for a private authority set ca_cert = FILE',
+  (text): true | undefined => (parseBoolean(text) ? true : undefined),
+)
