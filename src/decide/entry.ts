@@ -1,0 +1,118 @@
+// May this user exist on this host, and as what? The portal proposes; the registry and the local files have the last word.
+import { sanitizeGecos, validHome, validShell } from '../formats/paths.ts'
+import type { Registry, RegistryUser } from '../formats/registry.ts'
+import { firstFreeUid, parsePortalUid, type UidRange } from '../formats/uid.ts'
+import { type LoginName, parseGroupName, parseLoginName } from '../names.ts'
+
+/** What the portal says about the user; the attributes are as they came. */
+export type WantedEntry = {
+  readonly uid?: unknown
+  readonly gecos?: unknown
+  readonly home?: unknown
+  readonly shell?: unknown
+  readonly sudo?: boolean
+  readonly groups?: readonly string[]
+}
+export type EntryRules = {
+  readonly range: UidRange
+  readonly approvedShells: readonly string[]
+  readonly homePrefixes: readonly string[]
+  readonly homeBase: string
+  readonly defaultShell: string
+}
+export type EntryFacts = {
+  readonly name: string
+  readonly wanted: WantedEntry
+  readonly registry: Registry
+  /** Names and ids of every account and group that is not ours (/etc/passwd, /etc/group, foreign export lines). */
+  readonly localPasswd: ReadonlyMap<string, number>
+  readonly localGroup: ReadonlyMap<string, number>
+  readonly rules: EntryRules
+  readonly now: number
+}
+export type EntryVerdict =
+  | { readonly kind: 'keep' | 'update' | 'create'; readonly record: RegistryUser }
+  | { readonly kind: 'refused'; readonly why: 'local-account' | 'bad-name' | 'no-free-uid' | 'group-name-taken' }
+
+const groupsOf = (wanted: WantedEntry): readonly string[] =>
+  [...new Set((wanted.groups ?? []).filter((group) => parseGroupName(group) !== undefined))].sort()
+
+const gecosOf = (wanted: WantedEntry, otherwise: string): string =>
+  typeof wanted.gecos === 'string' ? sanitizeGecos(wanted.gecos) : otherwise
+
+function shellOf(wanted: WantedEntry, rules: EntryRules, otherwise: string): string {
+  const shell = wanted.shell ?? otherwise
+  return typeof shell === 'string' && validShell(shell, rules.approvedShells) ? shell : rules.defaultShell
+}
+
+// A home that is, holds or lies in another user's would hand over that user's files.
+function homeOf(name: LoginName, facts: EntryFacts): string {
+  const { homeBase, homePrefixes } = facts.rules
+  const { home } = facts.wanted
+  const usual = `${homeBase}/${name}`
+  if (typeof home !== 'string' || !validHome(home, homePrefixes)) return usual
+  const isAnothers = home.startsWith(`${homeBase}/`) && !home.slice(homeBase.length + 1).includes('/') && home !== usual
+  const clashes = [...facts.registry.users].some(
+    ([other, user]) => other !== name && (`${user.home}/`.startsWith(`${home}/`) || home.startsWith(`${user.home}/`)),
+  )
+  return isAnothers || clashes ? usual : home
+}
+
+function uidOf(name: LoginName, facts: EntryFacts): number | undefined {
+  const { registry, localPasswd, localGroup, rules } = facts
+  const owned = new Set([...localPasswd.values(), ...localGroup.values(), ...registry.groups.values()])
+  for (const user of registry.users.values()) owned.add(user.uid).add(user.gid)
+  const proposed = parsePortalUid(facts.wanted.uid, rules.range)
+  if (proposed !== undefined && !owned.has(proposed)) return proposed
+  return firstFreeUid(name, rules.range, (uid) => owned.has(uid))
+}
+
+function create(name: LoginName, facts: EntryFacts): EntryVerdict {
+  if (facts.localGroup.has(name) || facts.registry.groups.has(name)) return { kind: 'refused', why: 'group-name-taken' }
+  const uid = uidOf(name, facts)
+  if (uid === undefined) return { kind: 'refused', why: 'no-free-uid' }
+  const { wanted, rules } = facts
+  const record: RegistryUser = {
+    uid,
+    gid: uid,
+    gecos: gecosOf(wanted, ''),
+    home: homeOf(name, facts),
+    shell: shellOf(wanted, rules, rules.defaultShell),
+    sudo: wanted.sudo ?? false,
+    groups: groupsOf(wanted),
+    source: 'portal',
+    createdAt: Math.floor(facts.now),
+    state: 'active',
+  }
+  return { kind: 'create', record }
+}
+
+// Uid, gid and home never change once files belong to them. What an administrator wrote is the administrator's.
+function update(known: RegistryUser, facts: EntryFacts): EntryVerdict {
+  const { wanted, rules } = facts
+  const isOurs = known.source === 'portal'
+  const record: RegistryUser = {
+    ...known,
+    gecos: isOurs ? gecosOf(wanted, known.gecos) : known.gecos,
+    shell: isOurs ? shellOf(wanted, rules, known.shell) : known.shell,
+    sudo: wanted.sudo ?? known.sudo,
+    groups: wanted.groups === undefined ? known.groups : groupsOf(wanted),
+    state: 'active',
+  }
+  const isSame =
+    record.gecos === known.gecos &&
+    record.shell === known.shell &&
+    record.sudo === known.sudo &&
+    record.state === known.state &&
+    record.groups.join() === known.groups.join()
+  return isSame ? { kind: 'keep', record: known } : { kind: 'update', record }
+}
+
+/** What becomes of this user's entry. Root and local accounts are never ours, whatever the portal says. */
+export function decideEntry(facts: EntryFacts): EntryVerdict {
+  const name = parseLoginName(facts.name)
+  if (name === undefined) return { kind: 'refused', why: 'bad-name' }
+  if (name === 'root' || facts.localPasswd.has(name)) return { kind: 'refused', why: 'local-account' }
+  const known = facts.registry.users.get(name)
+  return known === undefined ? create(name, facts) : update(known, facts)
+}

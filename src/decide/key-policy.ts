@@ -1,0 +1,57 @@
+// Which proven keys this host takes, by kind and by real size (the size is in the key; an algorithm name does not tell it).
+
+export type KeyKind = 'rsa' | 'ed25519' | 'ecdsa' | 'sk' | 'dsa'
+
+export type KeyPolicy = {
+  readonly enabled: boolean
+  readonly allowedTypes: readonly KeyKind[]
+  readonly minRsaBits: number
+  readonly minEcdsaBits: number
+}
+
+export type KeyVerdict = 'accepted' | 'type-refused' | 'too-small'
+
+/** `all` is every kind but dsa, which must be named. */
+const words: ReadonlyMap<string, readonly KeyKind[]> = new Map<string, readonly KeyKind[]>([
+  ['rsa', ['rsa']],
+  ['ed25519', ['ed25519']],
+  ['ecdsa', ['ecdsa']],
+  ['sk', ['sk']],
+  ['fido2', ['sk']],
+  ['dsa', ['dsa']],
+  ['all', ['rsa', 'ed25519', 'ecdsa', 'sk']],
+])
+
+/** The kinds in a comma or space list, whatever the case; an empty list takes no key. */
+export function parseKeyTypes(text: string): readonly KeyKind[] | { readonly problem: string } {
+  const kinds = new Set<KeyKind>()
+  for (const word of text.toLowerCase().split(/[,\s]+/)) {
+    if (word === '') continue
+    const named = words.get(word)
+    if (named === undefined)
+      return { problem: `${JSON.stringify(word)} is no key type; use ${[...words.keys()].join(', ')}` }
+    for (const kind of named) kinds.add(kind)
+  }
+  return [...kinds]
+}
+
+const kindOf: ReadonlyMap<string, KeyKind> = new Map<string, KeyKind>([
+  ['ssh-rsa', 'rsa'],
+  ['ssh-ed25519', 'ed25519'],
+  ['ecdsa-sha2-nistp256', 'ecdsa'],
+  ['ecdsa-sha2-nistp384', 'ecdsa'],
+  ['ecdsa-sha2-nistp521', 'ecdsa'],
+  ['sk-ssh-ed25519@openssh.com', 'sk'],
+  ['sk-ecdsa-sha2-nistp256@openssh.com', 'sk'],
+  ['ssh-dss', 'dsa'],
+])
+
+/** Is this key one of the allowed kinds, and large enough? A certificate is judged by the key in it. */
+export function judgeKey(policy: KeyPolicy, key: { readonly plainType: string; readonly bits: number }): KeyVerdict {
+  if (!policy.enabled) return 'accepted'
+  const kind = kindOf.get(key.plainType)
+  if (kind === undefined || !policy.allowedTypes.includes(kind)) return 'type-refused'
+  if (kind === 'rsa' && key.bits < policy.minRsaBits) return 'too-small'
+  if (key.plainType.includes('ecdsa') && key.bits < policy.minEcdsaBits) return 'too-small'
+  return 'accepted'
+}

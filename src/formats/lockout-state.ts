@@ -1,0 +1,40 @@
+// The C implementation's failure counter: one line of four decimal numbers. Either program can go on where the other stopped.
+import { hex, sha256 } from '../bytes.ts'
+
+export type LockoutState = {
+  readonly failureCount: number
+  /** Epoch seconds; 0 when there is no lock. */
+  readonly lockedUntil: number
+  readonly lastFailureAt: number
+  readonly firstFailureAt: number
+}
+
+// Upstream reads the count into an int and the instants into 64 bits.
+const largestCount = 2 ** 31 - 2
+
+/** The state, or undefined for a file that neither program wrote: it counts as no file. */
+export function parseLockoutState(text: string): LockoutState | undefined {
+  const match = /^(\d{1,10}) (\d{1,15}) (\d{1,15}) (\d{1,15})\n$/.exec(text)
+  if (match === null) return undefined
+  const [failureCount, lockedUntil, lastFailureAt, firstFailureAt] = match.slice(1).map(Number)
+  if (failureCount! > largestCount) return undefined
+  const state = {
+    failureCount: failureCount!,
+    lockedUntil: lockedUntil!,
+    lastFailureAt: lastFailureAt!,
+    firstFailureAt: firstFailureAt!,
+  }
+  return formatLockoutState(state) === text ? state : undefined
+}
+
+export function formatLockoutState(state: LockoutState): string {
+  const instants = [state.lockedUntil, state.lastFailureAt, state.firstFailureAt].map((at) =>
+    Math.max(0, Math.floor(at)),
+  )
+  return `${[Math.min(largestCount, Math.max(0, Math.floor(state.failureCount))), ...instants].join(' ')}\n`
+}
+
+/** Failures are counted for a user and where they come from. */
+export const lockoutKey = (user: string, rhost: string | undefined): string => `${user}:${rhost || 'local'}`
+
+export const lockoutFileName = (key: string): string => `${hex(sha256(key)).slice(0, 32)}.state`

@@ -1,0 +1,150 @@
+// users.json: who has which uid on this host, for ever. A damaged registry is a fault: guessing would hand out a uid twice.
+import { Fault } from '../fault.ts'
+import { type GroupName, type LoginName, parseGroupName, parseLoginName } from '../names.ts'
+import { isReservedUid } from './uid.ts'
+
+export type RegistryUser = {
+  readonly uid: number
+  readonly gid: number
+  readonly gecos: string
+  readonly home: string
+  readonly shell: string
+  readonly sudo: boolean
+  readonly groups: readonly string[]
+  readonly source: 'portal' | 'administrator'
+  /** Epoch seconds. */
+  readonly createdAt: number
+  /** A retired user is exported no more but keeps the uid. */
+  readonly state: 'active' | 'retired'
+  /** Members this version does not know; written back as they were. */
+  readonly more?: Readonly<Record<string, unknown>>
+}
+export type Registry = {
+  readonly users: ReadonlyMap<string, RegistryUser>
+  readonly groups: ReadonlyMap<string, number>
+  readonly more?: Readonly<Record<string, unknown>>
+}
+
+export const emptyRegistry: Registry = { users: new Map(), groups: new Map() }
+
+function broken(what: string): never {
+  throw new Fault(`users.json: ${what}`, { hint: 'put back the last good copy of users.json; uids depend on it' })
+}
+
+type Members = Readonly<Record<string, unknown>>
+const isObject = (value: unknown): value is Members =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+// Object.fromEntries defines members, so that a user named __proto__ is a member like any other.
+const without = (members: Members, known: readonly string[]): { more?: Members } => {
+  const strangers = Object.entries(members).filter(([key]) => !known.includes(key))
+  return strangers.length === 0 ? {} : { more: Object.fromEntries(strangers) }
+}
+
+const isId = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isInteger(value) && !isReservedUid(value)
+
+const isField = (value: unknown): value is string =>
+  typeof value === 'string' && value.isWellFormed() && !/[:\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(value)
+
+const isPath = (value: unknown): value is string => isField(value) && value.startsWith('/')
+
+const userMembers = ['uid', 'gid', 'gecos', 'home', 'shell', 'sudo', 'groups', 'source', 'createdAt', 'state']
+
+function readUser(name: LoginName, value: unknown): RegistryUser {
+  if (!isObject(value)) return broken(`${name} is not an object`)
+  const { uid, gid, gecos, home, shell, sudo, groups, source, createdAt, state } = value as Record<string, unknown>
+  if (!isId(uid)) return broken(`the uid of ${name} is missing or reserved`)
+  if (!isId(gid)) return broken(`the gid of ${name} is missing or reserved`)
+  if (!isField(gecos)) return broken(`the gecos of ${name} is missing or cannot be exported`)
+  if (!isPath(home)) return broken(`the home of ${name} is missing or cannot be exported`)
+  if (!isPath(shell)) return broken(`the shell of ${name} is missing or cannot be exported`)
+  if (typeof sudo !== 'boolean') return broken(`sudo of ${name} is neither true nor false`)
+  if (!Array.isArray(groups) || !groups.every((group) => typeof group === 'string' && parseGroupName(group))) {
+    return broken(`the groups of ${name} are not a list of group names`)
+  }
+  if (source !== 'portal' && source !== 'administrator') return broken(`the source of ${name} is unknown`)
+  if (typeof createdAt !== 'number' || createdAt < 0) return broken(`createdAt of ${name} is not an instant`)
+  if (state !== 'active' && state !== 'retired') return broken(`the state of ${name} is unknown`)
+  return {
+    uid,
+    gid,
+    gecos,
+    home,
+    shell,
+    sudo,
+    // Every group was seen to be a string above.
+    groups: groups as readonly string[],
+    source,
+    createdAt,
+    state,
+    ...without(value, userMembers),
+  }
+}
+
+function readUsers(value: unknown): ReadonlyMap<LoginName, RegistryUser> {
+  if (!isObject(value)) return broken('users is not an object')
+  const owners = new Map<number, string>()
+  const users = new Map<LoginName, RegistryUser>()
+  for (const [key, member] of Object.entries(value)) {
+    const name = parseLoginName(key)
+    if (name === undefined || name === 'root') return broken(`${JSON.stringify(key)} is not a user name`)
+    const user = readUser(name, member)
+    const owner = owners.get(user.uid)
+    if (owner !== undefined) return broken(`${owner} and ${name} share uid ${user.uid}`)
+    owners.set(user.uid, name)
+    users.set(name, user)
+  }
+  return users
+}
+
+function readGroups(value: unknown, users: ReadonlyMap<LoginName, RegistryUser>): ReadonlyMap<GroupName, number> {
+  if (!isObject(value)) return broken('groups is not an object')
+  const owners = new Map<number, string>([...users].map(([name, user]) => [user.gid, name]))
+  const groups = new Map<GroupName, number>()
+  for (const [key, gid] of Object.entries(value)) {
+    const name = parseGroupName(key)
+    if (name === undefined) return broken(`${JSON.stringify(key)} is not a group name`)
+    if (!isId(gid)) return broken(`the gid of group ${name} is reserved or no number`)
+    const owner = owners.get(gid)
+    if (owner !== undefined) return broken(`${owner} and group ${name} share gid ${gid}`)
+    owners.set(gid, name)
+    groups.set(name, gid)
+  }
+  return groups
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return broken('not JSON')
+  }
+}
+
+/** The registry, or a Fault that names what is wrong in it. */
+export function parseRegistry(text: string): Registry {
+  const value = readJson(text)
+  if (!isObject(value)) return broken('not an object')
+  const { version, users: userList, groups: groupList = {} } = value as Record<string, unknown>
+  if (version !== 1) return broken('version is not 1; a newer program wrote it')
+  const users = readUsers(userList)
+  const groups = readGroups(groupList, users)
+  return { users, groups, ...without(value, ['version', 'users', 'groups']) }
+}
+
+const sorted = <T>(map: ReadonlyMap<string, T>): readonly (readonly [string, T])[] =>
+  [...map].sort(([a], [b]) => (a < b ? -1 : 1))
+
+function userObject(user: RegistryUser): Members {
+  const { more, ...known } = user
+  const members = userMembers.map((key) => [key, (known as Members)[key]] as const)
+  return Object.fromEntries([...members, ...Object.entries(more ?? {})])
+}
+
+/** The text of users.json: names in order, one way to write each registry. */
+export function formatRegistry(registry: Registry): string {
+  const users = Object.fromEntries(sorted(registry.users).map(([name, user]) => [name, userObject(user)]))
+  const whole = { version: 1, users, groups: Object.fromEntries(sorted(registry.groups)), ...(registry.more ?? {}) }
+  return `${JSON.stringify(whole, null, 2)}\n`
+}
