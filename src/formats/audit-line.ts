@@ -28,7 +28,7 @@ const members = [
 
 // Controls, DEL, C1, line separators, and what turns text around on a screen (UAX #9).
 const unsafe = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
-const escape = (text: string): string =>
+const escaped = (text: string): string =>
   text.replace(unsafe, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 function cut(text: string, limit: number): string {
@@ -37,7 +37,7 @@ function cut(text: string, limit: number): string {
   return `${text.slice(0, limit - 1).replace(/[\ud800-\udbff]$/, '')}…`.toWellFormed()
 }
 
-const quote = (text: string): string => `"${escape(text.replace(/["\\]/g, '\\$&'))}"`
+const quote = (text: string): string => `"${escaped(text.replace(/["\\]/g, '\\$&'))}"`
 
 function formatMember(key: string, value: unknown, limit: number): string | undefined {
   if (typeof value === 'string') return `${quote(key)}:${quote(cut(value, limit))}`
@@ -134,7 +134,7 @@ export function parseAuditLine(text: string): AuditEvent | undefined {
 function syslogValue(value: string | undefined): string {
   const text = cut(value ?? '', 256)
   if (text === '') return '-'
-  return text === '-' || /[\s"'\\=]/.test(text) ? quote(text) : escape(text)
+  return text === '-' || /[\s"'\\=]/.test(text) ? quote(text) : escaped(text)
 }
 
 /** The line for syslog: `EVENT user=… service=… client_ip=… reason=… ref=…`. */
