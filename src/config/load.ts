@@ -4,7 +4,7 @@ import { decodeUtf8 } from '../bytes.ts'
 import { Fault } from '../fault.ts'
 import { type ConfEntry, parseConf } from '../formats/conf.ts'
 import type { Files } from '../world.ts'
-import { type Config, configSchema, factsOf, type KeyName, keys } from './schema.ts'
+import { type Config, type KeyName, keyNames, keys } from './schema.ts'
 import { asksForNothing, isUnsupported, unsupportedFacts, unsupportedKeys } from './unsupported.ts'
 
 export type { Config } from './schema.ts'
@@ -29,9 +29,9 @@ export function loadConfig(files: Pick<Files, 'readTrusted'>, path = configPath)
     })
   const text = decodeUtf8(bytes)
   if (text === undefined) throw new Fault(`${path} is not UTF-8 text`, { hint: 'save it as UTF-8 without other bytes' })
-  const checked = checkConfig(text)
-  if (checked.kind === 'refused') throw refusal(path, checked.problems)
-  return checked.config
+  const { draft, config } = readConfig(text)
+  if (draft.problems.length > 0) throw refusal(path, inOrder(draft.problems))
+  return config
 }
 
 /** One line for the problem: the file, the line, what is wrong. */
@@ -47,7 +47,7 @@ function refusal(path: string, problems: readonly Problem[]): Fault {
 }
 
 type Draft = {
-  readonly values: Record<string, string>
+  readonly values: Partial<Record<KeyName, string>>
   readonly lines: Map<string, number>
   readonly problems: Problem[]
   readonly warnings: Problem[]
@@ -55,27 +55,46 @@ type Draft = {
 
 /** What loading this text would give; warnings are for a person who checks, not for a login. */
 export function checkConfig(text: string): Checked {
-  const conf = parseConf(text)
-  // No prototype: valibot asks `key in values`.
-  const draft: Draft = { values: Object.create(null), lines: new Map(), problems: [...conf.problems], warnings: [] }
-  for (const entry of conf.entries) take(draft, entry)
+  const { draft, config } = readConfig(text)
   const { problems, warnings } = draft
-  const parsed = v.safeParse(configSchema, draft.values)
-  const misspelt = problems.some((problem) => problem.hint === meaning('portal_url'))
-  if (!parsed.success)
-    for (const issue of parsed.issues) {
-      const problem = problemOf(draft, issue)
-      if (problem !== portalMissing || !misspelt) problems.push(problem)
-    }
-  if (!parsed.success || problems.length > 0) return { kind: 'refused', problems: inOrder(problems), warnings }
-  return { kind: 'accepted', config: parsed.output, warnings: inOrder([...warnings, ...doubts(draft, parsed.output)]) }
+  if (problems.length > 0) return { kind: 'refused', problems: inOrder(problems), warnings: inOrder(warnings) }
+  return { kind: 'accepted', config, warnings: inOrder([...warnings, ...doubts(draft, config)]) }
 }
 
 const inOrder = (problems: readonly Problem[]): readonly Problem[] => problems.toSorted((a, b) => a.line - b.line)
 
+// The config is whole only when there are no problems.
+function readConfig(text: string): { readonly draft: Draft; readonly config: Config } {
+  const conf = parseConf(text)
+  const draft: Draft = { values: {}, lines: new Map(), problems: [...conf.problems], warnings: [] }
+  for (const entry of conf.entries) take(draft, entry)
+  const read: Partial<Record<KeyName, unknown>> = {}
+  for (const name of keyNames) read[name] = readKey(draft, name)
+  // Each value came out of the schema that Config is inferred from, or is its fallback.
+  const config = read as Config
+  if (config.min_uid >= config.max_uid)
+    draft.problems.push({
+      line: draft.lines.get('max_uid') ?? draft.lines.get('min_uid') ?? 0,
+      text: `min_uid (${config.min_uid}) must be smaller than max_uid (${config.max_uid})`,
+    })
+  return { draft, config }
+}
+
+function readKey(draft: Draft, name: KeyName): unknown {
+  const written = draft.values[name]
+  const { schema, fallback, required } = keys[name]
+  if (written !== undefined) {
+    const parsed = v.safeParse(schema(), written)
+    if (parsed.success) return parsed.output
+    draft.problems.push({ line: draft.lines.get(name) ?? 0, text: `${name} ${parsed.issues[0].message}` })
+  } else if (required && !draft.problems.some((problem) => problem.hint === meaning(name)))
+    draft.problems.push({ line: 0, text: `${name} is not set`, hint: 'add: portal_url = https://auth.example.com' })
+  return fallback
+}
+
 function take(draft: Draft, entry: ConfEntry): void {
   const { line, value } = entry
-  const key = Object.hasOwn(keys.entries, entry.key) ? (entry.key as KeyName) : aliases().get(entry.key)
+  const key = Object.hasOwn(keys, entry.key) ? (entry.key as KeyName) : aliases().get(entry.key)
   const name = key ?? entry.key
   if (key === undefined && !isUnsupported(name)) {
     draft.problems.push(unknownKey(entry))
@@ -89,48 +108,25 @@ function take(draft: Draft, entry: ConfEntry): void {
     if (!asksForNothing(name, value)) draft.problems.push(unsupported(entry))
     return
   }
-  if (entry.cut && factsOf(key).secret)
+  const { fallback, required, about } = keys[key]
+  if (entry.cut && about.secret)
     draft.problems.push({ line, text: `${name} holds a # after a space`, hint: 'put the value in quotes' })
   // An empty value unsets what has no default; anything else must say what it wants.
-  if (value === '' && optionalWithoutDefault(key)) delete draft.values[key]
+  if (value === '' && fallback === undefined && !required) delete draft.values[key]
   else draft.values[key] = value
-}
-
-const optionalWithoutDefault = (key: KeyName): boolean => {
-  const entry = keys.entries[key]
-  return entry.type === 'optional' && entry.default === undefined
 }
 
 let aliasesMade: Map<string, KeyName> | undefined
 
 // Made only for a file that uses one.
 function aliases(): Map<string, KeyName> {
-  if (aliasesMade) return aliasesMade
-  aliasesMade = new Map()
-  for (const key of Object.keys(keys.entries) as KeyName[])
-    for (const alias of factsOf(key).aliases ?? []) aliasesMade.set(alias, key)
+  aliasesMade ??= new Map(
+    keyNames.flatMap((key) => keys[key].about.aliases?.map((alias) => [alias, key] as const) ?? []),
+  )
   return aliasesMade
 }
 
-type Issue = { readonly message: string; readonly path?: readonly { readonly key: unknown }[] | undefined }
-
 const meaning = (key: string): string => `did you mean ${key}?`
-
-const portalMissing: Problem = {
-  line: 0,
-  text: 'portal_url is not set',
-  hint: 'add: portal_url = https://auth.example.com',
-}
-
-// Only our own rules reach the text: valibot's messages would repeat the value, which may be secret.
-function problemOf(draft: Draft, issue: Issue): Problem {
-  const key = String(issue.path?.[0]?.key)
-  const line = draft.lines.get(key) ?? 0
-  if (draft.values[key] === undefined && key === 'portal_url') return portalMissing
-  if (key === 'max_uid' && line === 0)
-    return { line: draft.lines.get('min_uid') ?? 0, text: `max_uid (60000) ${issue.message}` }
-  return { line, text: `${key} ${issue.message}` }
-}
 
 function unsupported({ key, line }: ConfEntry): Problem {
   const { accepted, instead } = unsupportedFacts(key)
@@ -150,14 +146,14 @@ function unknownKey({ key, line }: ConfEntry): Problem {
 function nearestKey(written: string): string | undefined {
   let nearest: string | undefined
   let least = 4
-  for (const known of [...Object.keys(keys.entries), ...aliases().keys(), ...unsupportedKeys]) {
+  for (const known of [...keyNames, ...aliases().keys(), ...unsupportedKeys()]) {
     const distance = editDistance(written, known)
     if (distance >= least || distance >= known.length) continue
     least = distance
     nearest = known
   }
   if (nearest !== undefined || written.length < 3) return nearest
-  return Object.keys(keys.entries).find((known) => known.startsWith(written) || written.startsWith(known))
+  return keyNames.find((known) => known.startsWith(written) || written.startsWith(known))
 }
 
 // Levenshtein, one row at a time.

@@ -5,63 +5,70 @@ import { parseBoolean } from './values.ts'
 /** off: false. either: true or false, because the thing it qualifies never happens here. zero: 0. All accept an empty value. */
 export type Accepts = 'off' | 'either' | 'zero' | 'true' | 'empty'
 
-const group = (names: string, accepts: Accepts, instead = '') =>
-  names.split(' ').map((name) => [name, { accepts, instead }] as const)
+type Row = { readonly accepts: Accepts; readonly instead: string }
 
-const table: ReadonlyMap<string, { readonly accepts: Accepts; readonly instead: string }> = new Map([
-  ...group('cache_enabled cache auth_cache_enabled auth_cache', 'off'),
-  ...group('cache_ttl cache_ttl_high_risk', 'zero'),
-  ...group('cache_encrypted cache_invalidate_on_logout', 'either'),
-  ...group('cache_dir auth_cache_dir auth_cache_force_online force_online_file high_risk_services', 'empty'),
-  ...group('cache_rate_limit_enabled cache_rate_limit', 'off'),
-  ...group('cache_rate_limit_max_attempts', 'empty'),
-  ...group('cache_rate_limit_lockout_sec cache_rate_limit_lockout', 'empty'),
-  ...group('cache_rate_limit_max_lockout_sec cache_rate_limit_max_lockout', 'empty'),
-  ...group('token_bind_ip bind_ip token_check_revocation check_revocation', 'off'),
-  ...group(
-    'token_bind_fingerprint bind_fingerprint',
-    'off',
-    'fingerprint_binding asks the portal about the proven key',
-  ),
-  ...group('token_rotate_refresh rotate_refresh', 'off'),
-  ...group('secrets_encrypted secrets_use_keyring use_keyring', 'off'),
-  ...group('secrets_keyring_name keyring_name', 'empty'),
-  ...group('notify_enabled notify', 'off'),
-  ...group('notify_url webhook_url notify_secret webhook_secret', 'empty'),
-  ...group('create_user_groups allowed_managed_groups', 'empty'),
-  ...group('service_accounts_file service_accounts', 'empty'),
-  ...group('crowdsec_enabled crowdsec', 'off'),
-  ...group('crowdsec_fail_open crowdsec_send_all_alerts', 'either'),
-  ...group('crowdsec_url crowdsec_timeout crowdsec_bouncer_key crowdsec_action crowdsec_machine_id', 'empty'),
-  ...group('crowdsec_password crowdsec_scenario crowdsec_max_failures crowdsec_block_delay', 'empty'),
-  ...group('crowdsec_ban_duration crowdsec_whitelist', 'empty'),
-  ...group('oauth2_token_auth', 'off'),
-  ...group('oauth2_token_cache', 'either'),
-  ...group('oauth2_token_min_ttl', 'empty'),
-  ...group('offline_cache_enabled', 'off'),
-  ...group('offline_revalidation_enabled', 'either'),
-  ...group('offline_cache_dir offline_cache_ttl offline_cache_max_failures offline_cache_lockout', 'empty'),
-  ...group('offline_cache_key_file offline_revalidation_grace offline_max_sso_unreachable', 'empty'),
-  ...group('report_sessions', 'off'),
-  ...group('max_reported_sessions', 'zero'),
-  ...group('bastion_jwt_required require_bastion', 'off'),
-  ...group('bastion_jwt_verify_local bastion_jwt_replay_detection', 'either'),
-  ...group('bastion_jwt_issuer bastion_jwt_jwks_url bastion_jwt_jwks_cache bastion_jwt_cache_ttl', 'empty'),
-  ...group('bastion_jwt_clock_skew bastion_jwt_allowed_bastions allowed_bastions', 'empty'),
-  ...group('bastion_jwt_replay_cache_size bastion_jwt_replay_cleanup_interval', 'empty'),
-  ...group('ssh_cert_aware', 'true'),
-  ...group('service_type', 'empty', 'node_role says what this host is'),
-  ...group('create_home', 'empty', 'create_user = true makes homes too'),
-  ...group('default_shell', 'empty', 'create_user_shell sets the shell'),
-])
+// names, what they accept, what does the work instead
+const groups: readonly (readonly [names: string, accepts: Accepts, instead?: string])[] = [
+  ['cache_enabled cache auth_cache_enabled auth_cache', 'off'],
+  ['cache_ttl cache_ttl_high_risk', 'zero'],
+  ['cache_encrypted cache_invalidate_on_logout', 'either'],
+  ['cache_dir auth_cache_dir auth_cache_force_online force_online_file high_risk_services', 'empty'],
+  ['cache_rate_limit_enabled cache_rate_limit', 'off'],
+  ['cache_rate_limit_max_attempts', 'empty'],
+  ['cache_rate_limit_lockout_sec cache_rate_limit_lockout', 'empty'],
+  ['cache_rate_limit_max_lockout_sec cache_rate_limit_max_lockout', 'empty'],
+  ['token_bind_ip bind_ip token_check_revocation check_revocation', 'off'],
+  ['token_rotate_refresh rotate_refresh', 'off'],
+  ['secrets_encrypted secrets_use_keyring use_keyring', 'off'],
+  ['secrets_keyring_name keyring_name', 'empty'],
+  ['notify_enabled notify', 'off'],
+  ['notify_url webhook_url notify_secret webhook_secret', 'empty'],
+  ['create_user_groups allowed_managed_groups', 'empty'],
+  ['service_accounts_file service_accounts', 'empty'],
+  ['crowdsec_enabled crowdsec', 'off'],
+  ['crowdsec_fail_open crowdsec_send_all_alerts', 'either'],
+  ['crowdsec_url crowdsec_timeout crowdsec_bouncer_key crowdsec_action crowdsec_machine_id', 'empty'],
+  ['crowdsec_password crowdsec_scenario crowdsec_max_failures crowdsec_block_delay', 'empty'],
+  ['crowdsec_ban_duration crowdsec_whitelist', 'empty'],
+  ['oauth2_token_auth', 'off'],
+  ['oauth2_token_cache', 'either'],
+  ['oauth2_token_min_ttl', 'empty'],
+  ['offline_cache_enabled', 'off'],
+  ['offline_revalidation_enabled', 'either'],
+  ['offline_cache_dir offline_cache_ttl offline_cache_max_failures offline_cache_lockout', 'empty'],
+  ['offline_cache_key_file offline_revalidation_grace offline_max_sso_unreachable', 'empty'],
+  ['report_sessions', 'off'],
+  ['max_reported_sessions', 'zero'],
+  ['bastion_jwt_required require_bastion', 'off'],
+  ['bastion_jwt_verify_local bastion_jwt_replay_detection', 'either'],
+  ['bastion_jwt_issuer bastion_jwt_jwks_url bastion_jwt_jwks_cache bastion_jwt_cache_ttl', 'empty'],
+  ['bastion_jwt_clock_skew bastion_jwt_allowed_bastions allowed_bastions', 'empty'],
+  ['bastion_jwt_replay_cache_size bastion_jwt_replay_cleanup_interval', 'empty'],
+  ['ssh_cert_aware', 'true'],
+  ['service_type', 'empty', 'node_role says what this host is'],
+  ['create_home', 'empty', 'create_user = true makes homes too'],
+  ['default_shell', 'empty', 'create_user_shell sets the shell'],
+]
 
-export const unsupportedKeys: readonly string[] = [...table.keys()]
+let made: ReadonlyMap<string, Row> | undefined
 
-export const isUnsupported = (key: string): boolean => table.has(key)
+// Made only for a file that has such a key or an unknown one.
+function table(): ReadonlyMap<string, Row> {
+  made ??= new Map(
+    groups.flatMap(([names, accepts, instead = '']) =>
+      names.split(' ').map((name) => [name, { accepts, instead }] as const),
+    ),
+  )
+  return made
+}
+
+export const unsupportedKeys = (): readonly string[] => [...table().keys()]
+
+export const isUnsupported = (key: string): boolean => table().has(key)
 
 /** The accepted values in words, and the key that does the work instead, if there is one. */
 export const unsupportedFacts = (key: string): { readonly accepted: string; readonly instead: string } => {
-  const row = table.get(key)
+  const row = table().get(key)
   return { accepted: row ? inWords[row.accepts] : '', instead: row?.instead ?? '' }
 }
 
@@ -75,7 +82,7 @@ const inWords: Readonly<Record<Accepts, string>> = {
 
 /** Whether this value of an unsupported key asks for nothing. */
 export function asksForNothing(key: string, value: string): boolean {
-  const accepts = table.get(key)?.accepts
+  const accepts = table().get(key)?.accepts
   if (accepts === undefined) return false
   if (value === '') return true
   switch (accepts) {

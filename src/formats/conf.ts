@@ -15,8 +15,6 @@ export const longestLine = 8192
 
 const control = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/
 const strayControl = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)/
-const inlineComment = /\s#/
-const afterQuote = /^\s*$|^\s+#/
 
 /** Every entry in file order, duplicates too (the last one counts), and every line that is not one. */
 export function parseConf(text: string): Conf {
@@ -74,15 +72,19 @@ function parseSection(line: string): string | undefined {
 function parseValue(text: string): { readonly value: string; readonly cut: boolean } | string {
   const quote = text[0]
   if (quote === '"' || quote === "'") return parseQuoted(text, quote)
-  if (quote === '#') return { value: '', cut: true }
-  const comment = text.search(inlineComment)
-  if (comment < 0) return { value: text, cut: false }
-  return { value: text.slice(0, comment).trimEnd(), cut: true }
+  for (let hash = text.indexOf('#'); hash >= 0; hash = text.indexOf('#', hash + 1))
+    if (hash === 0 || isBlank(text[hash - 1]!)) return { value: text.slice(0, hash).trimEnd(), cut: true }
+  return { value: text, cut: false }
 }
+
+const isBlank = (character: string): boolean => character.trim() === ''
 
 // The quote that closes is the first one followed by nothing or by a comment, so `"c"d"` is c"d as upstream reads it.
 function parseQuoted(text: string, quote: string): { readonly value: string; readonly cut: false } | string {
-  for (let end = text.indexOf(quote, 1); end > 0; end = text.indexOf(quote, end + 1))
-    if (afterQuote.test(text.slice(end + 1))) return { value: text.slice(1, end), cut: false }
+  for (let end = text.indexOf(quote, 1); end > 0; end = text.indexOf(quote, end + 1)) {
+    const rest = text.slice(end + 1)
+    if (rest === '' || (isBlank(rest[0]!) && rest.trimStart().startsWith('#')))
+      return { value: text.slice(1, end), cut: false }
+  }
   return `the value begins with ${quote} but does not end with it`
 }
