@@ -1,16 +1,15 @@
 // Every reason a decision can have: a stable word (for scripts), a text for the log, and what the person may read.
 // People get few distinct texts, none of which tells whether an account exists.
 
-export type Voice = 'none' | 'denied' | 'retry-later' | 'unavailable' | 'broken' | 'not-allowed' | 'reconnect'
+export type Voice = 'none' | 'denied' | 'unavailable' | 'broken' | 'not-allowed'
 
 const spoken: Record<Voice, string> = {
   none: '',
-  denied: 'Access denied. Check the token; if this is your first login on this host, connect once more with a new one.',
-  'retry-later': 'Too many failed attempts. Try again later.',
+  denied:
+    'Access denied. Check the token; after several tries wait a while; on your first login here connect once more, with a new token.',
   unavailable: 'The single sign-on portal cannot be reached right now. Try again in a moment.',
   broken: 'This host cannot check your access right now. Tell its administrator.',
   'not-allowed': 'Your organisation does not allow this access.',
-  reconnect: 'Your account on this host is ready now. Connect once more.',
 }
 
 const reasons = {
@@ -22,10 +21,11 @@ const reasons = {
   'token-rejected': ['the portal rejected the token', 'denied'],
   'token-replayed': ['the token was used on this host before', 'denied'],
   'token-of-another-user': ['the token belongs to another user', 'denied'],
-  'locked-out': ['too many failures from this user and source', 'retry-later'],
+  'locked-out': ['too many failures for this user from this source', 'denied'],
   'unknown-to-sshd': ['sshd does not know the user, so the answer is its placeholder and not what was typed', 'denied'],
   'newcomer-registered': ['the portal knows the user; the account is ready for the next connection', 'denied'],
   'authorize-only': ['authorize_only is set: this host never authenticates anybody', 'denied'],
+  'root-refused': ['root is never decided by the portal; the PAM stack must exempt it', 'not-allowed'],
   'bad-login-name': ['the user name is not one this program accepts', 'denied'],
   // account and session
   'portal-allowed': ['the portal allows the user on this host', 'none'],
@@ -33,11 +33,11 @@ const reasons = {
   'sudo-allowed': ['the portal allows sudo', 'none'],
   'sudo-denied': ['the portal does not allow sudo', 'not-allowed'],
   'root-exempt': ['root runs sudo; the portal is not asked', 'none'],
-  'key-accepted': ['the portal recognises the proven key', 'none'],
   'key-denied': ['the portal does not accept the proven key for this user', 'not-allowed'],
   'key-policy': ['the proven key is of a type or size this host refuses', 'not-allowed'],
   'no-proof': ['sshd did not say what was proven (SSH_AUTH_INFO_0 is missing or unreadable)', 'broken'],
   'session-opened': ['the session may begin', 'none'],
+  'key-accepted': ['the portal accepts the proven key; the session may begin', 'none'],
   'session-closed': ['the session ended', 'none'],
   'not-our-session': ['nothing to do for a session of this service', 'none'],
   'account-impossible': ['the account cannot be made on this host', 'broken'],

@@ -90,6 +90,8 @@ export type World = {
   readonly connectionSeed: () => string
   /** Ends with this invocation's deadline. */
   readonly deadline: AbortSignal
+  /** From its first call on, Ctrl-C aborts this instead of ending the process. */
+  readonly interrupted: () => AbortSignal
   readonly fetch: (url: string, init: RequestInit, tls: TlsOptions, proxy: string | undefined) => Promise<Response>
   readonly sleep: (seconds: number) => Promise<void>
   readonly files: Files

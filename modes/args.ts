@@ -1,0 +1,60 @@
+// Arguments of the modes that people type. citty parses and prints usage; strangers and surplus words are refused here,
+// because citty accepts both.
+import { type ArgsDef, type CommandDef, parseArgs, renderUsage } from 'citty'
+import type { Ending } from './mode.ts'
+import { usage } from './mode.ts'
+
+/** What a mode takes: citty's description of it, and how many words besides the options. */
+export type Syntax<A extends ArgsDef> = {
+  readonly name: string
+  readonly summary: string
+  readonly args: A
+}
+
+export type Parsed<A extends ArgsDef> = ReturnType<typeof parseArgs<A>>
+
+const help = new Set(['-h', '--help'])
+
+/** The parsed arguments, or an ending: the usage text that was asked for, or what is wrong. */
+export async function parse<A extends ArgsDef>(
+  syntax: Syntax<A>,
+  args: readonly string[],
+): Promise<{ readonly parsed: Parsed<A> } | { readonly ending: Ending }> {
+  if (args.some((arg) => help.has(arg))) return { ending: await usageText(syntax) }
+  try {
+    const parsed = parseArgs<A>([...args], syntax.args)
+    const problem = stranger(syntax, parsed) ?? surplus(syntax, parsed)
+    return problem === undefined ? { parsed } : { ending: usage(`${problem}; ob ${syntax.name} --help explains`) }
+  } catch (error) {
+    const text = error instanceof Error ? error.message : 'wrong arguments'
+    return { ending: usage(`${plain(text)}; ob ${syntax.name} --help explains`) }
+  }
+}
+
+async function usageText<A extends ArgsDef>(syntax: Syntax<A>): Promise<Ending> {
+  const command: CommandDef<A> = { meta: { name: `ob ${syntax.name}`, description: syntax.summary }, args: syntax.args }
+  const text = plain(await renderUsage(command))
+  return { kind: 'outcome', outcome: { kind: 'allowed', reason: 'done' }, text: `${text}\n` }
+}
+
+function stranger<A extends ArgsDef>({ args }: Syntax<A>, parsed: Parsed<A>): string | undefined {
+  const known = new Set(Object.entries(args).flatMap(([name, about]) => [name, ...aliasesOf(about)]))
+  const name = Object.keys(parsed).find((key) => key !== '_' && !known.has(key) && !known.has(dashed(key)))
+  return name === undefined ? undefined : `unknown option --${name}`
+}
+
+const dashed = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+
+function aliasesOf(about: ArgsDef[string]): readonly string[] {
+  if (!('alias' in about) || about.alias === undefined) return []
+  return typeof about.alias === 'string' ? [about.alias] : about.alias
+}
+
+function surplus<A extends ArgsDef>({ args }: Syntax<A>, parsed: Parsed<A>): string | undefined {
+  const places = Object.values(args).filter((about) => about.type === 'positional').length
+  const extra = parsed._[places]
+  return extra === undefined ? undefined : `unexpected "${extra.slice(0, 40)}"`
+}
+
+/** Without the colours that citty always adds. */
+const plain = (text: string): string => text.replace(/\u001b\[[0-9;]*m/g, '')

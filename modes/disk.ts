@@ -1,0 +1,262 @@
+// The real disk. Everything is done through descriptors where the kernel lets us, so that a name that changes
+// between two calls cannot redirect us.
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  type Stats,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { Fault } from '../src/fault.ts'
+import type { FileFacts, Files, TrustRules, WriteOptions } from '../src/world.ts'
+import { makeHome } from './home.ts'
+import { tryLock } from './libc.ts'
+
+const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_APPEND, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = constants
+
+export const disk = (deadline: AbortSignal): Files => ({
+  read: (path, limit) => readPlain(path, limit),
+  readTrusted: (path, rules) => readTrusted(path, rules),
+  stat: (path) => attempt('examine', path, () => factsOf(lstatSync(path))),
+  list: (path) => attempt('list', path, () => readdirSync(path)),
+  writeAtomic,
+  createExclusive,
+  append: (path, data, mode) => append(path, data, mode),
+  remove: (path) => attempt('remove', path, () => (unlinkSync(path), true)) ?? false,
+  makeDirectory: (path, mode) => makeDirectory(path, mode),
+  withLock: (path, work) => withLock(path, work, deadline),
+  makeHome: (home) => attempt('make the home directory', home.path, () => makeHome(home)) ?? false,
+})
+
+const causes: Record<string, string> = {
+  ENOSPC: 'there is no space left on this file system; free some',
+  EDQUOT: 'the disk quota is used up; raise it',
+  EROFS: 'the file system is mounted read-only; remount it read-write',
+  EACCES: 'permission denied; run this as root',
+  EPERM: 'permission denied; run this as root',
+  ELOOP: 'it is a symbolic link; replace it by a regular file',
+  EISDIR: 'it is a directory',
+  ENXIO: 'it is not a regular file',
+  EMFILE: 'too many open files',
+  EIO: 'the disk reports an error; check the kernel log',
+}
+
+/** Runs a file operation: absent gives undefined, everything else a Fault with cause and remedy. */
+function attempt<T>(verb: string, path: string, work: () => T): T | undefined {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof Fault) throw error
+    const code = codeOf(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw new Fault(`cannot ${verb} ${path}: ${causes[code] ?? code}`)
+  }
+}
+
+/** As attempt, where an absent directory is a failure too. */
+function insist<T>(verb: string, path: string, work: () => T): T {
+  const result = attempt(verb, path, () => ({ value: work() }))
+  if (!result) throw new Fault(`cannot ${verb} ${path}: its directory does not exist`)
+  return result.value
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown error'
+
+function factsOf(stats: Stats): FileFacts {
+  const kind = stats.isFile()
+    ? 'file'
+    : stats.isDirectory()
+      ? 'directory'
+      : stats.isSymbolicLink()
+        ? 'symlink'
+        : 'other'
+  const { uid, gid, size, mtimeMs } = stats
+  return { kind, uid, gid, mode: stats.mode & 0o7777, size, modifiedAt: mtimeMs / 1000 }
+}
+
+function withDescriptor<T>(descriptor: number, work: (descriptor: number) => T): T {
+  try {
+    return work(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function readPlain(path: string, limit: number, check?: (stats: Stats) => void): Uint8Array<ArrayBuffer> | undefined {
+  return attempt('read', path, () =>
+    withDescriptor(openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), (descriptor) => {
+      const stats = fstatSync(descriptor)
+      if (!stats.isFile()) throw new Fault(`${path} is not a regular file; replace it by one`)
+      check?.(stats)
+      if (stats.size > limit) throw new Fault(`${path} is larger than ${limit} bytes; it cannot be what it should be`)
+      // Files under /proc report size 0.
+      return readUpTo(descriptor, stats.size > 0 ? stats.size : limit)
+    }),
+  )
+}
+
+function readUpTo(descriptor: number, limit: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(limit)
+  let length = 0
+  while (length < limit) {
+    const count = readSync(descriptor, bytes, length, limit - length, null)
+    if (count === 0) break
+    length += count
+  }
+  return bytes.subarray(0, length)
+}
+
+function readTrusted(path: string, rules: TrustRules): Uint8Array<ArrayBuffer> | undefined {
+  const bytes = readPlain(path, rules.limit, (stats) => {
+    if (stats.uid !== 0) throw new Fault(`${path} belongs to uid ${stats.uid}`, { hint: `chown root: ${path}` })
+    if (rules.secret && (stats.mode & 0o077) !== 0)
+      throw new Fault(`${path} can be read by others (mode ${octal(stats.mode)})`, { hint: `chmod 600 ${path}` })
+    if ((stats.mode & 0o022) !== 0)
+      throw new Fault(`${path} can be written by others (mode ${octal(stats.mode)})`, { hint: `chmod go-w ${path}` })
+  })
+  if (bytes) checkParents(path)
+  return bytes
+}
+
+// A file is only as trustworthy as every directory above it (OpenSSH, safe_path).
+function checkParents(path: string): void {
+  let directory = realpathSync(path.slice(0, path.lastIndexOf('/')) || '/')
+  for (;;) {
+    const stats = lstatSync(directory)
+    if (stats.uid !== 0)
+      throw new Fault(`${directory} belongs to uid ${stats.uid}, so ${path} cannot be trusted`, {
+        hint: `chown root: ${directory}`,
+      })
+    if ((stats.mode & 0o022) !== 0)
+      throw new Fault(
+        `${directory} can be written by others (mode ${octal(stats.mode)}), so ${path} cannot be trusted`,
+        {
+          hint: `chmod go-w ${directory}`,
+        },
+      )
+    if (directory === '/') return
+    directory = directory.slice(0, directory.lastIndexOf('/')) || '/'
+  }
+}
+
+const octal = (mode: number): string => (mode & 0o7777).toString(8).padStart(4, '0')
+
+function writeAll(descriptor: number, data: Uint8Array | string): void {
+  const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data
+  for (let offset = 0; offset < bytes.length; ) offset += writeSync(descriptor, bytes, offset)
+}
+
+function writeAtomic(path: string, data: Uint8Array | string, options: WriteOptions): void {
+  const suffix = crypto.getRandomValues(new Uint8Array(6)).toHex()
+  const temporary = `${path}.tmp.${suffix}`
+  insist('write', path, () => {
+    try {
+      withDescriptor(openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), (descriptor) => {
+        if (options.uid !== undefined || options.gid !== undefined)
+          fchownSync(descriptor, options.uid ?? 0, options.gid ?? 0)
+        fchmodSync(descriptor, options.mode)
+        writeAll(descriptor, data)
+        fsyncSync(descriptor)
+      })
+      renameSync(temporary, path)
+    } catch (error) {
+      discard(temporary)
+      throw error
+    }
+    syncDirectory(path)
+  })
+}
+
+function discard(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    // It may not have been made at all; the first error is the one to report.
+    if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'EROFS') throw error
+  }
+}
+
+function syncDirectory(path: string): void {
+  const directory = path.slice(0, path.lastIndexOf('/')) || '/'
+  withDescriptor(openSync(directory, O_RDONLY | O_DIRECTORY), fsyncSync)
+}
+
+function createExclusive(path: string, data: string, mode: number): boolean {
+  return insist('create', path, () => {
+    try {
+      withDescriptor(openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode), (descriptor) =>
+        writeAll(descriptor, data),
+      )
+      return true
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') return false
+      throw error
+    }
+  })
+}
+
+function append(path: string, data: string, mode: number): void {
+  insist('append to', path, () =>
+    withDescriptor(openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode), (descriptor) => {
+      const stats = fstatSync(descriptor)
+      if (!stats.isFile()) throw new Fault(`${path} is not a regular file; replace it by one`)
+      if (stats.uid !== 0) throw new Fault(`${path} belongs to uid ${stats.uid}`, { hint: `chown root: ${path}` })
+      if ((stats.mode & 0o022) !== 0)
+        throw new Fault(`${path} can be written by others (mode ${octal(stats.mode)})`, { hint: `chmod go-w ${path}` })
+      const bytes = new TextEncoder().encode(data)
+      // One write, so that lines of concurrent logins never mix; a short write means a full disk.
+      if (writeSync(descriptor, bytes) !== bytes.length)
+        throw new Fault(`cannot append to ${path}: ${causes['ENOSPC']}`)
+    }),
+  )
+}
+
+function makeDirectory(path: string, mode: number): void {
+  const stats = attempt('examine', path, () => lstatSync(path))
+  if (!stats) {
+    makeDirectory(path.slice(0, path.lastIndexOf('/')) || '/', 0o755)
+    insist('make the directory', path, () => {
+      try {
+        mkdirSync(path, { mode })
+      } catch (error) {
+        if (codeOf(error) !== 'EEXIST') throw error
+        return makeDirectory(path, mode)
+      }
+      withDescriptor(openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), (descriptor) => fchmodSync(descriptor, mode))
+    })
+    return
+  }
+  if (!stats.isDirectory()) {
+    if (stats.isSymbolicLink() && stats.uid === 0 && path.lastIndexOf('/') === 0) return
+    throw new Fault(`${path} is not a directory; move it away`)
+  }
+  if (stats.uid !== 0) throw new Fault(`${path} belongs to uid ${stats.uid}`, { hint: `chown root: ${path}` })
+  const sticky = (stats.mode & 0o1000) !== 0
+  if ((stats.mode & 0o022) !== 0 && !sticky)
+    throw new Fault(`${path} can be written by others (mode ${octal(stats.mode)})`, { hint: `chmod go-w ${path}` })
+}
+
+async function withLock<T>(path: string, work: () => T | Promise<T>, deadline: AbortSignal): Promise<T> {
+  const descriptor = insist('lock', path, () => openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600))
+  try {
+    for (let wait = 1; !tryLock(descriptor); wait = Math.min(wait * 2, 50)) {
+      if (deadline.aborted) throw new Fault(`another process holds ${path}; nothing was changed`)
+      await Bun.sleep(wait)
+    }
+    return await work()
+  } finally {
+    closeSync(descriptor)
+  }
+}

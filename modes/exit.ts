@@ -1,0 +1,17 @@
+// The only exit statuses (sysexits(3) words). pam_exec knows two: 0 and everything else.
+import type { Caller, Ending } from './mode.ts'
+
+export const exitStatus = { ok: 0, denied: 1, usage: 64, fault: 70, unavailable: 75 } as const
+
+export function exitCode(caller: Caller, ending: Ending): number {
+  if (ending.kind === 'usage') return exitStatus.usage
+  switch (ending.outcome.kind) {
+    case 'allowed':
+      return exitStatus.ok
+    case 'denied':
+      // sshd distrusts the output of a failing AuthorizedKeysCommand; "no keys" is an empty success.
+      return caller === 'sshd' ? exitStatus.ok : exitStatus.denied
+    case 'unavailable':
+      return exitStatus.unavailable
+  }
+}

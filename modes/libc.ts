@@ -1,0 +1,50 @@
+// The few libc calls that Bun has no door for. Opened on first use: an import costs nothing but the file.
+import { dlopen, ptr } from 'bun:ffi'
+
+const open = () =>
+  dlopen('libc.so.6', {
+    flock: { args: ['i32', 'i32'], returns: 'i32' },
+    socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+    connect: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
+    send: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i64' },
+    close: { args: ['i32'], returns: 'i32' },
+    prctl: { args: ['i32', 'u64', 'u64', 'u64', 'u64'], returns: 'i32' },
+  }).symbols
+
+let symbols: ReturnType<typeof open> | undefined
+const libc = () => (symbols ??= open())
+
+const LOCK_EX = 2
+const LOCK_NB = 4
+
+/** flock(2), exclusive, without waiting: true when this process now holds the lock. */
+export const tryLock = (descriptor: number): boolean => libc().flock(descriptor, LOCK_EX | LOCK_NB) === 0
+
+const AF_UNIX = 1
+const SOCK_DGRAM = 2
+const SOCK_CLOEXEC = 0o2000000
+const MSG_DONTWAIT = 0x40
+const MSG_NOSIGNAL = 0x4000
+
+/** One datagram to a unix socket, never waiting; false when nobody listens or the receiver is full. */
+export function sendDatagram(path: string, message: Uint8Array): boolean {
+  const name = new TextEncoder().encode(path)
+  const address = new Uint8Array(2 + name.length + 1)
+  address[0] = AF_UNIX
+  address.set(name, 2)
+  const descriptor = libc().socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)
+  if (descriptor < 0) return false
+  try {
+    if (libc().connect(descriptor, ptr(address), address.length) !== 0) return false
+    return Number(libc().send(descriptor, ptr(message), BigInt(message.length), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0
+  } finally {
+    libc().close(descriptor)
+  }
+}
+
+const PR_SET_DUMPABLE = 4
+
+/** No core dump and no ptrace by others of the same user (prctl(2)). */
+export const refuseDumps = (): void => {
+  libc().prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n)
+}

@@ -1,0 +1,51 @@
+// Every mode, by its first argument. Each is loaded on demand: a login pays for what it uses.
+import type { Caller, Mode } from './mode.ts'
+
+export type ModeEntry = {
+  readonly caller: Caller
+  readonly summary: string
+  /** After so many seconds the answer is no; 0 for modes that a person watches. */
+  readonly deadlineSeconds: number
+  readonly load: () => Promise<{ readonly mode: Mode }>
+}
+
+export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>([
+  [
+    'keys',
+    {
+      caller: 'sshd',
+      summary: 'print the authorized keys of a user, for AuthorizedKeysCommand',
+      deadlineSeconds: 5,
+      load: () => import('./keys.ts'),
+    },
+  ],
+  [
+    'enroll',
+    {
+      caller: 'admin',
+      summary: 'enroll this host at the portal',
+      deadlineSeconds: 0,
+      load: () => import('./enroll.ts'),
+    },
+  ],
+  [
+    'nss',
+    {
+      caller: 'admin',
+      summary: 'list, add and export the accounts of portal users',
+      deadlineSeconds: 0,
+      load: () => import('./nss.ts'),
+    },
+  ],
+  [
+    'version',
+    { caller: 'admin', summary: 'print the version', deadlineSeconds: 5, load: () => import('./version.ts') },
+  ],
+  ['help', { caller: 'admin', summary: 'print this list', deadlineSeconds: 5, load: () => import('./help.ts') }],
+])
+
+/** What pam_exec runs: no argument, PAM_TYPE in the environment. */
+export const pamModes = {
+  login: { caller: 'pam', summary: '', deadlineSeconds: 25, load: () => import('./pam.ts') },
+  session: { caller: 'pam', summary: '', deadlineSeconds: 10, load: () => import('./pam.ts') },
+} as const satisfies Record<string, ModeEntry>

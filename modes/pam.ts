@@ -1,0 +1,201 @@
+// pam_exec: one process a phase. Standard output reaches the person when the stack says `stdout`; the exit status is the verdict.
+import { type Config, loadConfig } from '../src/config/load.ts'
+import { isSudo } from '../src/decide/account.ts'
+import { judgeKey } from '../src/decide/key-policy.ts'
+import { boundFingerprint, type Proof } from '../src/decide/session.ts'
+import { Fault } from '../src/fault.ts'
+import { correlationId, reference } from '../src/formats/audit-line.ts'
+import { parseAuthInfo } from '../src/formats/auth-info.ts'
+import { parseUserToken } from '../src/formats/user-token.ts'
+import { parseLoginName } from '../src/names.ts'
+import { allowed, type Outcome, unavailable } from '../src/outcome.ts'
+import { fallbackAudit, openAudit } from '../src/ports/audit.ts'
+import { openPorts } from '../src/ports/open.ts'
+import {
+  type PamRequest,
+  performAccount,
+  performAuth,
+  settleAccount,
+  settleAuth,
+  settleSession,
+} from '../src/ports/settle-pam.ts'
+import { auditText, personText, type Reason } from '../src/reason.ts'
+import type { World } from '../src/world.ts'
+import { type Ending, ended, type Mode, usage } from './mode.ts'
+
+type Phase = 'auth' | 'account' | 'open_session' | 'close_session'
+const phases: ReadonlySet<string> = new Set(['auth', 'account', 'open_session', 'close_session'])
+
+/** What one phase found: the outcome, and what the log should know besides. */
+type Finding = { readonly outcome: Outcome; readonly notes: readonly string[] }
+
+/** A refusal is never faster than this, so that the time does not tell why. Seconds. */
+const refusalFloor = 0.4
+
+export const mode: Mode = {
+  run: async (args, world) => {
+    const phase = world.env['PAM_TYPE'] ?? ''
+    if (args.length > 0) return usage('pam_exec passes no arguments to ob; remove them from the PAM line')
+    if (!phases.has(phase))
+      return usage(`PAM_TYPE is "${phase}"; ob serves auth, account, open_session and close_session`)
+    const request = requestOf(world)
+    return runPhase(phase as Phase, request, world)
+  },
+}
+
+async function runPhase(phase: Phase, request: PamRequest, world: World): Promise<Ending> {
+  const startedAt = world.monotonic()
+  let config: Config | undefined
+  try {
+    refuseDuplicates(world)
+    config = loadConfig(world.files)
+    const finding = await find(phase, request, config, world)
+    const filed = report(phase, request, finding, world, config, startedAt)
+    const outcome = !filed && config.audit_required ? unavailable('audit-unwritable') : finding.outcome
+    if (phase === 'auth' && outcome.kind !== 'allowed') await floor(world, startedAt)
+    return ended(outcome, spoken(outcome.reason, request))
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    const outcome = unavailable(error.kind === 'refused' ? 'portal-untrusted' : 'fault')
+    const text = error.hint ? `${error.message} (${error.hint})` : error.message
+    report(phase, request, { outcome, notes: [text] }, world, config ?? fallbackAudit, startedAt)
+    if (phase === 'auth') await floor(world, startedAt)
+    return ended(outcome, spoken(outcome.reason, request))
+  }
+}
+
+// pam_exec appends its own PAM_* to whatever modules before it set, so a second one means that somebody tries to be another.
+function refuseDuplicates(world: World): void {
+  const [name] = world.duplicates
+  if (name !== undefined)
+    throw new Fault(`${name} is in the environment twice`, {
+      hint: 'some PAM module lets users set variables; remove user_readenv=1 from pam_env lines',
+    })
+}
+
+function requestOf(world: World): PamRequest {
+  const service = world.env['PAM_SERVICE'] ?? ''
+  const name = isSudo(service) ? (world.env['PAM_RUSER'] ?? world.env['PAM_USER']) : world.env['PAM_USER']
+  return {
+    service,
+    user: parseLoginName(name ?? ''),
+    rhost: world.env['PAM_RHOST'] || undefined,
+    connection: correlationId(world.connectionSeed()),
+  }
+}
+
+function find(phase: Phase, request: PamRequest, config: Config, world: World): Promise<Finding> | Finding {
+  switch (phase) {
+    case 'auth':
+      return authenticate(request, config, world)
+    case 'account':
+      return authorize(request, config, world)
+    case 'open_session':
+      return openSession(request, config, world)
+    case 'close_session':
+      openPorts(world, config).connections.forget(request.connection)
+      return { outcome: allowed('session-closed'), notes: [] }
+  }
+}
+
+const longestAnswer = 8192
+
+async function authenticate(request: PamRequest, config: Config, world: World): Promise<Finding> {
+  const typed = parseUserToken(world.stdin(longestAnswer))
+  const ports = openPorts(world, config)
+  const { outcome, effects, facts } = await settleAuth(ports, config, request, typed)
+  const told = await performAuth(ports, request, typed, effects)
+  return { outcome, notes: [detailOf(facts.verification ?? facts.newcomer), ...told] }
+}
+
+async function authorize(request: PamRequest, config: Config, world: World): Promise<Finding> {
+  const ports = openPorts(world, config)
+  const proof = proofOf(world, config)
+  const { outcome, effects, facts } = await settleAccount(ports, config, request, proof)
+  const fingerprint = boundFingerprint({ proof, binding: config.fingerprint_binding })
+  const told = await performAccount(ports, request, fingerprint, effects)
+  return { outcome, notes: [detailOf(facts.authorization), ...told] }
+}
+
+const withoutSession: ReadonlySet<string> = new Set(['sudo', 'sudo-i', 'su', 'su-l', 'cron', 'crond', 'systemd-user'])
+
+async function openSession(request: PamRequest, config: Config, world: World): Promise<Finding> {
+  if (withoutSession.has(request.service)) return { outcome: allowed('not-our-session'), notes: [] }
+  const proof = proofOf(world, config)
+  const { outcome, facts } = await settleSession(openPorts(world, config), config, request, proof)
+  const key = proof.kind === 'key' ? `${proof.certificate ? 'certificate' : 'key'} ${proof.fingerprint}` : ''
+  return { outcome, notes: [key, detailOf(facts.authorization), facts.account?.detail ?? ''] }
+}
+
+function proofOf(world: World, config: Config): Proof {
+  const text = world.env['SSH_AUTH_INFO_0']
+  if (text === undefined) return world.env['SSH_CONNECTION'] === undefined ? { kind: 'no-key' } : { kind: 'unreadable' }
+  const info = parseAuthInfo(text)
+  if ('problem' in info) return { kind: 'unreadable' }
+  const keys = info.methods.flatMap(({ key }) => (key ? [key] : []))
+  const key = keys.find(({ certificate }) => certificate) ?? keys[0]
+  if (!key) return { kind: 'no-key' }
+  const policy = {
+    enabled: config.ssh_key_policy_enabled,
+    allowedTypes: config.ssh_key_allowed_types,
+    minRsaBits: config.ssh_key_min_rsa_bits,
+    minEcdsaBits: config.ssh_key_min_ecdsa_bits,
+  }
+  const judged = keys.map((one) => judgeKey(policy, one)).find((verdict) => verdict !== 'accepted') ?? 'accepted'
+  return { kind: 'key', fingerprint: key.fingerprint, certificate: key.certificate !== undefined, judged }
+}
+
+const detailOf = (reply: { readonly kind: string } | undefined): string =>
+  reply && 'detail' in reply && typeof reply.detail === 'string' ? reply.detail : ''
+
+function report(
+  phase: Phase,
+  request: PamRequest,
+  { outcome, notes }: Finding,
+  world: World,
+  config: Parameters<typeof openAudit>[1],
+  startedAt: number,
+): boolean {
+  const details = [auditText(outcome.reason), ...notes].filter((note) => note !== '').join('; ')
+  const { PAM_USER: user, PAM_TTY: tty } = world.env
+  return openAudit(world, config).write({
+    timestamp: world.now(),
+    event_type: eventOf(phase, outcome),
+    correlation_id: request.connection,
+    host: world.hostname(),
+    user: request.user ?? user ?? '',
+    service: request.service,
+    ...(request.rhost === undefined ? {} : { client_ip: request.rhost }),
+    ...(tty ? { tty } : {}),
+    result_code: outcome.kind === 'allowed' ? 0 : 4,
+    latency_ms: Math.round(world.monotonic() - startedAt),
+    reason: outcome.reason,
+    details,
+    more: { phase, outcome: outcome.kind },
+  })
+}
+
+const errors: Partial<Record<Reason, string>> = {
+  'locked-out': 'RATE_LIMITED',
+  'token-of-another-user': 'SECURITY_ERROR',
+  'portal-untrusted': 'SECURITY_ERROR',
+  fault: 'CONFIG_ERROR',
+}
+
+function eventOf(phase: Phase, { kind, reason }: Outcome): string {
+  const error = errors[reason]
+  if (error !== undefined) return error
+  if (kind === 'unavailable') return 'SERVER_ERROR'
+  if (phase === 'auth') return kind === 'allowed' ? 'AUTH_SUCCESS' : 'AUTH_FAILURE'
+  if (phase === 'account') return kind === 'allowed' ? 'AUTHZ_SUCCESS' : 'AUTHZ_DENIED'
+  if (kind === 'denied') return 'AUTHZ_DENIED'
+  return phase === 'open_session' ? 'SESSION_OPENED' : 'SESSION_CLOSED'
+}
+
+function spoken(reason: Reason, request: PamRequest): string {
+  const text = personText(reason)
+  return text === '' ? '' : `${text} [ref ${reference(request.connection)}]\n`
+}
+
+const floor = (world: World, startedAt: number): Promise<void> =>
+  world.sleep(Math.max(0, refusalFloor - (world.monotonic() - startedAt) / 1000))

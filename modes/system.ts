@@ -1,0 +1,146 @@
+// The real World. This file, its neighbours (disk, home, network, ancestry, libc) and ob.ts are the only ones that touch the machine.
+import { readFileSync, readSync, writeSync } from 'node:fs'
+import type { Exit, SyslogPriority, Terminal, World } from '../src/world.ts'
+import { connectionSeed } from './ancestry.ts'
+import { disk } from './disk.ts'
+import { sendDatagram } from './libc.ts'
+import { tlsFetch } from './network.ts'
+
+const known = [
+  'PAM_TYPE',
+  'PAM_USER',
+  'PAM_RUSER',
+  'PAM_RHOST',
+  'PAM_TTY',
+  'PAM_SERVICE',
+  'SSH_AUTH_INFO_0',
+  'SSH_CONNECTION',
+  'NO_COLOR',
+  'TERM',
+] as const
+
+export type Environment = {
+  readonly values: Readonly<Record<string, string>>
+  readonly duplicates: readonly string[]
+}
+
+/**
+ * The allow-listed environment, read from the kernel because a map cannot show duplicates. pam_exec appends its own
+ * PAM_* after the ones a user may have smuggled in, so the last occurrence is the true one (host.md R8).
+ */
+export function takeEnvironment(): Environment {
+  const values: Record<string, string> = {}
+  const duplicates: string[] = []
+  for (const item of readFileSync('/proc/self/environ', 'utf8').split('\0')) {
+    const split = item.indexOf('=')
+    const name = item.slice(0, split)
+    if (split < 1 || !known.some((one) => one === name)) continue
+    if (name in values) duplicates.push(name)
+    values[name] = item.slice(split + 1)
+  }
+  // What is left would steer the runtime: proxies, certificate checks, verbose fetching.
+  for (const name of Object.keys(process.env)) delete process.env[name]
+  return { values, duplicates }
+}
+
+export function system(environment: Environment, deadline: AbortSignal): World {
+  const userId = process.geteuid?.() ?? -1
+  return {
+    env: environment.values,
+    duplicates: environment.duplicates,
+    now: () => Date.now() / 1000,
+    monotonic: () => performance.now(),
+    random: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    hostname: () => readFileSync('/proc/sys/kernel/hostname', 'utf8').trim(),
+    userId,
+    connectionSeed: () => seedOrRandom(),
+    deadline,
+    interrupted,
+    fetch: tlsFetch,
+    sleep: (seconds) => Bun.sleep(seconds * 1000),
+    files: disk(deadline),
+    spawn,
+    stdin: (limit) => readInput(limit),
+    stdout: (text) => writeText(1, text),
+    stderr: (text) => writeText(2, text),
+    syslog,
+    get terminal() {
+      return terminal(environment)
+    },
+  }
+}
+
+function interrupted(): AbortSignal {
+  const controller = new AbortController()
+  process.once('SIGINT', () => controller.abort())
+  return controller.signal
+}
+
+function seedOrRandom(): string {
+  try {
+    return connectionSeed(process.ppid)
+  } catch {
+    // /proc may be hidden from an unprivileged caller (hidepid); then the id is unique but shared with nobody.
+    return crypto.randomUUID()
+  }
+}
+
+function readInput(limit: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(limit)
+  let length = 0
+  while (length < limit) {
+    const count = readSync(0, bytes, length, limit - length, null)
+    if (count === 0) break
+    length += count
+  }
+  return bytes.subarray(0, length)
+}
+
+/** Writes everything before returning; process.stdout would lose what a pipe has not taken yet (bun.md §2). */
+export function writeText(descriptor: number, text: string): void {
+  const bytes = new TextEncoder().encode(text)
+  for (let offset = 0; offset < bytes.length; ) {
+    try {
+      offset += writeSync(descriptor, bytes, offset)
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') Bun.sleepSync(1)
+      else return // a reader that went away wants no more text
+    }
+  }
+}
+
+async function spawn(argv: readonly string[], options: { readonly stdin?: string } = {}): Promise<Exit> {
+  const child = Bun.spawn([...argv], {
+    cwd: '/',
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+    stdin: options.stdin === undefined ? 'ignore' : new TextEncoder().encode(options.stdin),
+    stdout: 'pipe',
+    stderr: 'pipe',
+  })
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ])
+  return { code, stdout, stderr }
+}
+
+const LOG_AUTH = 4 << 3
+const priorities: Record<SyslogPriority, number> = { err: 3, warning: 4, notice: 5, info: 6, debug: 7 }
+
+function syslog(priority: SyslogPriority, text: string): void {
+  // RFC 3164 §4.1.2: local time, the day padded with a space. Date prints «Sun Nov 22 2026 02:12:00 GMT+0000».
+  const now = new Date().toString()
+  const stamp = `${now.slice(4, 7)} ${now.slice(8, 10).replace(/^0/, ' ')} ${now.slice(16, 24)}`
+  sendDatagram(
+    '/dev/log',
+    new TextEncoder().encode(`<${LOG_AUTH | priorities[priority]}>${stamp} ob[${process.pid}]: ${text}`),
+  )
+}
+
+function terminal(environment: Environment): Terminal | undefined {
+  const { isatty } = require('node:tty') as typeof import('node:tty')
+  if (!isatty(1)) return undefined
+  const colour = environment.values['NO_COLOR'] === undefined && environment.values['TERM'] !== 'dumb'
+  return { columns: Math.max(process.stdout.columns ?? 80, 20), colour }
+}

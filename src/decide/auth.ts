@@ -1,0 +1,101 @@
+// PAM authentication: may the person who typed this go on? Reads top to bottom as the policy;
+// the order of the questions is part of it.
+
+import type { Authorization, NoAnswer, Verification } from '../formats/replies.ts'
+import type { AnswerKind } from '../formats/user-token.ts'
+import type { LoginName } from '../names.ts'
+import { allowed, denied, type Outcome, unavailable } from '../outcome.ts'
+import type { Step } from './step.ts'
+
+export type AuthFacts = {
+  readonly user: LoginName | undefined
+  readonly answer: AnswerKind
+  readonly authorizeOnly: boolean
+  /** Whether accounts of never-seen users are made on this host (create_user). */
+  readonly createUser: boolean
+  readonly lockout?: { readonly secondsLeft: number }
+  readonly newcomerLimit?: { readonly secondsLeft: number }
+  readonly newcomer?: Authorization
+  readonly claim?: 'won' | 'lost'
+  readonly verification?: Verification
+}
+
+export type AuthQuestion = 'lockout' | 'newcomerLimit' | 'newcomer' | 'claim' | 'verification'
+
+export type AuthEffect =
+  | { readonly do: 'count-failure' | 'clear-failures' | 'release-claim' | 'count-newcomer' }
+  | { readonly do: 'register'; readonly authorization: Authorization & { kind: 'granted' } }
+
+type AuthStep = Step<AuthQuestion, AuthEffect>
+
+export function decideAuth(f: AuthFacts): AuthStep {
+  if (!f.user) return end(denied('bad-login-name'))
+  if (f.user === 'root') return end(denied('root-refused'))
+  if (f.authorizeOnly) return end(denied('authorize-only'))
+  switch (f.answer) {
+    case 'absent':
+      return end(denied('no-token'))
+    case 'cut':
+      return end(denied('token-cut'))
+    case 'malformed':
+      return end(denied('token-malformed'))
+    case 'placeholder':
+      return decideNewcomer(f)
+    case 'token':
+      return decideToken(f, f.user)
+  }
+}
+
+function decideToken(f: AuthFacts, user: LoginName): AuthStep {
+  if (!f.lockout) return { ask: 'lockout' }
+  if (f.lockout.secondsLeft > 0) return end(denied('locked-out'))
+  // The portal's own single use is not atomic, so the token is claimed here before anybody is asked.
+  if (!f.claim) return { ask: 'claim' }
+  if (f.claim === 'lost') return end(denied('token-replayed'), { do: 'count-failure' })
+  if (!f.verification) return { ask: 'verification' }
+  switch (f.verification.kind) {
+    case 'accepted':
+      return f.verification.user === user
+        ? end(allowed('token-accepted'), { do: 'clear-failures' })
+        : end(denied('token-of-another-user'), { do: 'count-failure' })
+    case 'rejected':
+      return end(denied('token-rejected'), { do: 'release-claim' }, { do: 'count-failure' })
+    case 'unreachable':
+    case 'garbled':
+    case 'refuses-host':
+      return end(noAnswer(f.verification), { do: 'release-claim' })
+  }
+}
+
+// sshd knows no such user and sent its placeholder, so nothing was proven and nobody gets in. But when the portal
+// allows the name here, the account can be ready for the next connection (sshd looks names up once, before PAM).
+function decideNewcomer(f: AuthFacts): AuthStep {
+  if (!f.createUser) return end(denied('unknown-to-sshd'))
+  if (!f.newcomerLimit) return { ask: 'newcomerLimit' }
+  if (f.newcomerLimit.secondsLeft > 0) return end(denied('unknown-to-sshd'))
+  if (!f.newcomer) return { ask: 'newcomer' }
+  switch (f.newcomer.kind) {
+    case 'granted':
+      return end(denied('newcomer-registered'), { do: 'register', authorization: f.newcomer })
+    case 'refused':
+      return end(denied('unknown-to-sshd'), { do: 'count-newcomer' })
+    case 'unreachable':
+    case 'garbled':
+    case 'refuses-host':
+      return end(noAnswer(f.newcomer))
+  }
+}
+
+/** How a missing answer ends a decision that cannot do without it. */
+export function noAnswer(reply: NoAnswer): Outcome {
+  switch (reply.kind) {
+    case 'unreachable':
+      return unavailable('portal-unreachable')
+    case 'garbled':
+      return unavailable('portal-garbled')
+    case 'refuses-host':
+      return unavailable('portal-refuses-host')
+  }
+}
+
+const end = (outcome: Outcome, ...effects: readonly AuthEffect[]): AuthStep => ({ outcome, effects })

@@ -1,0 +1,155 @@
+// The portal's JSON, judged before it is believed: an answer that lacks the required members, or has them with
+// another type, is garbled and says nothing. Unknown members are ignored (a real portal sends stray ones).
+import * as v from 'valibot'
+import { type LoginName, parseLoginName } from '../names.ts'
+import { Secret } from '../secret.ts'
+
+/** What the portal says about a person: unchecked text or numbers until decide/entry.ts judges them. */
+export type Attributes = {
+  readonly uid?: string | number
+  readonly gecos?: string
+  readonly home?: string
+  readonly shell?: string
+}
+
+/** No usable answer. `refuses-host`: the portal does not accept this host's own credentials. */
+export type NoAnswer =
+  | { readonly kind: 'unreachable'; readonly detail: string }
+  | { readonly kind: 'garbled'; readonly detail: string }
+  | { readonly kind: 'refuses-host'; readonly detail: string }
+
+export type Verification =
+  | { readonly kind: 'accepted'; readonly user: string }
+  | { readonly kind: 'rejected'; readonly detail: string }
+  | NoAnswer
+
+export type Granted = {
+  readonly kind: 'granted'
+  readonly user: LoginName
+  readonly groups: readonly string[]
+  readonly sudoAllowed: boolean
+  readonly attributes: Attributes
+}
+export type Authorization = Granted | { readonly kind: 'refused'; readonly detail: string } | NoAnswer
+
+export type UserInfo =
+  | {
+      readonly kind: 'found'
+      readonly user: LoginName
+      readonly groups: readonly string[]
+      readonly attributes: Attributes
+    }
+  | { readonly kind: 'not-found' }
+  | NoAnswer
+
+export type Renewal =
+  | { readonly kind: 'renewed'; readonly accessToken: Secret; readonly expiresIn: number; readonly serverTime?: number }
+  | NoAnswer
+
+const stringLimit = 4096
+const listLimit = 256
+
+const text = v.pipe(v.string(), v.maxLength(stringLimit))
+/** A member of the wrong type is treated as absent: it decides nothing. */
+const optionalText = v.fallback(v.optional(text), undefined)
+/** At most 256 strings; anything that is not a string is skipped, anything that is not a list is empty (upstream.md §1.1). */
+const groups = v.fallback(
+  v.pipe(
+    v.optional(v.array(v.unknown()), []),
+    v.transform((list) => list.filter((item): item is string => v.is(text, item)).slice(0, listLimit)),
+  ),
+  [],
+)
+const attributes = {
+  uid: v.fallback(v.optional(v.union([text, v.number()])), undefined),
+  gecos: optionalText,
+  home: optionalText,
+  shell: optionalText,
+}
+
+const accepted = v.object({ valid: v.literal(true), user: text })
+const rejected = v.object({ valid: v.literal(false), error: optionalText, reason: optionalText })
+
+/** The body of a 200 answer to POST /pam/verify. */
+export function parseVerification(json: unknown): Verification {
+  const yes = v.safeParse(accepted, json)
+  if (yes.success) return { kind: 'accepted', user: yes.output.user }
+  const no = v.safeParse(rejected, json)
+  if (no.success) return { kind: 'rejected', detail: no.output.error ?? no.output.reason ?? 'rejected' }
+  return { kind: 'garbled', detail: 'no usable "valid" and "user" in the answer to /pam/verify' }
+}
+
+const granted = v.object({
+  authorized: v.literal(true),
+  user: text,
+  groups,
+  permissions: v.fallback(
+    v.optional(v.object({ sudo_allowed: v.fallback(v.optional(v.boolean()), undefined) })),
+    undefined,
+  ),
+  ...attributes,
+})
+const refused = v.object({ authorized: v.literal(false), reason: optionalText })
+
+/** The body of a 200 answer to POST /pam/authorize. Absent `permissions.sudo_allowed` means no (upstream allowed it). */
+export function parseAuthorization(json: unknown, asked: LoginName): Authorization {
+  const yes = v.safeParse(granted, json)
+  if (yes.success) {
+    const { user, groups, permissions } = yes.output
+    if (user !== asked) return { kind: 'garbled', detail: 'the answer to /pam/authorize is about another user' }
+    const sudoAllowed = permissions?.sudo_allowed === true
+    return { kind: 'granted', user: asked, groups, sudoAllowed, attributes: attributesOf(yes.output) }
+  }
+  const no = v.safeParse(refused, json)
+  if (no.success) return { kind: 'refused', detail: no.output.reason ?? 'refused' }
+  return { kind: 'garbled', detail: 'no usable "authorized" and "user" in the answer to /pam/authorize' }
+}
+
+const found = v.object({ found: v.literal(true), user: text, groups, ...attributes })
+const notFound = v.object({ found: v.literal(false) })
+
+/** The body of a 200 answer to POST /pam/userinfo. */
+export function parseUserInfo(json: unknown, asked: LoginName): UserInfo {
+  const yes = v.safeParse(found, json)
+  if (yes.success) {
+    if (parseLoginName(yes.output.user) !== asked)
+      return { kind: 'garbled', detail: 'the answer to /pam/userinfo is about another user' }
+    return { kind: 'found', user: asked, groups: yes.output.groups, attributes: attributesOf(yes.output) }
+  }
+  if (v.is(notFound, json)) return { kind: 'not-found' }
+  return { kind: 'garbled', detail: 'no usable "found" and "user" in the answer to /pam/userinfo' }
+}
+
+const renewed = v.object({
+  status: v.literal('ok'),
+  access_token: v.pipe(text, v.regex(/^[!-~]+$/)),
+  expires_in: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(10 * 365 * 86400)),
+  server_time: v.fallback(v.optional(v.number()), undefined),
+})
+
+/** The body of a 200 answer to POST /pam/heartbeat. */
+export function parseRenewal(json: unknown): Renewal {
+  const result = v.safeParse(renewed, json)
+  if (!result.success)
+    return {
+      kind: 'garbled',
+      detail: 'no usable "status", "access_token" and "expires_in" in the answer to /pam/heartbeat',
+    }
+  const { access_token, expires_in, server_time } = result.output
+  return {
+    kind: 'renewed',
+    accessToken: new Secret(access_token),
+    expiresIn: expires_in,
+    ...(server_time === undefined ? {} : { serverTime: server_time }),
+  }
+}
+
+function attributesOf(members: { [K in keyof Attributes]?: Attributes[K] | undefined }): Attributes {
+  const { uid, gecos, home, shell } = members
+  return {
+    ...(uid === undefined ? {} : { uid }),
+    ...(gecos === undefined ? {} : { gecos }),
+    ...(home === undefined ? {} : { home }),
+    ...(shell === undefined ? {} : { shell }),
+  }
+}

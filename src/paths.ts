@@ -1,0 +1,12 @@
+// Where everything lies. Fixed, so that nothing in the environment can move it.
+
+export const paths = {
+  claims: '/run/open-bastion/claims',
+  connections: '/run/open-bastion/connections',
+  newcomers: '/run/open-bastion/newcomers',
+  state: '/var/lib/open-bastion',
+  registry: '/var/lib/open-bastion/users.json',
+  registryLock: '/var/lib/open-bastion/users.lock',
+  extrausers: '/var/lib/extrausers',
+  systemAuthorities: ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem'],
+} as const

@@ -1,0 +1,52 @@
+// One event for every decision: a JSON line in a file, and a line for syslog.
+import type { Config } from '../config/load.ts'
+import { Fault } from '../fault.ts'
+import { type AuditEvent, eventLevel, formatAuditLine, formatSyslogText } from '../formats/audit-line.ts'
+import type { SyslogPriority, World } from '../world.ts'
+
+export type Audit = {
+  /** Writes the event; false when it should have been written and could be written nowhere. */
+  readonly write: (event: AuditEvent) => boolean
+}
+
+export type AuditConfig = Pick<Config, 'audit_enabled' | 'audit_log_file' | 'audit_to_syslog' | 'audit_level'>
+
+/** Used when the configuration itself cannot be read: a broken host must say so somewhere. */
+export const fallbackAudit: AuditConfig = {
+  audit_enabled: true,
+  audit_log_file: '/var/log/open-bastion/audit.json',
+  audit_to_syslog: true,
+  audit_level: 'auth',
+}
+
+const levels = { critical: 0, auth: 1, all: 2 } as const
+
+export function openAudit(world: World, config: AuditConfig): Audit {
+  return {
+    write: (event) => {
+      if (!config.audit_enabled || eventLevel(event.event_type) > levels[config.audit_level]) return true
+      const filed = appendLine(world, config.audit_log_file, formatAuditLine(event))
+      if (config.audit_to_syslog || !filed) world.syslog(priorityOf(event.event_type), formatSyslogText(event))
+      return filed
+    },
+  }
+}
+
+function appendLine(world: World, path: string, line: string): boolean {
+  try {
+    world.files.makeDirectory(path.slice(0, path.lastIndexOf('/')), 0o750)
+    world.files.append(path, `${line}\n`, 0o640)
+    return true
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    world.syslog('err', error.message)
+    return false
+  }
+}
+
+// upstream.md §9.3
+function priorityOf(eventType: string): SyslogPriority {
+  if (/_(FAILURE|DENIED)$/.test(eventType)) return 'warning'
+  if (/^(CONFIG|SECURITY|SERVER)_ERROR$|^RATE_LIMITED$/.test(eventType)) return 'err'
+  return 'info'
+}

@@ -1,0 +1,65 @@
+// What the account phase learned from the portal, kept for the session phase of the same connection, so that no phase
+// asks what another asked already. Only root can write here, and it is written after authentication (host.md R16).
+import * as v from 'valibot'
+import { decodeUtf8 } from '../bytes.ts'
+import type { Remembered } from '../decide/session.ts'
+import type { Granted } from '../formats/replies.ts'
+import { type LoginName, parseFingerprint, parseLoginName } from '../names.ts'
+import { paths } from '../paths.ts'
+import type { World } from '../world.ts'
+
+export type Connections = {
+  readonly remember: (connection: string, remembered: Remembered) => void
+  readonly recall: (connection: string, user: LoginName) => Remembered | undefined
+  readonly forget: (connection: string) => void
+}
+
+/** sshd may take LoginGraceTime between account and session; nothing older is believed. Seconds. */
+const believedSeconds = 180
+
+const record = v.object({
+  writtenAt: v.number(),
+  user: v.string(),
+  fingerprint: v.optional(v.string()),
+  groups: v.array(v.string()),
+  sudoAllowed: v.boolean(),
+  attributes: v.object({
+    uid: v.optional(v.union([v.string(), v.number()])),
+    gecos: v.optional(v.string()),
+    home: v.optional(v.string()),
+    shell: v.optional(v.string()),
+  }),
+})
+
+export function openConnections(world: World): Connections {
+  const fileOf = (connection: string): string => `${paths.connections}/${connection}.json`
+  return {
+    remember: (connection, { authorization, fingerprint }) => {
+      world.files.makeDirectory(paths.connections, 0o700)
+      const { user, groups, sudoAllowed, attributes } = authorization
+      const text = JSON.stringify({ writtenAt: world.now(), user, fingerprint, groups, sudoAllowed, attributes })
+      world.files.writeAtomic(fileOf(connection), text, { mode: 0o600 })
+    },
+    recall: (connection, user) => {
+      const bytes = world.files.readTrusted(fileOf(connection), { limit: 1 << 20, secret: true })
+      return bytes && parseRecord(decodeUtf8(bytes) ?? '', user, world.now())
+    },
+    forget: (connection) => void world.files.remove(fileOf(connection)),
+  }
+}
+
+function parseRecord(text: string, user: LoginName, now: number): Remembered | undefined {
+  const read = v.safeParse(v.pipe(v.string(), v.parseJson(), record), text)
+  if (!read.success) return undefined
+  const { writtenAt, groups, sudoAllowed, attributes, fingerprint } = read.output
+  if (parseLoginName(read.output.user) !== user || Math.abs(now - writtenAt) > believedSeconds) return undefined
+  // JSON has no undefined: an absent member is absent here too.
+  const authorization: Granted = {
+    kind: 'granted',
+    user,
+    groups,
+    sudoAllowed,
+    attributes: attributes as Granted['attributes'],
+  }
+  return { authorization, fingerprint: fingerprint === undefined ? undefined : parseFingerprint(fingerprint) }
+}

@@ -1,0 +1,165 @@
+// The device authorization grant (RFC 8628) with PKCE (RFC 7636) and a client assertion (RFC 7523): how this host gets its
+// identity. oauth4webapi speaks the protocol; the network is ours.
+import * as oauth from 'oauth4webapi'
+import type { Config } from '../config/load.ts'
+import { Fault } from '../fault.ts'
+import { Secret } from '../secret.ts'
+import type { Http } from './http.ts'
+
+export type DeviceCode = {
+  readonly userCode: string
+  readonly verificationUri: string
+  readonly completeUri: string | undefined
+  /** Seconds. */
+  readonly expiresIn: number
+  /** Seconds between two polls. */
+  readonly interval: number
+}
+
+export type Poll =
+  | {
+      readonly kind: 'granted'
+      readonly accessToken: Secret
+      readonly refreshToken: Secret | undefined
+      readonly expiresIn: number
+    }
+  | { readonly kind: 'pending' | 'slow-down' | 'unreachable' }
+  | { readonly kind: 'refused'; readonly detail: string }
+
+export type DeviceGrant = { readonly code: DeviceCode; readonly poll: () => Promise<Poll> }
+
+const scope = 'pam:server offline_access'
+
+/** Asks for a device code; the grant it returns is polled until somebody approved it at the portal. */
+export async function requestDeviceCode(config: Config, http: Http): Promise<DeviceGrant> {
+  if (config.client_id === undefined)
+    throw new Fault('client_id is not set', {
+      hint: 'set client_id (and client_secret) in openbastion.conf as registered at the portal',
+    })
+  const server: oauth.AuthorizationServer = {
+    issuer: config.portal_url,
+    device_authorization_endpoint: `${config.portal_url}/oauth2/device`,
+    token_endpoint: `${config.portal_url}/oauth2/token`,
+  }
+  const client: oauth.Client = { client_id: config.client_id }
+  const options = { [oauth.customFetch]: fetchThrough(http) }
+  const verifier = oauth.generateRandomCodeVerifier()
+  const response = await oauth.deviceAuthorizationRequest(
+    server,
+    client,
+    authentication(config, `${config.portal_url}/oauth2/device`),
+    { scope, code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256' },
+    options,
+  )
+  if (response.status === unreachableStatus)
+    throw new Fault(`the portal gave no answer (${response.statusText})`, { hint: 'check portal_url and the network' })
+  const answer = await judged(() => oauth.processDeviceAuthorizationResponse(server, client, response))
+  if ('problem' in answer)
+    throw new Fault(`the portal refused to start the enrollment: ${answer.problem}`, { hint: hintFor(answer.problem) })
+  const { device_code, user_code, verification_uri, verification_uri_complete, expires_in, interval = 5 } = answer.value
+  const code = {
+    userCode: printable(user_code),
+    verificationUri: printable(verification_uri),
+    completeUri: verification_uri_complete === undefined ? undefined : printable(verification_uri_complete),
+    expiresIn: expires_in,
+    interval,
+  }
+  return { code, poll: () => poll(server, client, config, device_code, verifier, options) }
+}
+
+async function poll(
+  server: oauth.AuthorizationServer,
+  client: oauth.Client,
+  config: Config,
+  deviceCode: string,
+  verifier: string,
+  options: oauth.DeviceAuthorizationRequestOptions,
+): Promise<Poll> {
+  const response = await oauth.deviceCodeGrantRequest(
+    server,
+    client,
+    authentication(config, `${config.portal_url}/oauth2/token`),
+    deviceCode,
+    { ...options, additionalParameters: { code_verifier: verifier } },
+  )
+  if (response.status === unreachableStatus) return { kind: 'unreachable' }
+  const answer = await judged(() => oauth.processDeviceCodeResponse(server, client, response))
+  if ('value' in answer) {
+    const { access_token, refresh_token, expires_in = 3600 } = answer.value
+    const refreshToken = refresh_token === undefined ? undefined : new Secret(refresh_token)
+    return { kind: 'granted', accessToken: new Secret(access_token), refreshToken, expiresIn: expires_in }
+  }
+  switch (answer.code) {
+    case 'authorization_pending':
+      return { kind: 'pending' }
+    case 'slow_down':
+      return { kind: 'slow-down' }
+    case 'access_denied':
+      return { kind: 'refused', detail: 'the request was denied at the portal' }
+    case 'expired_token':
+      return { kind: 'refused', detail: 'the code has expired' }
+    default:
+      return { kind: 'refused', detail: answer.problem }
+  }
+}
+
+type Judged<T> = { readonly value: T } | { readonly problem: string; readonly code: string }
+
+/** The library throws what a server says; here it becomes a value, without quoting anything it should not. */
+async function judged<T>(work: () => Promise<T>): Promise<Judged<T>> {
+  try {
+    return { value: await work() }
+  } catch (error) {
+    if (error instanceof oauth.ResponseBodyError) {
+      const description = error.error_description === undefined ? '' : ` (${printable(error.error_description)})`
+      return { code: error.error, problem: `${printable(error.error)}${description}` }
+    }
+    if (error instanceof oauth.OperationProcessingError || error instanceof oauth.WWWAuthenticateChallengeError)
+      return { code: 'garbled', problem: 'an answer that is not OAuth 2.0' }
+    throw error
+  }
+}
+
+function hintFor(problem: string): string {
+  if (problem.startsWith('invalid_client') || problem.startsWith('invalid_request'))
+    return 'check client_id and client_secret; the client must accept client_secret_jwt (no other method is used, so the secret never travels)'
+  if (problem.startsWith('unauthorized_client'))
+    return 'allow the device authorization grant for this client at the portal'
+  return 'look at the log of the portal'
+}
+
+// The secret itself never leaves this host: it only signs. The audience is the very endpoint (RFC 7523 §3, upstream.md §3.1).
+function authentication(config: Config, endpoint: string): oauth.ClientAuth {
+  const secret = config.client_secret?.expose()
+  if (secret === undefined) return oauth.None()
+  return oauth.ClientSecretJwt(secret, {
+    [oauth.modifyAssertion]: (_header, payload) => {
+      payload['aud'] = endpoint
+      payload['exp'] = Number(payload['iat']) + 300
+    },
+  })
+}
+
+/** Our own mark for «no answer»; no HTTP server sends it. */
+const unreachableStatus = 599
+
+function fetchThrough(http: Http) {
+  return async (
+    url: string,
+    request: oauth.CustomFetchOptions<string, URLSearchParams | undefined | null>,
+  ): Promise<Response> => {
+    const body = request.body?.toString()
+    const answer = await http({
+      method: request.method === 'GET' ? 'GET' : 'POST',
+      url,
+      headers: { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8', ...request.headers },
+      ...(body === undefined ? {} : { body }),
+    })
+    if (answer.kind !== 'answer')
+      return new Response(null, { status: unreachableStatus, statusText: printable(answer.detail) })
+    return new Response(answer.text, { status: answer.status, headers: answer.headers })
+  }
+}
+
+/** What goes to a terminal holds no escape sequences, whoever wrote it. */
+const printable = (text: string): string => text.slice(0, 512).replace(/[^ -~]/g, '?')

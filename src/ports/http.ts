@@ -1,0 +1,178 @@
+// The one door to the network, with its manners fixed: no redirects, no retries, no environment proxies, one deadline that
+// covers the body, and a size limit while it streams. It tells weather from refusal; it never throws for weather.
+import { ofetch } from 'ofetch'
+import { concat, decodeUtf8 } from '../bytes.ts'
+import type { Config } from '../config/load.ts'
+import { Fault } from '../fault.ts'
+import { paths } from '../paths.ts'
+import type { TlsOptions, World } from '../world.ts'
+
+export type HttpRequest = {
+  readonly method: 'GET' | 'POST'
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+export type HttpAnswer =
+  | { readonly kind: 'answer'; readonly status: number; readonly headers: Headers; readonly text: string }
+  | { readonly kind: 'unreachable'; readonly detail: string }
+  | { readonly kind: 'garbled'; readonly detail: string }
+
+export type Http = (request: HttpRequest) => Promise<HttpAnswer>
+
+/** Largest body believed, in bytes (upstream.md §1.1). */
+export const bodyLimit = 262_144
+
+export function openHttp(world: World, config: Config): Http {
+  let tls: TlsOptions | undefined
+  return async (request) => {
+    tls ??= tlsOptions(world, config)
+    return send(world, config, tls, request)
+  }
+}
+
+function tlsOptions(world: World, config: Config): TlsOptions {
+  return {
+    ca: readAuthorities(world, config),
+    minVersion: config.min_tls_version === 12 ? 0x0303 : 0x0304,
+    pins: config.cert_pin,
+  }
+}
+
+function readAuthorities(world: World, config: Config): string {
+  const candidates = config.ca_cert === undefined ? paths.systemAuthorities : [config.ca_cert]
+  for (const path of candidates) {
+    const bytes = world.files.readTrusted(path, { limit: 4 << 20, secret: false })
+    if (!bytes) continue
+    const text = decodeUtf8(bytes) ?? ''
+    if (/-----BEGIN CERTIFICATE-----\s+[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/.test(text)) return text
+    throw new Fault(`${path} holds no PEM certificate`, {
+      hint: 'point ca_cert at the certificate authority of the portal',
+    })
+  }
+  throw new Fault(`no certificate authorities: ${candidates.join(', ')} does not exist`, {
+    hint: 'install the package ca-certificates, or set ca_cert',
+  })
+}
+
+async function send(world: World, config: Config, tls: TlsOptions, request: HttpRequest): Promise<HttpAnswer> {
+  const signal = AbortSignal.any([world.deadline, AbortSignal.timeout(config.timeout * 1000)])
+  try {
+    const response = await exchange(world, config.proxy, tls, request, signal)
+    if (weather.has(response.status))
+      return { kind: 'unreachable', detail: `the portal answered HTTP ${response.status}` }
+    const body = await readBody(response, signal)
+    if (typeof body !== 'string') return body
+    return { kind: 'answer', status: response.status, headers: response.headers, text: body }
+  } catch (error) {
+    return judge(error, request, signal)
+  }
+}
+
+/** HTTP states that mean «no answer now» (design D1). */
+const weather = new Set([429, 500, 501, 502, 503, 504])
+
+async function exchange(
+  world: World,
+  proxy: string | undefined,
+  tls: TlsOptions,
+  request: HttpRequest,
+  signal: AbortSignal,
+): Promise<Response> {
+  const through = (url: string | URL | Request, init?: RequestInit): Promise<Response> =>
+    world.fetch(String(url), init ?? {}, tls, proxy)
+  const door = ofetch.create({}, { fetch: through as typeof fetch })
+  return door.raw(request.url, {
+    method: request.method,
+    headers: { accept: 'application/json', ...request.headers },
+    ...(request.body === undefined ? {} : { body: request.body }),
+    signal,
+    redirect: 'manual',
+    retry: 0,
+    ignoreResponseError: true,
+    responseType: 'stream',
+  }) as Promise<Response>
+}
+
+type Body = string | (HttpAnswer & { kind: 'garbled' })
+
+async function readBody(response: Response, signal: AbortSignal): Promise<Body> {
+  // ofetch has replaced the body by the stream it promises.
+  const stream = (response as { _data?: unknown })._data
+  if (!(stream instanceof ReadableStream)) return ''
+  const parts: Uint8Array[] = []
+  let length = 0
+  const reader = (stream as ReadableStream<Uint8Array>).getReader()
+  const abort = (): void => void reader.cancel().catch(() => undefined)
+  signal.addEventListener('abort', abort)
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      signal.throwIfAborted()
+      if (done) break
+      length += value.length
+      if (length > bodyLimit) {
+        abort()
+        return { kind: 'garbled', detail: `the answer is larger than ${bodyLimit} bytes` }
+      }
+      parts.push(value)
+    }
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+  return decodeUtf8(concat(...parts)) ?? { kind: 'garbled', detail: 'the answer is not UTF-8' }
+}
+
+const noConnection = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EHOSTDOWN',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EAI_FAIL',
+  'EAI_NODATA',
+  'ConnectionRefused',
+  'ConnectionClosed',
+])
+
+// Only what is on the list is weather. Everything else, certificates above all, is a fault: it must never look like an outage.
+function judge(error: unknown, request: HttpRequest, signal: AbortSignal): HttpAnswer {
+  if (error instanceof Fault) throw error
+  const cause = rootCause(error)
+  const host = new URL(request.url).host
+  if (signal.aborted || cause.name === 'TimeoutError' || cause.name === 'AbortError')
+    return { kind: 'unreachable', detail: `${host} did not answer in time` }
+  const code = cause.code ?? 'unknown error'
+  if (noConnection.has(code)) return { kind: 'unreachable', detail: `no connection to ${host} (${code})` }
+  throw new Fault(`the portal ${host} was refused: ${refusals[code] ?? code}`, {
+    kind: 'refused',
+    hint: 'if the portal is the right one, check ca_cert, cert_pin, min_tls_version and portal_url',
+  })
+}
+
+const refusals: Record<string, string> = {
+  PIN_MISMATCH: 'its public key matches none of cert_pin',
+  EPROTO: 'the TLS handshake failed (does it speak the TLS version that min_tls_version asks for?)',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet (is this host’s clock right?)',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed and not in ca_cert',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate authority is not in ca_cert',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is not signed by an authority in ca_cert',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate authority is not in ca_cert',
+}
+
+function rootCause(error: unknown): { readonly name: string; readonly code: string | undefined } {
+  let current = error
+  while (current instanceof Error && current.cause instanceof Error) current = current.cause
+  if (!(current instanceof Error)) return { name: 'unknown', code: undefined }
+  const code = 'code' in current && typeof current.code === 'string' ? current.code : undefined
+  return { name: current.name, code }
+}

@@ -1,0 +1,52 @@
+// Failure counters, one file a key, in upstream's format (upstream.md §4.6); every change under a lock.
+import { decodeUtf8 } from '../bytes.ts'
+import type { Config } from '../config/load.ts'
+import { afterFailure, clockAdjusted, secondsLeft } from '../decide/lockout.ts'
+import { formatLockoutState, type LockoutState, lockoutFileName, parseLockoutState } from '../formats/lockout-state.ts'
+import type { World } from '../world.ts'
+
+export type Lockouts = {
+  /** Seconds until this key may try again, 0 when it may now. */
+  readonly left: (key: string) => Promise<{ readonly secondsLeft: number }>
+  readonly count: (key: string) => Promise<void>
+  readonly clear: (key: string) => void
+}
+
+export function openLockouts(world: World, config: Config, directory: string): Lockouts {
+  const policy = {
+    maxAttempts: config.rate_limit_max_attempts,
+    initialLockout: config.rate_limit_initial_lockout,
+    maxLockout: config.rate_limit_max_lockout,
+    multiplier: config.rate_limit_backoff_mult,
+  }
+  const fileOf = (key: string): string => `${directory}/${lockoutFileName(key)}`
+  const read = (key: string): LockoutState | undefined => {
+    const bytes = world.files.read(fileOf(key), 1024)
+    return bytes && parseLockoutState(decodeUtf8(bytes) ?? '')
+  }
+  const write = (key: string, state: LockoutState): void =>
+    world.files.writeAtomic(fileOf(key), formatLockoutState(state), { mode: 0o600 })
+  const locked = (work: () => void): Promise<void> => world.files.withLock(`${directory}/.lock`, work)
+  if (!config.rate_limit_enabled) return disabled
+  return {
+    left: async (key) => {
+      const state = read(key)
+      if (!state) return { secondsLeft: 0 }
+      const adjusted = clockAdjusted(state, world.now())
+      // The clock was set back: written down, or the lock would never end.
+      if (adjusted !== state) await locked(() => write(key, adjusted))
+      return { secondsLeft: secondsLeft(adjusted, world.now()) }
+    },
+    count: (key) => {
+      world.files.makeDirectory(directory, 0o700)
+      return locked(() => write(key, afterFailure(read(key), policy, world.now())))
+    },
+    clear: (key) => void world.files.remove(fileOf(key)),
+  }
+}
+
+const disabled: Lockouts = {
+  left: async () => ({ secondsLeft: 0 }),
+  count: async () => undefined,
+  clear: () => undefined,
+}

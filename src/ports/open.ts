@@ -1,0 +1,31 @@
+// Wires every door once. Nothing is read or connected before it is asked.
+import type { Config } from '../config/load.ts'
+import { paths } from '../paths.ts'
+import type { World } from '../world.ts'
+import { type Accounts, openAccounts } from './accounts.ts'
+import { type Claims, openClaims } from './claims.ts'
+import { type Connections, openConnections } from './connections.ts'
+import { openHttp } from './http.ts'
+import { type Lockouts, openLockouts } from './lockouts.ts'
+import { openPortal, type Portal } from './portal.ts'
+import { openTokens } from './tokens.ts'
+
+export type Ports = {
+  readonly portal: Portal
+  readonly accounts: Accounts
+  readonly claims: Claims
+  readonly connections: Connections
+  readonly lockouts: Lockouts
+  readonly newcomers: Lockouts
+}
+
+export function openPorts(world: World, config: Config): Ports {
+  return {
+    portal: openPortal(world, config, openHttp(world, config), openTokens(world, config)),
+    accounts: openAccounts(world, config),
+    claims: openClaims(world),
+    connections: openConnections(world),
+    lockouts: openLockouts(world, config, config.rate_limit_state_dir),
+    newcomers: openLockouts(world, config, paths.newcomers),
+  }
+}

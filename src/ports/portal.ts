@@ -1,0 +1,125 @@
+// The portal's PAM endpoints. Each call is two halves: build the request, judge the reply. What counts as an answer at all
+// is decided here once (design D1): status 200, application/json, and the members the reply must have.
+import type { Config } from '../config/load.ts'
+import {
+  type Authorization,
+  type NoAnswer,
+  parseAuthorization,
+  parseRenewal,
+  parseUserInfo,
+  parseVerification,
+  type Renewal,
+  type UserInfo,
+  type Verification,
+} from '../formats/replies.ts'
+import { makeNonce, signRequest } from '../formats/signature.ts'
+import type { Fingerprint, LoginName } from '../names.ts'
+import type { Secret } from '../secret.ts'
+import type { World } from '../world.ts'
+import type { Http, HttpAnswer } from './http.ts'
+import type { Tokens } from './tokens.ts'
+
+export type AuthorizationRequest = {
+  readonly user: LoginName
+  readonly service: string
+  readonly fingerprint?: Fingerprint | undefined
+}
+
+export type Portal = {
+  readonly verify: (token: Secret) => Promise<Verification>
+  readonly authorize: (request: AuthorizationRequest) => Promise<Authorization>
+  readonly userinfo: (user: LoginName) => Promise<UserInfo>
+  readonly heartbeat: (refresh: Secret) => Promise<Renewal>
+}
+
+export function openPortal(world: World, config: Config, http: Http, tokens: Tokens): Portal {
+  const post = async (path: string, body: object, bearer: Secret | undefined): Promise<HttpAnswer> => {
+    const text = JSON.stringify(body)
+    return http({
+      method: 'POST',
+      url: config.portal_url + path,
+      headers: {
+        'content-type': 'application/json',
+        ...(bearer ? { authorization: `Bearer ${bearer.expose()}` } : {}),
+        ...signature(world, config, path, text),
+      },
+      body: text,
+    })
+  }
+
+  const heartbeat = async (refresh: Secret): Promise<Renewal> => {
+    const body = {
+      refresh_token: refresh.expose(),
+      hostname: world.hostname(),
+      server_group: config.server_group,
+      version: programVersion,
+      ...(config.node_role === undefined ? {} : { node_role: config.node_role }),
+    }
+    const reply = believe(await post('/pam/heartbeat', body, undefined), '/pam/heartbeat')
+    return reply.kind === 'json' ? parseRenewal(reply.json) : reply
+  }
+
+  /** One call with the server token; a 401 renews the token once and retries once. */
+  const call = async (path: string, body: object): Promise<Believed> => {
+    const bearer = tokens.read().accessToken
+    const first = await post(path, body, bearer)
+    if (first.kind !== 'answer' || first.status !== 401) return believe(first, path)
+    const renewed = await tokens.renew(bearer, heartbeat)
+    if (renewed.kind !== 'token') return renewed
+    return believe(await post(path, body, renewed.accessToken), path)
+  }
+
+  return {
+    heartbeat,
+    verify: async (token) => {
+      const reply = await call('/pam/verify', { token: token.expose() })
+      return reply.kind === 'json' ? parseVerification(reply.json) : reply
+    },
+    authorize: async ({ user, service, fingerprint }) => {
+      const about = { user, host: world.hostname(), service, server_group: config.server_group }
+      const reply = await call('/pam/authorize', fingerprint === undefined ? about : { ...about, fingerprint })
+      return reply.kind === 'json' ? parseAuthorization(reply.json, user) : reply
+    },
+    userinfo: async (user) => {
+      const reply = await call('/pam/userinfo', { user })
+      return reply.kind === 'json' ? parseUserInfo(reply.json, user) : reply
+    },
+  }
+}
+
+export const programVersion = '0.1.0'
+
+function signature(world: World, config: Config, path: string, body: string): Record<string, string> {
+  if (config.request_signing_secret === undefined) return {}
+  const now = world.now()
+  return signRequest({
+    secret: config.request_signing_secret.expose(),
+    method: 'POST',
+    path,
+    body,
+    seconds: Math.floor(now),
+    nonce: makeNonce(Math.floor(now * 1000), world.random(16)),
+  })
+}
+
+type Believed = { readonly kind: 'json'; readonly json: unknown } | NoAnswer
+
+/** An answer is believed when it is 200, application/json, and parses; members are the reply parser's business. */
+export function believe(answer: HttpAnswer, path: string): Believed {
+  if (answer.kind !== 'answer') return answer
+  const garbled = (what: string): Believed => ({ kind: 'garbled', detail: `${path}: ${what}` })
+  if (answer.status === 401 || answer.status === 403)
+    return {
+      kind: 'refuses-host',
+      detail: `${path}: the portal refuses this host (HTTP ${answer.status}); run: ob enroll`,
+    }
+  if (answer.status !== 200) return garbled(`HTTP ${answer.status}`)
+  const type = answer.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+  if (type !== 'application/json')
+    return garbled(`the answer is ${type ?? 'untyped'}, not application/json (is the PAM plugin of the portal active?)`)
+  try {
+    return { kind: 'json', json: JSON.parse(answer.text) }
+  } catch {
+    return garbled('the answer is not JSON')
+  }
+}
