@@ -82,9 +82,9 @@ function readConfig(text: string): { readonly draft: Draft; readonly config: Con
 
 function readKey(draft: Draft, name: KeyName): unknown {
   const written = draft.values[name]
-  const { schema, fallback, required } = keys[name]
+  const { fallback, required, facts } = keys[name]
   if (written !== undefined) {
-    const parsed = v.safeParse(schema(), written)
+    const parsed = v.safeParse(facts().schema, written)
     if (parsed.success) return parsed.output
     draft.problems.push({ line: draft.lines.get(name) ?? 0, text: `${name} ${parsed.issues[0].message}` })
   } else if (required && !draft.problems.some((problem) => problem.hint === meaning(name)))
@@ -108,8 +108,8 @@ function take(draft: Draft, entry: ConfEntry): void {
     if (!asksForNothing(name, value)) draft.problems.push(unsupported(entry))
     return
   }
-  const { fallback, required, about } = keys[key]
-  if (entry.cut && about.secret)
+  const { fallback, required, facts } = keys[key]
+  if (entry.cut && facts().secret)
     draft.problems.push({ line, text: `${name} holds a # after a space`, hint: 'put the value in quotes' })
   // An empty value unsets what has no default; anything else must say what it wants.
   if (value === '' && fallback === undefined && !required) delete draft.values[key]
@@ -121,7 +121,7 @@ let aliasesMade: Map<string, KeyName> | undefined
 // Made only for a file that uses one.
 function aliases(): Map<string, KeyName> {
   aliasesMade ??= new Map(
-    keyNames.flatMap((key) => keys[key].about.aliases?.map((alias) => [alias, key] as const) ?? []),
+    keyNames.flatMap((key) => keys[key].facts().aliases?.map((alias) => [alias, key] as const) ?? []),
   )
   return aliasesMade
 }

@@ -1,9 +1,9 @@
 // Every key of openbastion.conf, once. The program reads through it; the sample, the manual page and the docs are printed from it.
+import type * as v from 'valibot'
 import {
   accountPath,
   choice,
   fraction,
-  type Kind,
   keyTypeList,
   level,
   onlyTrue,
@@ -30,7 +30,10 @@ export const sections = {
 
 export type Section = keyof typeof sections
 
-export type About = {
+/** What is known of one key besides its default. */
+export type Facts<T> = {
+  readonly schema: v.GenericSchema<string, T>
+  readonly says: string
   readonly section: Section
   readonly unit?: string
   readonly secret?: true
@@ -40,38 +43,25 @@ export type About = {
   readonly since?: string
 }
 
-/** What is known of one key. `fallback` is what the program gets when no line sets it. */
+/**
+ * One key. `fallback` is what the program gets when no line sets it. The facts are made for keys that a file does set:
+ * 40 ready schemas would cost every login 4 M instructions.
+ */
 export type Key<T> = {
-  readonly schema: Kind<NonNullable<T>>
   readonly fallback: T | undefined
   readonly required: boolean
-  readonly about: About
-  readonly description: string
+  readonly facts: () => Facts<NonNullable<T>>
 }
 
-const key = <T>(schema: Kind<T & {}>, fallback: T & {}, about: About, description: string): Key<T> => ({
-  schema,
-  fallback,
-  required: false,
-  about,
-  description,
-})
+const key = <T>(fallback: T & {}, facts: () => Facts<T & {}>): Key<T> => ({ fallback, required: false, facts })
 
-const optional = <T>(schema: Kind<T & {}>, about: About, description: string): Key<T | undefined> => ({
-  schema,
+const optional = <T>(facts: () => Facts<T & {}>): Key<T | undefined> => ({
   fallback: undefined,
   required: false,
-  about,
-  description,
+  facts,
 })
 
-const required = <T>(schema: Kind<T & {}>, about: About, description: string): Key<T> => ({
-  schema,
-  fallback: undefined,
-  required: true,
-  about,
-  description,
-})
+const required = <T>(facts: () => Facts<T & {}>): Key<T> => ({ fallback: undefined, required: true, facts })
 
 // biome-ignore format: a list
 const shells = [
@@ -80,215 +70,241 @@ const shells = [
 ]
 
 export const keys = {
-  portal_url: required(
-    portalAddress,
-    { section: 'portal', aliases: ['portal'], example: 'https://auth.example.com' },
-    'Address of the LemonLDAP::NG portal. The only key that must be set.',
-  ),
-  timeout: key(
-    whole(1, 20, ': the whole login must end well inside sshd’s LoginGraceTime'),
-    10,
-    { section: 'portal', unit: 'seconds' },
-    'How long one request to the portal may take.',
-  ),
-  verify_ssl: key(
-    onlyTrue,
-    true,
-    { section: 'portal' },
-    'Kept for old files. Checking the portal’s certificate cannot be switched off.',
-  ),
-  ca_cert: optional(
-    path,
-    { section: 'portal', example: '/etc/ssl/certs/company-ca.pem' },
-    'PEM file of the certificate authorities to trust instead of the system’s.',
-  ),
-  min_tls_version: key(tlsVersion, 13, { section: 'portal' }, 'Lowest TLS version spoken with the portal.'),
-  cert_pin: key(
-    pinList,
-    [],
-    { section: 'portal', example: 'sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=' },
-    'Accept only a portal certificate with one of these public keys, besides checking it as usual.',
-  ),
-  request_signing_secret: optional(
-    secret,
-    { section: 'portal', secret: true },
-    'Key of the HMAC-SHA256 signature on every request to the portal. Not set: requests are not signed.',
-  ),
-  proxy: optional(
-    proxyAddress,
-    { section: 'portal', example: 'http://proxy.example.com:3128', since: '0.1' },
-    'Proxy between this host and the portal. Not set: none. Proxies named in the environment are never used.',
-  ),
-  client_id: optional(
-    words,
-    { section: 'host', example: 'pam-access' },
-    'Client ID that the portal gave this fleet. Enrollment needs it.',
-  ),
-  client_secret: optional(
-    secret,
-    { section: 'host', secret: true },
-    'Client secret that goes with client_id. It never leaves this host where an assertion can replace it.',
-  ),
-  server_token_file: key(
-    path,
-    '/var/lib/open-bastion/token',
-    { section: 'host', aliases: ['token_file'] },
-    'Where enrollment keeps the server token.',
-  ),
-  server_group: key(
-    words,
-    'default',
-    { section: 'host' },
-    'Group of servers this host belongs to; the portal’s rules name it.',
-  ),
-  node_role: optional(
-    choice(['standalone', 'bastion', 'backend']),
-    { section: 'host', example: 'bastion' },
-    'What this host is; reported to the portal with every heartbeat. Not set: not reported.',
-  ),
-  authorize_only: key(
-    toggle,
-    false,
-    { section: 'host' },
-    'Only decide whether a user may enter; never accept a one-time token as proof of who it is.',
-  ),
-  fingerprint_binding: key(
-    choice(['certificates', 'always', 'never']),
-    'certificates',
-    { section: 'keys', since: '0.1' },
-    'When the portal is asked again with the fingerprint of the key that sshd proved. ' +
+  portal_url: required(() => ({
+    schema: portalAddress(),
+    says: 'Address of the LemonLDAP::NG portal. The only key that must be set.',
+    section: 'portal',
+    aliases: ['portal'],
+    example: 'https://auth.example.com',
+  })),
+  timeout: key(10, () => ({
+    schema: whole(1, 20, ': the whole login must end well inside sshd’s LoginGraceTime'),
+    says: 'How long one request to the portal may take.',
+    section: 'portal',
+    unit: 'seconds',
+  })),
+  verify_ssl: key(true, () => ({
+    schema: onlyTrue(),
+    says: 'Kept for old files. Checking the portal’s certificate cannot be switched off.',
+    section: 'portal',
+  })),
+  ca_cert: optional(() => ({
+    schema: path(),
+    says: 'PEM file of the certificate authorities to trust instead of the system’s.',
+    section: 'portal',
+    example: '/etc/ssl/certs/company-ca.pem',
+  })),
+  min_tls_version: key(13, () => ({
+    schema: tlsVersion(),
+    says: 'Lowest TLS version spoken with the portal.',
+    section: 'portal',
+  })),
+  cert_pin: key([], () => ({
+    schema: pinList(),
+    says: 'Accept only a portal certificate with one of these public keys, besides checking it as usual.',
+    section: 'portal',
+    example: 'sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=',
+  })),
+  request_signing_secret: optional(() => ({
+    schema: secret(),
+    says: 'Key of the HMAC-SHA256 signature on every request to the portal. Not set: requests are not signed.',
+    section: 'portal',
+    secret: true,
+  })),
+  proxy: optional(() => ({
+    schema: proxyAddress(),
+    says: 'Proxy between this host and the portal. Not set: none. Proxies named in the environment are never used.',
+    section: 'portal',
+    example: 'http://proxy.example.com:3128',
+    since: '0.1',
+  })),
+  client_id: optional(() => ({
+    schema: words(),
+    says: 'Client ID that the portal gave this fleet. Enrollment needs it.',
+    section: 'host',
+    example: 'pam-access',
+  })),
+  client_secret: optional(() => ({
+    schema: secret(),
+    says: 'Client secret that goes with client_id. It never leaves this host where an assertion can replace it.',
+    section: 'host',
+    secret: true,
+  })),
+  server_token_file: key('/var/lib/open-bastion/token', () => ({
+    schema: path(),
+    says: 'Where enrollment keeps the server token.',
+    section: 'host',
+    aliases: ['token_file'],
+  })),
+  server_group: key('default', () => ({
+    schema: words(),
+    says: 'Group of servers this host belongs to; the portal’s rules name it.',
+    section: 'host',
+  })),
+  node_role: optional(() => ({
+    schema: choice(['standalone', 'bastion', 'backend']),
+    says: 'What this host is; reported to the portal with every heartbeat. Not set: not reported.',
+    section: 'host',
+    example: 'bastion',
+  })),
+  authorize_only: key(false, () => ({
+    schema: toggle(),
+    says: 'Only decide whether a user may enter; never accept a one-time token as proof of who it is.',
+    section: 'host',
+  })),
+  fingerprint_binding: key('certificates', () => ({
+    schema: choice(['certificates', 'always', 'never']),
+    says:
+      'When the portal is asked again with the fingerprint of the key that sshd proved. ' +
       'A portal refuses keys that it did not sign, so always locks out plain keys unless it knows them.',
-  ),
-  authorized_keys_dir: key(
-    path,
-    '/etc/open-bastion/authorized_keys.d',
-    { section: 'keys', since: '0.1' },
-    'Directory with one authorized_keys file for each user, kept by the administrator.',
-  ),
-  ssh_key_policy_enabled: key(
-    toggle,
-    false,
-    { section: 'keys', aliases: ['ssh_key_policy'] },
-    'Refuse keys of a type or size that the three keys below do not allow.',
-  ),
-  ssh_key_allowed_types: key(
-    keyTypeList,
-    ['rsa', 'ed25519', 'ecdsa', 'sk'],
-    { section: 'keys', aliases: ['ssh_allowed_types'], example: 'ed25519, sk' },
-    'Key types allowed.',
-  ),
-  ssh_key_min_rsa_bits: key(
-    whole(1024, 16384),
-    2048,
-    { section: 'keys', unit: 'bits', aliases: ['ssh_min_rsa_bits'] },
-    'Smallest RSA key allowed.',
-  ),
-  ssh_key_min_ecdsa_bits: key(
-    whole(256, 521),
-    256,
-    { section: 'keys', unit: 'bits', aliases: ['ssh_min_ecdsa_bits'] },
-    'Smallest ECDSA key allowed.',
-  ),
-  create_user: key(
-    toggle,
-    false,
-    { section: 'accounts', aliases: ['create_user_enabled'] },
-    'Make an account and its home for a user whom the portal allows and this host does not know.',
-  ),
-  create_user_shell: key(
-    accountPath,
-    '/bin/bash',
-    { section: 'accounts' },
-    'Shell of new accounts for which the portal names none that is approved.',
-  ),
-  create_user_home_base: key(
-    accountPath,
-    '/home',
-    { section: 'accounts', aliases: ['home_base'] },
-    'Directory for the homes of new accounts.',
-  ),
-  create_user_skel: key(
-    accountPath,
-    '/etc/skel',
-    { section: 'accounts', aliases: ['skel'] },
-    'Directory that new homes are copied from.',
-  ),
-  approved_shells: key(pathList, shells, { section: 'accounts' }, 'Shells the portal may name.'),
-  approved_home_prefixes: key(
-    pathList,
-    ['/home', '/var/home'],
-    { section: 'accounts' },
-    'Directories below which the portal may place homes.',
-  ),
-  min_uid: key(whole(1000, 2 ** 31 - 2), 10000, { section: 'accounts' }, 'Smallest uid given to a user of the portal.'),
-  max_uid: key(
-    whole(1001, 2 ** 31 - 1),
-    60000,
-    { section: 'accounts' },
-    'Largest uid given to a user of the portal; larger than min_uid.',
-  ),
-  rate_limit_enabled: key(
-    toggle,
-    true,
-    { section: 'lockout', aliases: ['rate_limit'] },
-    'Lock a user and source out after too many rejected tokens.',
-  ),
-  rate_limit_state_dir: key(
-    path,
-    '/var/lib/open-bastion/ratelimit',
-    { section: 'lockout' },
-    'Where failures are counted.',
-  ),
-  rate_limit_max_attempts: key(whole(1, 100), 5, { section: 'lockout' }, 'Failures before the first lockout.'),
-  rate_limit_initial_lockout: key(
-    whole(1, 3600),
-    30,
-    { section: 'lockout', unit: 'seconds' },
-    'Length of the first lockout.',
-  ),
-  rate_limit_max_lockout: key(
-    whole(60, 86400),
-    3600,
-    { section: 'lockout', unit: 'seconds' },
-    'Length no lockout exceeds.',
-  ),
-  rate_limit_backoff_mult: key(
-    fraction(1.1, 10),
-    2,
-    { section: 'lockout', unit: 'times' },
-    'How much longer each lockout is than the one before.',
-  ),
-  audit_enabled: key(toggle, true, { section: 'audit', aliases: ['audit'] }, 'Write one JSON line for every decision.'),
-  audit_log_file: key(
-    path,
-    '/var/log/open-bastion/audit.json',
-    { section: 'audit', aliases: ['audit_file'] },
-    'File the audit lines are appended to.',
-  ),
-  audit_to_syslog: key(
-    toggle,
-    true,
-    { section: 'audit', aliases: ['audit_syslog'] },
-    'Send the audit lines to syslog as well.',
-  ),
-  audit_level: key(
-    level(['critical', 'auth', 'all']),
-    'auth',
-    { section: 'audit' },
-    'Which decisions are written: critical ones, those about logins too, or all.',
-  ),
-  audit_required: key(
-    toggle,
-    false,
-    { section: 'audit', since: '0.1' },
-    'Refuse a login whose audit line can be written nowhere.',
-  ),
-  log_level: key(
-    level(['error', 'warn', 'info', 'debug']),
-    'warn',
-    { section: 'audit', aliases: ['debug'] },
-    'How much is said in syslog besides audit lines. It never changes what is checked.',
-  ),
+    section: 'keys',
+    since: '0.1',
+  })),
+  authorized_keys_dir: key('/etc/open-bastion/authorized_keys.d', () => ({
+    schema: path(),
+    says: 'Directory with one authorized_keys file for each user, kept by the administrator.',
+    section: 'keys',
+    since: '0.1',
+  })),
+  ssh_key_policy_enabled: key(false, () => ({
+    schema: toggle(),
+    says: 'Refuse keys of a type or size that the three keys below do not allow.',
+    section: 'keys',
+    aliases: ['ssh_key_policy'],
+  })),
+  ssh_key_allowed_types: key(['rsa', 'ed25519', 'ecdsa', 'sk'], () => ({
+    schema: keyTypeList(),
+    says: 'Key types allowed.',
+    section: 'keys',
+    aliases: ['ssh_allowed_types'],
+    example: 'ed25519, sk',
+  })),
+  ssh_key_min_rsa_bits: key(2048, () => ({
+    schema: whole(1024, 16384),
+    says: 'Smallest RSA key allowed.',
+    section: 'keys',
+    unit: 'bits',
+    aliases: ['ssh_min_rsa_bits'],
+  })),
+  ssh_key_min_ecdsa_bits: key(256, () => ({
+    schema: whole(256, 521),
+    says: 'Smallest ECDSA key allowed.',
+    section: 'keys',
+    unit: 'bits',
+    aliases: ['ssh_min_ecdsa_bits'],
+  })),
+  create_user: key(false, () => ({
+    schema: toggle(),
+    says: 'Make an account and its home for a user whom the portal allows and this host does not know.',
+    section: 'accounts',
+    aliases: ['create_user_enabled'],
+  })),
+  create_user_shell: key('/bin/bash', () => ({
+    schema: accountPath(),
+    says: 'Shell of new accounts for which the portal names none that is approved.',
+    section: 'accounts',
+  })),
+  create_user_home_base: key('/home', () => ({
+    schema: accountPath(),
+    says: 'Directory for the homes of new accounts.',
+    section: 'accounts',
+    aliases: ['home_base'],
+  })),
+  create_user_skel: key('/etc/skel', () => ({
+    schema: accountPath(),
+    says: 'Directory that new homes are copied from.',
+    section: 'accounts',
+    aliases: ['skel'],
+  })),
+  approved_shells: key(shells, () => ({
+    schema: pathList(),
+    says: 'Shells the portal may name.',
+    section: 'accounts',
+  })),
+  approved_home_prefixes: key(['/home', '/var/home'], () => ({
+    schema: pathList(),
+    says: 'Directories below which the portal may place homes.',
+    section: 'accounts',
+  })),
+  min_uid: key(10000, () => ({
+    schema: whole(1000, 2 ** 31 - 2),
+    says: 'Smallest uid given to a user of the portal.',
+    section: 'accounts',
+  })),
+  max_uid: key(60000, () => ({
+    schema: whole(1001, 2 ** 31 - 1),
+    says: 'Largest uid given to a user of the portal; larger than min_uid.',
+    section: 'accounts',
+  })),
+  rate_limit_enabled: key(true, () => ({
+    schema: toggle(),
+    says: 'Lock a user and source out after too many rejected tokens.',
+    section: 'lockout',
+    aliases: ['rate_limit'],
+  })),
+  rate_limit_state_dir: key('/var/lib/open-bastion/ratelimit', () => ({
+    schema: path(),
+    says: 'Where failures are counted.',
+    section: 'lockout',
+  })),
+  rate_limit_max_attempts: key(5, () => ({
+    schema: whole(1, 100),
+    says: 'Failures before the first lockout.',
+    section: 'lockout',
+  })),
+  rate_limit_initial_lockout: key(30, () => ({
+    schema: whole(1, 3600),
+    says: 'Length of the first lockout.',
+    section: 'lockout',
+    unit: 'seconds',
+  })),
+  rate_limit_max_lockout: key(3600, () => ({
+    schema: whole(60, 86400),
+    says: 'Length no lockout exceeds.',
+    section: 'lockout',
+    unit: 'seconds',
+  })),
+  rate_limit_backoff_mult: key(2, () => ({
+    schema: fraction(1.1, 10),
+    says: 'How much longer each lockout is than the one before.',
+    section: 'lockout',
+    unit: 'times',
+  })),
+  audit_enabled: key(true, () => ({
+    schema: toggle(),
+    says: 'Write one JSON line for every decision.',
+    section: 'audit',
+    aliases: ['audit'],
+  })),
+  audit_log_file: key('/var/log/open-bastion/audit.json', () => ({
+    schema: path(),
+    says: 'File the audit lines are appended to.',
+    section: 'audit',
+    aliases: ['audit_file'],
+  })),
+  audit_to_syslog: key(true, () => ({
+    schema: toggle(),
+    says: 'Send the audit lines to syslog as well.',
+    section: 'audit',
+    aliases: ['audit_syslog'],
+  })),
+  audit_level: key('auth', () => ({
+    schema: level(['critical', 'auth', 'all']),
+    says: 'Which decisions are written: critical ones, those about logins too, or all.',
+    section: 'audit',
+  })),
+  audit_required: key(false, () => ({
+    schema: toggle(),
+    says: 'Refuse a login whose audit line can be written nowhere.',
+    section: 'audit',
+    since: '0.1',
+  })),
+  log_level: key('warn', () => ({
+    schema: level(['error', 'warn', 'info', 'debug']),
+    says: 'How much is said in syslog besides audit lines. It never changes what is checked.',
+    section: 'audit',
+    aliases: ['debug'],
+  })),
 }
 
 export type KeyName = keyof typeof keys

@@ -18,6 +18,7 @@ const groups: readonly (readonly [names: string, accepts: Accepts, instead?: str
   ['cache_rate_limit_lockout_sec cache_rate_limit_lockout', 'empty'],
   ['cache_rate_limit_max_lockout_sec cache_rate_limit_max_lockout', 'empty'],
   ['token_bind_ip bind_ip token_check_revocation check_revocation', 'off'],
+  ['token_bind_fingerprint bind_fingerprint', 'off', 'fingerprint_binding asks the portal about the proven key'],
   ['token_rotate_refresh rotate_refresh', 'off'],
   ['secrets_encrypted secrets_use_keyring use_keyring', 'off'],
   ['secrets_keyring_name keyring_name', 'empty'],
@@ -61,6 +62,10 @@ function table(): ReadonlyMap<string, Row> {
   )
   return made
 }
+
+/** As the manual lists them. */
+export const unsupportedGroups = () =>
+  groups.map(([names, accepts, instead = '']) => ({ keys: names.split(' '), accepted: inWords[accepts], instead }))
 
 export const unsupportedKeys = (): readonly string[] => [...table().keys()]
 

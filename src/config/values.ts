@@ -3,23 +3,18 @@ import * as v from 'valibot'
 import { decodeBase64 } from '../bytes.ts'
 import { Secret } from '../secret.ts'
 
-/** Makes the schema of one kind of value. Made when a file sets such a key: 41 ready schemas would cost every login 4 M instructions. */
-export type Kind<T> = () => v.GenericSchema<string, T>
-
 /** A value with its rule, which completes the sentence "KEY must be …"; the messages never repeat what was written. */
-export const value =
-  <T>(rule: string, parse: (text: string) => T | undefined): Kind<T> =>
-  () =>
-    v.pipe(
-      v.string(),
-      v.title(rule),
-      v.rawTransform<string, T>(({ dataset, addIssue, NEVER }) => {
-        const parsed = parse(dataset.value)
-        if (parsed !== undefined) return parsed
-        addIssue({ message: `must be ${rule}` })
-        return NEVER
-      }),
-    )
+const value = <T>(rule: string, parse: (text: string) => T | undefined) =>
+  v.pipe(
+    v.string(),
+    v.title(rule),
+    v.rawTransform<string, T>(({ dataset, addIssue, NEVER }) => {
+      const parsed = parse(dataset.value)
+      if (parsed !== undefined) return parsed
+      addIssue({ message: `must be ${rule}` })
+      return NEVER
+    }),
+  )
 
 /** true yes 1 on, false no 0 off, in any letter case; undefined for anything else. */
 export function parseBoolean(text: string): boolean | undefined {
@@ -39,7 +34,7 @@ export function parseBoolean(text: string): boolean | undefined {
   }
 }
 
-export const toggle = value('true or false', parseBoolean)
+export const toggle = () => value('true or false', parseBoolean)
 
 const decimal = /^\d{1,9}(\.\d{1,9})?$/
 
@@ -65,11 +60,11 @@ export const level = <const W extends string>(words: readonly W[]) =>
     words.find((word, number) => word === text || String(number) === text),
   )
 
-export const words = value('1 to 255 characters', (text) => (text !== '' && text.length <= 255 ? text : undefined))
+export const words = () =>
+  value('1 to 255 characters', (text) => (text !== '' && text.length <= 255 ? text : undefined))
 
-export const secret = value('1 to 1024 characters', (text) =>
-  text !== '' && text.length <= 1024 ? new Secret(text) : undefined,
-)
+export const secret = () =>
+  value('1 to 1024 characters', (text) => (text !== '' && text.length <= 1024 ? new Secret(text) : undefined))
 
 const emptyOrDots = /\/(\/|\.{1,2}(\/|$))/
 // What may stand in a passwd(5) line, upstream's set.
@@ -83,13 +78,15 @@ const parsePath = (text: string): string | undefined => {
 const parsePlainPath = (text: string): string | undefined =>
   plainPath.test(text) && !text.includes('/.') ? parsePath(text) : undefined
 
-export const path = value('an absolute path without empty, . or .. parts', parsePath)
+export const path = () => value('an absolute path without empty, . or .. parts', parsePath)
 
-export const accountPath = value('an absolute path of letters, digits and / _ . - without hidden parts', parsePlainPath)
+export const accountPath = () =>
+  value('an absolute path of letters, digits and / _ . - without hidden parts', parsePlainPath)
 
-export const pathList = value('absolute paths separated by colons, of letters, digits and / _ . -', (text) =>
-  parseList(text.split(':'), parsePlainPath),
-)
+export const pathList = () =>
+  value('absolute paths separated by colons, of letters, digits and / _ . -', (text) =>
+    parseList(text.split(':'), parsePlainPath),
+  )
 
 function parseList<T>(items: readonly string[], parse: (item: string) => T | undefined): readonly T[] | undefined {
   const parsed = new Set<T>()
@@ -113,24 +110,23 @@ const keyTypes: Readonly<Record<string, readonly KeyType[]>> = {
   all: ['rsa', 'ed25519', 'ecdsa', 'sk'],
 }
 
-export const keyTypeList = value(
-  'a list of rsa, ed25519, ecdsa, sk (or fido2), dsa, all (which leaves out dsa)',
-  (text) => {
+export const keyTypeList = () =>
+  value('a list of rsa, ed25519, ecdsa, sk (or fido2), dsa, all (which leaves out dsa)', (text) => {
     const items = text.toLowerCase().split(/[\s,]+/)
     const lists = parseList(items, (item) => (Object.hasOwn(keyTypes, item) ? keyTypes[item] : undefined))
     return lists && [...new Set(lists.flat())]
-  },
-)
+  })
 
 const pin = /^sha256\/\/([A-Za-z0-9+/]{43})=?$/
 
 /** The pins in the form curl's CURLOPT_PINNEDPUBLICKEY takes, padding restored. */
-export const pinList = value('sha256// and 44 base64 characters, several separated by ;', (text) =>
-  parseList(text.split(';'), (item) => {
-    const key = pin.exec(item)?.[1]
-    return key && decodeBase64(`${key}=`)?.length === 32 ? `sha256//${key}=` : undefined
-  }),
-)
+export const pinList = () =>
+  value('sha256// and 44 base64 characters, several separated by ;', (text) =>
+    parseList(text.split(';'), (item) => {
+      const key = pin.exec(item)?.[1]
+      return key && decodeBase64(`${key}=`)?.length === 32 ? `sha256//${key}=` : undefined
+    }),
+  )
 
 const address =
   /^https?:\/\/([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(\/[\x21-\x22\x24-\x3e\x40-\x5b\x5d-\x7e]*)?$/
@@ -144,26 +140,26 @@ function parseAddress(text: string): string | undefined {
   return text.slice(0, end)
 }
 
-export const portalAddress = value(
-  'an https:// address of at most 512 characters, without user, query, fragment or control characters',
-  (text) => (text.startsWith('https://') ? parseAddress(text) : undefined),
-)
+export const portalAddress = () =>
+  value('an https:// address of at most 512 characters, without user, query, fragment or control characters', (text) =>
+    text.startsWith('https://') ? parseAddress(text) : undefined,
+  )
 
 // A password in this address would end up in messages, so it may not have one.
-export const proxyAddress = value('http://HOST:PORT or https://HOST:PORT, without user and path', (text) => {
-  const parsed = parseAddress(text)
-  return parsed && !parsed.includes('/', 'https://'.length) ? parsed : undefined
-})
+export const proxyAddress = () =>
+  value('http://HOST:PORT or https://HOST:PORT, without user and path', (text) => {
+    const parsed = parseAddress(text)
+    return parsed && !parsed.includes('/', 'https://'.length) ? parsed : undefined
+  })
 
-export const tlsVersion = value(
-  '13 or 12 (or 1.3, 1.2): older versions of TLS are not spoken',
-  (text): 12 | 13 | undefined => {
+export const tlsVersion = () =>
+  value('13 or 12 (or 1.3, 1.2): older versions of TLS are not spoken', (text): 12 | 13 | undefined => {
     if (text === '13' || text === '1.3') return 13
     return text === '12' || text === '1.2' ? 12 : undefined
-  },
-)
+  })
 
-export const onlyTrue = value(
-  'true: the portal’s certificate is always checked; for a private authority set ca_cert = FILE',
-  (text): true | undefined => (parseBoolean(text) ? true : undefined),
-)
+export const onlyTrue = () =>
+  value(
+    'true: the portal’s certificate is always checked; for a private authority set ca_cert = FILE',
+    (text): true | undefined => (parseBoolean(text) ? true : undefined),
+  )

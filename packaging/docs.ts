@@ -1,0 +1,24 @@
+// Writes what is printed from the configuration schema; with --check it only says what is out of date.
+// usage: bun packaging/docs.ts [--check]
+import { formatManual, formatMarkdown, formatSample } from '../src/config/print.ts'
+
+export const printed: readonly { readonly path: string; readonly text: () => string }[] = [
+  { path: 'packaging/openbastion.conf.sample', text: formatSample },
+  { path: 'packaging/man/openbastion.conf.5', text: formatManual },
+  { path: 'docs/configuration.md', text: formatMarkdown },
+]
+
+const root = new URL('..', import.meta.url)
+
+export const committed = (path: string): Promise<string> => Bun.file(new URL(path, root)).text()
+
+if (import.meta.main) {
+  const check = process.argv.includes('--check')
+  for (const { path, text } of printed) {
+    const file = Bun.file(new URL(path, root))
+    if ((await file.exists()) && (await file.text()) === text()) continue
+    console.log(check ? `${path} is out of date: run bun packaging/docs.ts` : path)
+    if (check) process.exitCode = 1
+    else await Bun.write(file, text())
+  }
+}
