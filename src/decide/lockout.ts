@@ -12,27 +12,27 @@ export type LockoutPolicy = {
 // The largest rate_limit_max_lockout the configuration takes: no lock we or upstream made is longer.
 const longestLockout = 86_400
 
-const lockLength = (state: LockoutState): number => {
+const lockLength = (state: LockoutState, longest: number): number => {
   const length = state.lockedUntil - state.lastFailureAt
-  return length < 0 || length > longestLockout ? longestLockout : length
+  return length < 0 || length > longest ? longest : length
 }
 
-/** Whole seconds until the next attempt is heard; 0 when there is no lock. Never longer than the lock was made. */
-export function secondsLeft(state: LockoutState | undefined, now: number): number {
+/** Whole seconds until the next attempt is heard; 0 when there is no lock. Never longer than the lock was made, nor than `longest`. */
+export function secondsLeft(state: LockoutState | undefined, now: number, longest: number = longestLockout): number {
   if (state === undefined || state.lockedUntil <= now) return 0
-  return Math.ceil(Math.min(state.lockedUntil - now, lockLength(state)))
+  return Math.ceil(Math.min(state.lockedUntil - now, lockLength(state, longest)))
 }
 
 /**
  * The state as it should have been written when the clock was set back since: a lock starts again at `now`, as long as
  * it was made. Returns the same object when nothing is wrong; otherwise the caller writes it, or the lock never ends.
  */
-export function clockAdjusted(state: LockoutState, now: number): LockoutState {
+export function clockAdjusted(state: LockoutState, now: number, longest: number = longestLockout): LockoutState {
   const present = Math.floor(now)
-  if (state.lastFailureAt <= now && state.lockedUntil - now <= longestLockout) return state
+  if (state.lastFailureAt <= now && state.lockedUntil - now <= longest) return state
   return {
     failureCount: state.failureCount,
-    lockedUntil: state.lockedUntil > now ? present + lockLength(state) : state.lockedUntil,
+    lockedUntil: state.lockedUntil > now ? present + lockLength(state, longest) : state.lockedUntil,
     lastFailureAt: Math.min(state.lastFailureAt, present),
     firstFailureAt: Math.min(state.firstFailureAt, present),
   }

@@ -1,0 +1,77 @@
+import { expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { formatLockoutState, lockoutFileName, lockoutKey, parseLockoutState } from '../../src/formats/lockout-state.ts'
+import vectors from '../vectors/rate-limiter.json'
+import { fuzzText } from './mutate.ts'
+
+const at = fc.integer({ min: 0, max: 4_102_444_800 })
+const states = fc.record({
+  failureCount: fc.integer({ min: 0, max: 2 ** 31 - 2 }),
+  lockedUntil: at,
+  lastFailureAt: at,
+  firstFailureAt: at,
+})
+
+test('every line that upstream wrote in a whole run is read and written the same', () => {
+  let count = 0
+  for (const { steps } of vectors.sequences) {
+    for (const { op, state_after } of steps) {
+      if (op !== 'fail' || state_after === null) continue
+      const state = parseLockoutState(state_after)
+      expect(state).toBeDefined()
+      expect(formatLockoutState(state!)).toBe(state_after)
+      count++
+    }
+  }
+  expect(count).toBeGreaterThan(80)
+})
+
+test('what is written is read back', () => {
+  fc.assert(
+    fc.property(states, (state) => {
+      expect(parseLockoutState(formatLockoutState(state))).toEqual(state)
+    }),
+  )
+})
+
+// Upstream's sscanf reads the last four of these; it never writes them.
+test.each([
+  '',
+  '9\n',
+  'garbage\n',
+  '-1 0 0 0\n',
+  '01 0 0 0\n',
+  '1 0 0 0',
+  '2147483647 0 0 0\n',
+  '1 1e9 0 0\n',
+  '1 0 0 0\n1 0 0 0\n',
+  '7 1780000100\n',
+  '4 0 1780000000 1780000000 extra\n',
+  '   4   0 1780000000 1780000000\n',
+  '4\t0 1780000000 1780000000\n',
+])('%j is no state file', (text) => {
+  expect(parseLockoutState(text)).toBeUndefined()
+})
+
+test('a count that upstream could not hold is written as the largest it can', () => {
+  const state = { failureCount: 1e12, lockedUntil: 1.9, lastFailureAt: -5, firstFailureAt: 0 }
+  expect(formatLockoutState(state)).toBe('2147483646 1 0 0\n')
+})
+
+test('a key becomes upstream’s file name', () => {
+  for (const { key, file } of vectors.file_names) expect(lockoutFileName(key)).toBe(file)
+})
+
+test('a key is the user and where they come from', () => {
+  expect(lockoutKey('alice', '192.0.2.1')).toBe('alice:192.0.2.1')
+  expect(lockoutKey('alice', '2001:db8::1')).toBe('alice:2001:db8::1')
+  expect(lockoutKey('alice', undefined)).toBe('alice:local')
+  expect(lockoutKey('alice', '')).toBe('alice:local')
+})
+
+test('what is accepted would have been written the same', () => {
+  fuzzText(['5 1780000034 1780000004 1780000000\n'], (text) => {
+    const state = parseLockoutState(text)
+    if (state !== undefined) expect(formatLockoutState(state)).toBe(text)
+  })
+})
