@@ -78,6 +78,10 @@ export async function build(entry: string, outfile: string): Promise<void> {
 }
 
 if (import.meta.main) {
-  const [entry = join(root, 'modes/ob.ts'), outfile = join(root, 'dist/ob')] = process.argv.slice(2)
+  const [entry = join(root, 'modes/ob.ts'), outfile = join(root, 'dist/ob')] = process.argv
+    .slice(2)
+    .map((path) => resolve(path))
+  // The names of chunks are hashes of paths seen from the current directory.
+  process.chdir(root)
   await build(entry, outfile)
 }

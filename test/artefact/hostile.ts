@@ -1,7 +1,7 @@
 // Hostile surroundings as a table: what an attacker may put into the current directory and the environment of a
 // program that root runs. Whoever starts the program in any of these must see what he sees without them.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 export type HostileCase = {
@@ -122,9 +122,12 @@ export function prepare(directory: string): HostilePlace {
   return { directory, trap, before: new Set(everything(directory)) }
 }
 
-/** What appeared since; must be empty. */
-export const traces = (place: HostilePlace): readonly string[] =>
-  everything(place.directory).filter((name) => !place.before.has(name))
+/** What appeared since; must be empty. It is cleared, so that one case does not speak for the next. */
+export function takeTraces(place: HostilePlace): readonly string[] {
+  const found = everything(place.directory).filter((name) => !place.before.has(name))
+  for (const name of found) rmSync(join(place.directory, name), { recursive: true, force: true })
+  return found
+}
 
 const options = (place: HostilePlace): readonly string[] => {
   const evil = join(place.directory, 'evil.js')

@@ -1,0 +1,183 @@
+// `npm run COMMAND` on a machine that has Node and npm and nothing else. Plain JavaScript without packages, because it
+// runs before there are any: it fetches the pinned Bun, the packages and what is missing from Debian, then hands over.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const pinned = JSON.parse(readFileSync(join(root, 'packaging/tools/bun.json'), 'utf8'))
+
+/** Ends the command with a sentence instead of a stack. */
+class Stop extends Error {}
+
+const machine = [
+  ...['openssh-server', 'openssh-client', 'sudo', 'libnss-extrausers', 'libnss-systemd', 'pamtester', 'sshpass'],
+  ...['expect', 'openssl', 'nginx-light', 'iproute2', 'util-linux', 'procps', 'curl'],
+]
+const measuring = [...machine, 'gcc', 'libc6-dev', 'valgrind']
+
+const biome = ['node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings']
+
+const commands = {
+  demo: { debian: machine, build: true, run: [['test/demo/demo.ts']] },
+  test: { debian: machine, build: true, run: [['packaging/test.ts']] },
+  build: { debian: [], build: true, run: [] },
+  check: { debian: [], build: false, run: [], checks: true },
+  docs: { debian: [], build: false, run: [['packaging/docs.ts']] },
+  bench: { debian: measuring, build: true, run: [['test/bench/bench.ts']] },
+}
+
+const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`
+
+/** One line when it went well; everything it printed when it did not. */
+function step(title, work) {
+  const since = performance.now()
+  const note = work()
+  process.stderr.write(`${title}${note ? `: ${note}` : ''} (${seconds(since)})\n`)
+}
+
+function quietly(file, args, options = {}) {
+  const run = spawnSync(file, args, {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 1 << 28,
+    ...options,
+  })
+  if (run.error) throw new Stop(`${file} could not be started: ${run.error.message}`)
+  if (run.status === 0) return run.stdout
+  process.stderr.write(run.stdout + run.stderr)
+  throw new Stop(`${[file, ...args].join(' ')} ended with ${run.status ?? run.signal}`)
+}
+
+function architecture() {
+  const wanted = pinned.sha256[process.arch]
+  if (process.platform !== 'linux' || !wanted)
+    throw new Stop(`ob runs on Linux on x64 and arm64, and this is ${process.platform} on ${process.arch}`)
+  if (!process.report.getReport().header.glibcVersionRuntime)
+    throw new Stop('ob needs glibc, and this system has another C library; use Debian 12 or later, or a relative')
+  return wanted
+}
+
+const bunPath = () =>
+  join(root, `build/tools/node_modules/@oven/bun-linux-${process.arch === 'arm64' ? 'aarch64' : 'x64'}/bin/bun`)
+
+const digest = (path) => createHash('sha256').update(readFileSync(path)).digest('hex')
+
+function installBun(wanted) {
+  const path = bunPath()
+  if (existsSync(path) && digest(path) === wanted) return 'already there'
+  mkdirSync(join(root, 'build/tools'), { recursive: true })
+  const manners = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--no-update-notifier']
+  quietly('npm', ['install', '--prefix', join(root, 'build/tools'), ...manners, `bun@${pinned.version}`])
+  if (!existsSync(path)) throw new Stop(`npm installed no ${path}; is an npm configuration omitting optional packages?`)
+  const found = digest(path)
+  if (found !== wanted)
+    throw new Stop(`${path} has SHA-256 ${found} and not ${wanted}; remove build/tools and try again`)
+  return pinned.version
+}
+
+function missingPackages(names) {
+  const run = spawnSync('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\\n', ...names], { encoding: 'utf8' })
+  if (run.error) throw new Stop(`this command needs Debian's ${names.join(', ')}, and there is no dpkg here`)
+  const installed = new Set(
+    run.stdout
+      .split('\n')
+      .filter((line) => line.endsWith(' installed'))
+      .map((line) => line.split(' ')[0]),
+  )
+  return names.filter((name) => !installed.has(name))
+}
+
+// Services must not start on the machine of somebody who only wants to run tests. What maintainer scripts would start
+// them with is covered by true(1) in a mount namespace that ends with apt-get, so nothing is left behind.
+const withoutServices = `
+for program in /usr/sbin/invoke-rc.d /usr/bin/deb-systemd-invoke; do
+  if [ -e "$program" ]; then mount --bind /bin/true "$program" || exit 1; fi
+done
+exec "$@"`
+
+function aptGet(args) {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
+  const command = ['apt-get', '-qq', '-o', 'Dpkg::Use-Pty=0', ...args]
+  const isolated = spawnSync('unshare', ['--mount', 'true']).status === 0
+  if (isolated) return quietly('unshare', ['--mount', 'sh', '-c', withoutServices, 'sh', ...command], { env })
+  process.stderr.write('no mount namespace here: an installed service may be started\n')
+  return quietly(command[0], command.slice(1), { env })
+}
+
+function installDebian(names) {
+  const missing = missingPackages(names)
+  if (missing.length === 0) return 'all there'
+  if (process.getuid() !== 0) throw new Stop(`run this as root, or first: sudo apt-get install ${missing.join(' ')}`)
+  aptGet(['update'])
+  aptGet(['install', '-y', '--no-install-recommends', ...missing])
+  return missing.join(' ')
+}
+
+function newest(path) {
+  const facts = statSync(path)
+  if (!facts.isDirectory()) return facts.mtimeMs
+  return Math.max(facts.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))))
+}
+
+const sources = ['src', 'modes', 'packaging/build.ts', 'packaging/tools', 'package.json', 'bun.lock', 'tsconfig.json']
+
+function buildProgram() {
+  const program = join(root, 'dist/ob')
+  const changedAt = Math.max(...sources.map((name) => newest(join(root, name))))
+  if (existsSync(program) && statSync(program).mtimeMs > changedAt) return 'up to date'
+  quietly(bunPath(), ['packaging/build.ts'])
+  return 'dist/ob'
+}
+
+function checkLock() {
+  const lines = readFileSync(join(root, 'bun.lock'), 'utf8').split('\n')
+  const host = lines.findIndex((line) => /https?:\/\//.test(line))
+  if (host !== -1)
+    throw new Stop(`bun.lock:${host + 1} names a registry host; install with the default registry and commit that`)
+  if (existsSync(join(root, 'package-lock.json'))) throw new Stop('remove package-lock.json; bun.lock is the lock')
+}
+
+function check() {
+  step('lock file', checkLock)
+  step('types', () => void quietly(bunPath(), ['node_modules/typescript/bin/tsc', '--noEmit']))
+  step('style', () => void quietly(process.execPath, biome))
+  step('generated documents', () => void quietly(bunPath(), ['packaging/docs.ts', '--check']))
+}
+
+function handOver(args) {
+  const run = spawnSync(bunPath(), [...args, ...process.argv.slice(3)], { cwd: root, stdio: 'inherit' })
+  if (run.error) throw new Stop(`bun could not be started: ${run.error.message}`)
+  return run.status ?? 1
+}
+
+function main(name) {
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (!command) throw new Stop(`usage: node packaging/setup.mjs ${Object.keys(commands).join('|')}`)
+  const wanted = architecture()
+  if (command.debian.length > 0 && process.getuid() !== 0)
+    throw new Stop(
+      `npm run ${name} works with real sshd, sudo and PAM in namespaces of its own, so it must run as root`,
+    )
+  if (command.debian.length > 0) step('Debian packages', () => installDebian(command.debian))
+  step('Bun', () => installBun(wanted))
+  step('packages', () => void quietly(bunPath(), ['install', '--frozen-lockfile']))
+  if (command.build) step('program', buildProgram)
+  if (command.checks) check()
+  for (const args of command.run) {
+    const status = handOver(args)
+    if (status !== 0) return status
+  }
+  return 0
+}
+
+process.exitCode = 1
+try {
+  process.exitCode = main(process.argv[2] ?? '')
+} catch (error) {
+  if (!(error instanceof Stop)) throw error
+  process.stderr.write(`${error.message}\n`)
+}
