@@ -72,7 +72,10 @@ async function furnish(space: Namespace, options: LabOptions) {
   await layOut(space)
   const placed = await placeProgram(space, program)
   const portal = options.portal === false ? undefined : await startPortal(space)
-  const control: PortalClient = (verb, body = {}) => relay(`http://127.0.0.1:${controlPort}/control/${verb}`, body)
+  const control: PortalClient = async (verb, body = {}) => {
+    const answer = await relay(`http://127.0.0.1:${controlPort}/control/${verb}`, body)
+    return (answer as { readonly result: unknown }).result
+  }
   let daemon: Bun.Subprocess | undefined
   let auditRead = 0
 
@@ -212,7 +215,7 @@ async function furnish(space: Namespace, options: LabOptions) {
     space,
     portal: control,
     portalUrl: portal?.url ?? '',
-    portalCa: portal?.ca ?? '',
+    portalCa: portal === undefined ? '' : text(portal.ca),
     run: space.run,
     need,
     ssh,
