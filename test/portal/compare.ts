@@ -23,8 +23,7 @@ const shapeOf = (value: unknown): unknown => {
     .replace(/[B-DF-HJ-NP-TV-XZ]{4}(-?)[B-DF-HJ-NP-TV-XZ]{4}/, '<code>$1')
     .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/, '<instant>')
     .replace(/^MII[A-Za-z0-9+/=]+$/, '<x509>')
-    .replace(/^[\w-]{22,}$/, '<base64url>')
-    .replace(/^[\w+/]{43}$/, '<base64>')
+    .replace(/^[\w+/-]{22,}$/, '<base64>')
 }
 
 const sorted = (items: readonly unknown[]): readonly unknown[] => items.map((item) => JSON.stringify(item)).sort()
