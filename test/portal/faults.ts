@@ -65,13 +65,13 @@ const spoil = (body: string, fault: Fault): string => {
   // Only ever an answer of this portal: an object.
   const value = JSON.parse(body) as Record<string, unknown>
   const member = fault.member ?? verdicts.find((name) => Object.hasOwn(value, name)) ?? 'error'
-  if (fault.member !== undefined && fault.value === undefined) delete value[member]
-  else value[member] = fault.value ?? (typeof value[member] === 'string' ? 42 : String(value[member]))
+  const wrong = typeof value[member] === 'string' ? 42 : String(value[member])
+  if (fault.member !== undefined && !Object.hasOwn(fault, 'value')) delete value[member]
+  else value[member] = Object.hasOwn(fault, 'value') ? fault.value : wrong
   return JSON.stringify(value)
 }
 
-const dribble = (body: string, seconds: number): ReadableStream<Uint8Array> => {
-  const bytes = new TextEncoder().encode(body)
+const dribble = (bytes: Uint8Array, seconds: number): ReadableStream<Uint8Array> => {
   let at = 0
   return new ReadableStream({
     async pull(controller) {
@@ -83,24 +83,31 @@ const dribble = (body: string, seconds: number): ReadableStream<Uint8Array> => {
   })
 }
 
-// 64 MiB of blanks behind the JSON, some 64 KiB on the wire.
-const bomb = (body: string): Uint8Array<ArrayBuffer> => Bun.gzipSync(`${body}${' '.repeat(64 * 1024 * 1024)}`)
+const blanks = 64 * 1024 * 1024
+const padding = 'x'.repeat(300 * 1024)
 
 const mangle = async (answer: Response, fault: Fault): Promise<Response> => {
-  const body = await answer.text()
+  const body = Buffer.from(await answer.arrayBuffer())
   const headers = new Headers(answer.headers)
   const again = (content: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>): Response =>
     new Response(content, { status: answer.status, headers })
-  if (fault.kind === 'truncated-json') return again(body.slice(0, Math.floor(body.length / 2)))
-  if (fault.kind === 'wrong-member') return again(spoil(body, fault))
-  if (fault.kind === 'oversize') return again(body.replace(/\}$/, `,"padding":"${'x'.repeat(300 * 1024)}"}`))
+  if (fault.kind === 'truncated-json') return again(body.subarray(0, body.length >> 1))
   if (fault.kind === 'dribble') return again(dribble(body, fault.seconds ?? 0.2))
-  if (fault.kind === 'text-json') {
-    headers.set('content-type', 'text/plain')
-    return again(body)
+  if (fault.kind === 'gzip-bomb') {
+    headers.set('content-encoding', 'gzip')
+    return again(Bun.gzipSync(Buffer.concat([body, Buffer.alloc(blanks, ' ')])))
   }
-  headers.set('content-encoding', 'gzip')
-  return again(bomb(body))
+  // What is no JSON, a key or a revocation list, is only ever padded by the rest.
+  const isJson = (headers.get('content-type') ?? '').startsWith('application/json')
+  if (fault.kind === 'oversize') {
+    return again(
+      isJson ? body.toString().replace(/\}$/, `,"padding":"${padding}"}`) : body.toString('latin1') + padding,
+    )
+  }
+  if (!isJson) return again(body)
+  if (fault.kind === 'wrong-member') return again(spoil(body.toString(), fault))
+  headers.set('content-type', 'text/plain')
+  return again(body)
 }
 
 /** Answers through the fault, or as usual when there is none. */

@@ -128,6 +128,10 @@ const faultRows: readonly (readonly [Fault, (answer: Response, text: string) => 
     { kind: 'wrong-member', member: 'user', value: 'root' },
     (_, text) => expect(JSON.parse(text)).toMatchObject({ user: 'root', authorized: true }),
   ],
+  [
+    { kind: 'wrong-member', member: 'groups', value: null },
+    (_, text) => expect(JSON.parse(text)).toMatchObject({ groups: null, authorized: true }),
+  ],
   [{ kind: 'oversize' }, (_, text) => expect(text.length).toBeGreaterThan(256 * 1024)],
   [{ kind: 'dribble', seconds: 0.0001 }, (_, text) => expect(JSON.parse(text)).toMatchObject({ authorized: true })],
   [
