@@ -27,13 +27,14 @@ const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_APPEND, O_NOFOLLOW, O_DIR
 
 export const disk = (deadline: AbortSignal): Files => ({
   read: (path, limit) => readPlain(path, limit),
+  readEnd,
   readTrusted: (path, rules) => readTrusted(path, rules),
   stat: (path) => attempt('examine', path, () => factsOf(lstatSync(path))),
   list: (path) => attempt('list', path, () => readdirSync(path)),
   writeAtomic,
   createExclusive,
   append: (path, data, mode) => append(path, data, mode),
-  remove: (path) => attempt('remove', path, () => (unlinkSync(path), true)) ?? false,
+  remove,
   makeDirectory: (path, mode) => makeDirectory(path, mode),
   withLock: (path, work) => withLock(path, work, deadline),
   makeHome: (home) => attempt('make the home directory', home.path, () => makeHome(home)) ?? false,
@@ -107,15 +108,25 @@ function readPlain(path: string, limit: number, check?: (stats: Stats) => void):
   )
 }
 
-function readUpTo(descriptor: number, limit: number): Uint8Array<ArrayBuffer> {
+function readUpTo(descriptor: number, limit: number, start: number | null = null): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(limit)
   let length = 0
   while (length < limit) {
-    const count = readSync(descriptor, bytes, length, limit - length, null)
+    const count = readSync(descriptor, bytes, length, limit - length, start === null ? null : start + length)
     if (count === 0) break
     length += count
   }
   return bytes.subarray(0, length)
+}
+
+function readEnd(path: string, length: number): Uint8Array<ArrayBuffer> | undefined {
+  return attempt('read', path, () =>
+    withDescriptor(openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), (descriptor) => {
+      const stats = fstatSync(descriptor)
+      if (!stats.isFile()) throw new Fault(`${path} is not a regular file; replace it by one`)
+      return readUpTo(descriptor, Math.min(length, stats.size), Math.max(0, stats.size - length))
+    }),
+  )
 }
 
 function readTrusted(path: string, rules: TrustRules): Uint8Array<ArrayBuffer> | undefined {
@@ -186,6 +197,15 @@ function discard(path: string): void {
     // It may not have been made at all; the first error is the one to report.
     if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'EROFS') throw error
   }
+}
+
+function remove(path: string): boolean {
+  return (
+    attempt('remove', path, () => {
+      unlinkSync(path)
+      return true
+    }) ?? false
+  )
 }
 
 function syncDirectory(path: string): void {

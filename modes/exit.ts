@@ -1,4 +1,5 @@
 // The only exit statuses (sysexits(3) words). pam_exec knows two: 0 and everything else.
+import type { Reason } from '../src/reason.ts'
 import type { Caller, Ending } from './mode.ts'
 
 export const exitStatus = { ok: 0, denied: 1, usage: 64, fault: 70, unavailable: 75 } as const
@@ -12,6 +13,14 @@ export function exitCode(caller: Caller, ending: Ending): number {
       // sshd distrusts the output of a failing AuthorizedKeysCommand; "no keys" is an empty success.
       return caller === 'sshd' ? exitStatus.ok : exitStatus.denied
     case 'unavailable':
-      return exitStatus.unavailable
+      return ours.has(ending.outcome.reason) ? exitStatus.fault : exitStatus.unavailable
   }
 }
+
+/** Nothing came of it because this host is broken, not because somebody gave no answer. */
+const ours: ReadonlySet<Reason> = new Set<Reason>([
+  'fault',
+  'portal-untrusted',
+  'portal-refuses-host',
+  'audit-unwritable',
+])

@@ -38,6 +38,24 @@ export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>(
     },
   ],
   [
+    'doctor',
+    {
+      caller: 'admin',
+      summary: 'say whether this host is sound, first broken link first',
+      deadlineSeconds: 0,
+      load: () => import('./doctor.ts'),
+    },
+  ],
+  [
+    'why',
+    {
+      caller: 'admin',
+      summary: 'say what would be decided for a user, and why',
+      deadlineSeconds: 0,
+      load: () => import('./why.ts'),
+    },
+  ],
+  [
     'version',
     { caller: 'admin', summary: 'print the version', deadlineSeconds: 5, load: () => import('./version.ts') },
   ],

@@ -25,6 +25,8 @@ export type TrustRules = {
 export type Files = {
   /** Content; refuses symbolic links in the last component and anything but a regular file. */
   readonly read: (path: string, limit: number) => Uint8Array<ArrayBuffer> | undefined
+  /** The last bytes of a file that grows; the first line of them may be incomplete. */
+  readonly readEnd: (path: string, length: number) => Uint8Array<ArrayBuffer> | undefined
   /** As read, and the file and every parent directory must belong to root and be writable by nobody else. */
   readonly readTrusted: (path: string, rules: TrustRules) => Uint8Array<ArrayBuffer> | undefined
   /** Facts about the entry itself; a symbolic link is not followed. */

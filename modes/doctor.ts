@@ -1,0 +1,265 @@
+// Is this host sound? One walk along the path of a login; the first broken link comes first, because the later ones
+// often break with it.
+import { decodeUtf8 } from '../src/bytes.ts'
+import { type Config, checkConfig, configPath, loadConfig, problemText } from '../src/config/load.ts'
+import { type Finding, judgeSshd, judgeStack, type PlacedLine } from '../src/decide/soundness.ts'
+import { Fault } from '../src/fault.ts'
+import { parsePamFile } from '../src/formats/pam-stack.ts'
+import { parseSshdSettings } from '../src/formats/sshd-settings.ts'
+import { parseLoginName } from '../src/names.ts'
+import { allowed, denied } from '../src/outcome.ts'
+import { paths } from '../src/paths.ts'
+import { openHttp } from '../src/ports/http.ts'
+import { openPorts } from '../src/ports/open.ts'
+import { readTokenFile } from '../src/ports/tokens.ts'
+import type { World } from '../src/world.ts'
+import { parse } from './args.ts'
+import { ended, type Mode } from './mode.ts'
+
+const syntax = {
+  name: 'doctor',
+  summary: 'Say whether this host is sound, from the configuration to the last PAM line. Changes nothing.',
+  args: { json: { type: 'boolean', description: 'print JSON', default: false } },
+} as const
+
+type Check = {
+  readonly name: string
+  readonly run: (world: World, config: Config) => Promise<readonly Finding[]> | readonly Finding[]
+}
+
+const good = (proof: string): Finding => ({ verdict: 'good', proof })
+const bad = (proof: string, remedy: string): Finding => ({ verdict: 'bad', proof, remedy })
+const note = (proof: string): Finding => ({ verdict: 'note', proof })
+
+export const mode: Mode = {
+  run: async (args, world) => {
+    const result = await parse(syntax, args)
+    if ('ending' in result) return result.ending
+    const findings = await examine(world)
+    const sick = findings.filter(({ verdict }) => verdict === 'bad').length
+    const outcome = sick === 0 ? allowed('done') : denied('found-problems')
+    if (result.parsed.json) return ended(outcome, `${JSON.stringify({ sound: sick === 0, findings })}\n`)
+    const lines = findings.flatMap((finding) => describe(finding))
+    return ended(
+      outcome,
+      `${lines.join('\n')}\n\n${sick === 0 ? 'this host is sound' : `${sick} to mend; begin with the first`}\n`,
+    )
+  },
+}
+
+type Named = Finding & { readonly check: string }
+
+const marks = { good: 'ok  ', bad: 'BAD ', note: 'note' }
+
+const describe = ({ check, verdict, proof, remedy }: Named): readonly string[] => [
+  `${marks[verdict]} ${check.padEnd(13)} ${proof}`,
+  ...(remedy === undefined ? [] : [`     ${''.padEnd(13)} → ${remedy}`]),
+]
+
+async function examine(world: World): Promise<readonly Named[]> {
+  const findings: Named[] = []
+  const collect = async (check: string, run: () => Promise<readonly Finding[]> | readonly Finding[]): Promise<void> => {
+    try {
+      findings.push(...(await run()).map((finding) => ({ check, ...finding })))
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      findings.push({ check, ...bad(error.message, error.hint ?? 'mend that, then run ob doctor again') })
+    }
+  }
+  await collect('program', () => checkProgram(world))
+  await collect('configuration', () => checkConfiguration(world))
+  const config = readable(world)
+  for (const { name, run } of config ? checks : []) await collect(name, () => run(world, config!))
+  return findings
+}
+
+function readable(world: World): Config | undefined {
+  try {
+    return loadConfig(world.files)
+  } catch (error) {
+    if (error instanceof Fault) return undefined
+    throw error
+  }
+}
+
+const checks: readonly Check[] = [
+  { name: 'directories', run: checkDirectories },
+  { name: 'token', run: checkToken },
+  { name: 'portal', run: checkPortal },
+  { name: 'clock', run: checkClock },
+  { name: 'accounts', run: checkAccounts },
+  { name: 'pam', run: checkStacks },
+  { name: 'sshd', run: checkSshd },
+]
+
+function checkProgram(world: World): readonly Finding[] {
+  if (world.userId !== 0)
+    return [bad(`this runs as uid ${world.userId} and cannot read what a login reads`, 'run it as root')]
+  const facts = world.files.stat('/usr/sbin/ob')
+  if (!facts) return [bad('/usr/sbin/ob does not exist', 'install it there; PAM and sshd call it by that path')]
+  if (facts.uid !== 0 || (facts.mode & 0o022) !== 0)
+    return [
+      bad(
+        '/usr/sbin/ob belongs to or can be written by others than root',
+        'chown root:root /usr/sbin/ob && chmod 755 /usr/sbin/ob',
+      ),
+    ]
+  if ((facts.mode & 0o6000) !== 0) return [bad('/usr/sbin/ob is setuid or setgid', 'chmod 755 /usr/sbin/ob')]
+  return [good('/usr/sbin/ob belongs to root')]
+}
+
+function checkConfiguration(world: World): readonly Finding[] {
+  loadConfig(world.files)
+  const bytes = world.files.readTrusted(configPath, { limit: 1 << 20, secret: true })
+  const { warnings } = checkConfig((bytes && decodeUtf8(bytes)) ?? '')
+  return [good(`${configPath} is complete`), ...warnings.map((problem) => note(problemText(configPath, problem)))]
+}
+
+function checkDirectories(world: World, config: Config): readonly Finding[] {
+  const directoryOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/'
+  const wanted = [
+    paths.state,
+    directoryOf(config.server_token_file),
+    config.rate_limit_state_dir,
+    directoryOf(config.audit_log_file),
+  ]
+  const findings = [...new Set(wanted)].flatMap((path) => {
+    const facts = world.files.stat(path)
+    if (!facts) return []
+    if (facts.kind !== 'directory') return [bad(`${path} is not a directory`, `move ${path} away`)]
+    if (facts.uid !== 0) return [bad(`${path} belongs to uid ${facts.uid}`, `chown root: ${path}`)]
+    return (facts.mode & 0o022) === 0 ? [] : [bad(`${path} can be written by others`, `chmod go-w ${path}`)]
+  })
+  return findings.length > 0 ? findings : [good('state and log directories belong to root')]
+}
+
+function checkToken(world: World, config: Config): readonly Finding[] {
+  const { expiresAt, refreshToken } = readTokenFile(world, config.server_token_file)
+  const findings: Finding[] = []
+  if (!refreshToken)
+    findings.push(
+      bad(
+        `${config.server_token_file} holds no refresh token: the enrollment ends with the access token`,
+        'ob enroll --force',
+      ),
+    )
+  const left = expiresAt === undefined ? undefined : Math.round((expiresAt - world.now()) / 60)
+  if (left === undefined) return [...findings, note('the token file does not say when the access token expires')]
+  const when =
+    left > 0
+      ? `the access token is good for ${left} min`
+      : `the access token expired ${-left} min ago; the next call renews it`
+  return [...findings, left > 0 ? good(when) : note(when)]
+}
+
+async function checkPortal(world: World, config: Config): Promise<readonly Finding[]> {
+  const probe = parseLoginName('__test__')
+  if (!probe) return []
+  const startedAt = world.monotonic()
+  const answer = await openPorts(world, config).portal.authorize({ user: probe, service: 'sshd' })
+  const took = Math.round(world.monotonic() - startedAt)
+  switch (answer.kind) {
+    case 'granted':
+      return [
+        bad(
+          `the portal grants access to a user that nobody has (group ${config.server_group})`,
+          'correct the ssh rule of this group at the portal; a bare word like deny is true there',
+        ),
+      ]
+    case 'refused':
+      return [
+        good(
+          `${config.portal_url} answers this host in ${took} ms, TLS ${config.min_tls_version === 12 ? '1.2' : '1.3'} or later${config.cert_pin ? ', pinned' : ''}`,
+        ),
+      ]
+    case 'unreachable':
+      return [bad(answer.detail, `check the network, and ${config.portal_url} from this host`)]
+    case 'garbled':
+      return [bad(answer.detail, 'check portal_url and that the PAM plugin of the portal is active')]
+    case 'refuses-host':
+      return [bad(answer.detail, 'ob enroll --force')]
+  }
+}
+
+const toleratedSkew = 60
+
+async function checkClock(world: World, config: Config): Promise<readonly Finding[]> {
+  const answer = await openHttp(
+    world,
+    config,
+  )({ method: 'GET', url: `${config.portal_url}/.well-known/openid-configuration`, headers: {} })
+  const date = answer.kind === 'answer' ? Date.parse(answer.headers.get('date') ?? '') : Number.NaN
+  if (Number.isNaN(date)) return [note('the portal did not tell its time')]
+  const skew = Math.round(world.now() - date / 1000)
+  if (Math.abs(skew) <= toleratedSkew) return [good(`the clock agrees with the portal's within ${Math.abs(skew)} s`)]
+  return [
+    bad(
+      `the clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} the portal's`,
+      'synchronise the clock, e.g. with systemd-timesyncd',
+    ),
+  ]
+}
+
+async function checkAccounts(world: World, config: Config): Promise<readonly Finding[]> {
+  const bytes = world.files.read('/etc/nsswitch.conf', 1 << 20)
+  const text = (bytes && decodeUtf8(bytes)) ?? ''
+  const findings: Finding[] = []
+  for (const database of config.create_user ? ['passwd', 'group', 'shadow'] : []) {
+    const sources = new RegExp(`^\\s*${database}:\\s*(.*?)\\s*(?:#.*)?$`, 'm').exec(text)?.[1] ?? ''
+    if (!/\b(extrausers|systemd)\b/.test(sources))
+      findings.push(
+        bad(
+          `/etc/nsswitch.conf: "${database}: ${sources}" does not look where ob exports accounts`,
+          `install libnss-extrausers and write: ${database}: files extrausers`,
+        ),
+      )
+  }
+  const users = [...openPorts(world, config).accounts.registry().users].filter(([, { state }]) => state === 'active')
+  const [first] = users
+  if (first) {
+    const { code, stdout } = await world.spawn(['getent', 'passwd', first[0]])
+    if (code !== 0)
+      findings.push(
+        bad(`getent passwd ${first[0]} finds nothing, although ${paths.registry} has this user`, 'ob nss export'),
+      )
+    else if (Number(stdout.split(':')[2]) !== first[1].uid)
+      findings.push(
+        bad(
+          `${first[0]} has uid ${stdout.split(':')[2]} here but ${first[1].uid} in ${paths.registry}`,
+          'remove the other account of that name, or rename it',
+        ),
+      )
+  }
+  return findings.length > 0 ? findings : [good(`${users.length} accounts of portal users`)]
+}
+
+const pamDirectory = '/etc/pam.d'
+
+function checkStacks(world: World): readonly Finding[] {
+  const services = (world.files.list(pamDirectory) ?? []).filter((name) => stackOf(world, name).some(namesUs))
+  if (services.length === 0)
+    return [
+      bad('no file in /etc/pam.d calls /usr/sbin/ob', 'choose a stack from pam.d/ of this project and put it in place'),
+    ]
+  return services.flatMap((service) => judgeStack(service, stackOf(world, service)))
+}
+
+const namesUs = (line: PlacedLine): boolean => line.module === 'pam_exec.so' && line.args.includes('/usr/sbin/ob')
+
+/** The lines of a service with its includes in place. */
+function stackOf(world: World, service: string, depth = 0): readonly PlacedLine[] {
+  const file = service.startsWith('/') ? service : `${pamDirectory}/${service}`
+  if (depth > 8 || world.files.stat(file)?.kind !== 'file') return []
+  const bytes = world.files.read(file, 1 << 20)
+  const { lines } = parsePamFile((bytes && decodeUtf8(bytes)) ?? '')
+  return lines.flatMap((line) => ('module' in line ? [{ ...line, file }] : stackOf(world, line.file, depth + 1)))
+}
+
+async function checkSshd(world: World): Promise<readonly Finding[]> {
+  const { code, stdout, stderr } = await world.spawn(['sshd', '-T'])
+  if (code !== 0)
+    return [
+      bad(`sshd -T: ${stderr.split('\n')[0]?.slice(0, 200) ?? 'failed'}`, 'mend sshd_config; sshd -t names the line'),
+    ]
+  return judgeSshd(parseSshdSettings(stdout), stackOf(world, 'sshd'))
+}
