@@ -65,8 +65,8 @@ const required = <T>(facts: () => Facts<T & {}>): Key<T> => ({ fallback: undefin
 
 // biome-ignore format: a list
 const shells = [
-  '/bin/bash', '/bin/sh', '/bin/zsh', '/bin/dash', '/bin/fish',
-  '/usr/bin/bash', '/usr/bin/sh', '/usr/bin/zsh', '/usr/bin/dash', '/usr/bin/fish',
+  '/bin/bash', '/bin/sh', '/usr/bin/bash', '/usr/bin/sh', '/bin/zsh',
+  '/usr/bin/zsh', '/bin/dash', '/usr/bin/dash', '/bin/fish', '/usr/bin/fish',
 ]
 
 export const keys = {
