@@ -4,7 +4,8 @@ export type KeyKind = 'rsa' | 'ed25519' | 'ecdsa' | 'sk' | 'dsa'
 
 export type KeyPolicy = {
   readonly enabled: boolean
-  readonly allowedTypes: readonly KeyKind[]
+  /** As parseKeyTypes gives them: `all` and `fido2` are spelled out already. */
+  readonly allowedTypes: readonly string[]
   readonly minRsaBits: number
   readonly minEcdsaBits: number
 }

@@ -1,21 +1,26 @@
 // Keys and certificates made by the real ssh-keygen, once per test process.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const folder = mkdtempSync(join(tmpdir(), 'ob-keys-'))
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+const files = new Map<string, string>()
 
+/** Runs ssh-keygen in a folder of its own, which holds every file made so far and is gone afterwards. */
 function keygen(...args: readonly string[]): string {
-  const done = Bun.spawnSync(['ssh-keygen', '-q', ...args], {
-    cwd: folder,
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
-  })
-  if (done.exitCode !== 0) throw new Error(`ssh-keygen ${args.join(' ')}: ${done.stderr.toString()}`)
-  return done.stdout.toString()
+  const folder = mkdtempSync(join(tmpdir(), 'ob-keys-'))
+  try {
+    for (const [name, text] of files) writeFileSync(join(folder, name), text, { mode: 0o600 })
+    const env = { PATH: '/usr/bin:/bin', LC_ALL: 'C' }
+    const done = Bun.spawnSync(['ssh-keygen', '-q', ...args], { cwd: folder, env })
+    if (done.exitCode !== 0) throw new Error(`ssh-keygen ${args.join(' ')}: ${done.stderr.toString()}`)
+    for (const name of readdirSync(folder)) files.set(name, readFileSync(join(folder, name), 'utf8'))
+    return done.stdout.toString()
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
-const read = (name: string): string => readFileSync(join(folder, name), 'utf8').trimEnd()
+const read = (name: string): string => files.get(name)!.trimEnd()
 
 /** What `ssh-keygen -l` says: bits and fingerprint. */
 export function listed(name: string): { readonly bits: number; readonly fingerprint: string } {
