@@ -126,7 +126,8 @@ function explain(world: World, config: Config, matches: (event: AuditEvent) => b
   const bytes = world.files.readEnd(config.audit_log_file, searched)
   if (!bytes)
     return ended(denied('found-problems'), `${config.audit_log_file} does not exist: nothing was decided here yet\n`)
-  const lines = (decodeUtf8(bytes) ?? '').split('\n')
+  const whole = bytes.length < searched ? bytes : bytes.subarray(bytes.indexOf(10) + 1)
+  const lines = (decodeUtf8(whole) ?? '').split('\n')
   for (let i = lines.length - 1; i >= 0; i--) {
     const event = parseAuditLine(lines[i]!)
     if (event && event.result_code !== 0 && matches(event)) return told(event, json)

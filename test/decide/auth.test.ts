@@ -1,0 +1,90 @@
+// The policy as a table: one row a case, one line the verdict. The order of the questions is part of it.
+import { expect, test } from 'bun:test'
+import { type AuthFacts, decideAuth } from '../../src/decide/auth.ts'
+import type { LoginName } from '../../src/names.ts'
+import { line } from './line.ts'
+
+const alice = 'alice' as LoginName
+const base: AuthFacts = { user: alice, answer: 'token', authorizeOnly: false, createUser: true }
+const open = { secondsLeft: 0 }
+const granted = { kind: 'granted', user: alice, groups: [], sudoAllowed: false, attributes: {} } as const
+
+const rows: readonly (readonly [string, AuthFacts, string])[] = [
+  ['a name this host does not accept', { ...base, user: undefined }, 'denied bad-login-name'],
+  ['root is never for the portal to decide', { ...base, user: 'root' as LoginName }, 'denied root-refused'],
+  ['authorize_only never authenticates', { ...base, authorizeOnly: true }, 'denied authorize-only'],
+  ['nothing typed', { ...base, answer: 'absent' }, 'denied no-token'],
+  ['an answer that pam_exec cut', { ...base, answer: 'cut' }, 'denied token-cut'],
+  ['bytes that no token has', { ...base, answer: 'malformed' }, 'denied token-malformed'],
+  ['a token: the lockout is looked at first', base, 'ask lockout'],
+  ['locked out: the portal is never asked', { ...base, lockout: { secondsLeft: 1 } }, 'denied locked-out'],
+  ['then the token is claimed', { ...base, lockout: open }, 'ask claim'],
+  ['a token used before', { ...base, lockout: open, claim: 'lost' }, 'denied token-replayed +count-failure'],
+  ['only then the portal is asked', { ...base, lockout: open, claim: 'won' }, 'ask verification'],
+  [
+    'accepted',
+    { ...base, lockout: open, claim: 'won', verification: { kind: 'accepted', user: 'alice' } },
+    'allowed token-accepted +clear-failures',
+  ],
+  [
+    'another user’s token',
+    { ...base, lockout: open, claim: 'won', verification: { kind: 'accepted', user: 'mallory' } },
+    'denied token-of-another-user +count-failure',
+  ],
+  [
+    'another case is another user',
+    { ...base, lockout: open, claim: 'won', verification: { kind: 'accepted', user: 'Alice' } },
+    'denied token-of-another-user +count-failure',
+  ],
+  [
+    'rejected: the claim is given back, so a guess leaves no file',
+    { ...base, lockout: open, claim: 'won', verification: { kind: 'rejected', detail: '' } },
+    'denied token-rejected +release-claim +count-failure',
+  ],
+  [
+    'an outage is never counted, and the token may be tried again',
+    { ...base, lockout: open, claim: 'won', verification: { kind: 'unreachable', detail: '' } },
+    'unavailable portal-unreachable +release-claim',
+  ],
+  [
+    'nonsense from the portal',
+    { ...base, lockout: open, claim: 'won', verification: { kind: 'garbled', detail: '' } },
+    'unavailable portal-garbled +release-claim',
+  ],
+  [
+    'the portal refuses this host',
+    { ...base, lockout: open, claim: 'won', verification: { kind: 'refuses-host', detail: '' } },
+    'unavailable portal-refuses-host +release-claim',
+  ],
+  [
+    'sshd’s placeholder where no accounts are made',
+    { ...base, answer: 'placeholder', createUser: false },
+    'denied unknown-to-sshd',
+  ],
+  ['sshd’s placeholder never meets the token lockout', { ...base, answer: 'placeholder' }, 'ask newcomerLimit'],
+  [
+    'too many unknown names from one source',
+    { ...base, answer: 'placeholder', newcomerLimit: { secondsLeft: 9 } },
+    'denied unknown-to-sshd',
+  ],
+  ['an unknown name is asked about', { ...base, answer: 'placeholder', newcomerLimit: open }, 'ask newcomer'],
+  [
+    'the portal allows the name: ready for the next connection, still denied now',
+    { ...base, answer: 'placeholder', newcomerLimit: open, newcomer: granted },
+    'denied newcomer-registered +register',
+  ],
+  [
+    'the portal refuses the name: counted apart from guesses',
+    { ...base, answer: 'placeholder', newcomerLimit: open, newcomer: { kind: 'refused', detail: '' } },
+    'denied unknown-to-sshd +count-newcomer',
+  ],
+  [
+    'the portal is away',
+    { ...base, answer: 'placeholder', newcomerLimit: open, newcomer: { kind: 'unreachable', detail: '' } },
+    'unavailable portal-unreachable',
+  ],
+]
+
+test.each(rows)('%s', (_name, facts, expected) => {
+  expect(line(decideAuth(facts))).toBe(expected)
+})

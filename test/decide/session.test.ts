@@ -1,0 +1,66 @@
+import { expect, test } from 'bun:test'
+import { decideSession, type Proof, type SessionFacts } from '../../src/decide/session.ts'
+import type { Fingerprint, LoginName } from '../../src/names.ts'
+import { line } from './line.ts'
+
+const user = 'alice' as LoginName
+const fingerprint = `SHA256:${'A'.repeat(43)}` as Fingerprint
+const other = `SHA256:${'B'.repeat(43)}` as Fingerprint
+const authorization = { kind: 'granted', user, groups: [], sudoAllowed: false, attributes: {} } as const
+const remembered = { authorization, fingerprint: undefined }
+const key: Proof = { kind: 'key', fingerprint, certificate: false, judged: 'accepted' }
+const certificate: Proof = { ...key, certificate: true }
+const ready = { kind: 'ready', detail: '' } as const
+
+const base: SessionFacts = { user, proof: { kind: 'no-key' }, binding: 'certificates', createUser: true, remembered }
+
+const rows: readonly (readonly [string, SessionFacts, string])[] = [
+  ['a name this host does not accept', { ...base, user: undefined }, 'denied bad-login-name'],
+  ['root', { ...base, user: 'root' as LoginName }, 'denied root-refused'],
+  ['sshd does not say what was proven', { ...base, proof: { kind: 'unreadable' } }, 'denied no-proof'],
+  ['a key type this host refuses', { ...base, proof: { ...key, judged: 'type-refused' } }, 'denied key-policy'],
+  ['a key too small', { ...base, proof: { ...certificate, judged: 'too-small' } }, 'denied key-policy'],
+  ['a token login: the account phase has asked', base, 'ask account'],
+  ['a token login without that memory asks again', { ...base, remembered: undefined }, 'ask authorization'],
+  ['a plain key is not bound by default', { ...base, proof: key }, 'ask account'],
+  ['a plain key is bound when told so', { ...base, proof: key, binding: 'always' }, 'ask authorization'],
+  ['a certificate is bound by default', { ...base, proof: certificate }, 'ask authorization'],
+  ['a certificate is not bound when told so', { ...base, proof: certificate, binding: 'never' }, 'ask account'],
+  [
+    'the account phase asked with exactly this key: not twice',
+    { ...base, proof: certificate, remembered: { authorization, fingerprint } },
+    'ask account',
+  ],
+  [
+    'it asked with another key: again',
+    { ...base, proof: certificate, remembered: { authorization, fingerprint: other } },
+    'ask authorization',
+  ],
+  ['the key is accepted', { ...base, proof: certificate, authorization }, 'ask account'],
+  ['and the account is ready', { ...base, proof: certificate, authorization, account: ready }, 'allowed key-accepted'],
+  [
+    'the key is denied',
+    { ...base, proof: certificate, authorization: { kind: 'refused', detail: '' } },
+    'denied key-denied',
+  ],
+  ['denied without a key', { ...base, remembered: undefined, authorization: { kind: 'refused', detail: '' } }, 'denied portal-denied'],
+  [
+    'the portal is away when the key must be checked',
+    { ...base, proof: certificate, authorization: { kind: 'unreachable', detail: '' } },
+    'unavailable portal-unreachable',
+  ],
+  ['garbled', { ...base, proof: certificate, authorization: { kind: 'garbled', detail: '' } }, 'unavailable portal-garbled'],
+  [
+    'refuses this host',
+    { ...base, proof: certificate, authorization: { kind: 'refuses-host', detail: '' } },
+    'unavailable portal-refuses-host',
+  ],
+  ['accounts are made elsewhere', { ...base, createUser: false }, 'allowed session-opened'],
+  ['ready', { ...base, account: ready }, 'allowed session-opened'],
+  ['a local account is left alone', { ...base, account: { kind: 'local', detail: '' } }, 'allowed session-opened'],
+  ['no account can be made', { ...base, account: { kind: 'impossible', detail: '' } }, 'denied account-impossible'],
+]
+
+test.each(rows)('%s', (_name, facts, expected) => {
+  expect(line(decideSession(facts))).toBe(expected)
+})
