@@ -80,7 +80,8 @@ function installBun(wanted) {
 }
 
 function missingPackages(names) {
-  const run = spawnSync('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\\n', ...names], { encoding: 'utf8' })
+  const format = `${['Package', 'db:Status-Status'].map((field) => `\${${field}}`).join(' ')}\\n`
+  const run = spawnSync('dpkg-query', ['-W', '-f', format, ...names], { encoding: 'utf8' })
   if (run.error) throw new Stop(`this command needs Debian's ${names.join(', ')}, and there is no dpkg here`)
   const installed = new Set(
     run.stdout

@@ -1,0 +1,35 @@
+// The count that everybody reads must not be fooled by a suite that stops early, is empty or does not load.
+import { afterAll, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { runSuite } from '../../packaging/test.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'ob-runner-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+const suite = async (name: string) => {
+  const report = await runSuite({ name, patterns: [`test/artefact/fixture/suites/${name}.ts`] }, directory)
+  const { passed, failed, skipped, complaint } = report
+  return { passed, failed, skipped, complaint }
+}
+
+test('passed, failed and skipped tests are counted and named', async () => {
+  expect(await suite('mixed')).toEqual({ passed: 1, failed: 1, skipped: ['is "skipped"'], complaint: undefined })
+})
+
+test('a test that ends the process with 0 is a failure', async () => {
+  expect(await suite('exits')).toMatchObject({ failed: 1, complaint: 'ended with 0 and without a summary' })
+})
+
+test('a suite without a test is a failure', async () => {
+  expect((await suite('empty')).failed).toBe(1)
+})
+
+test('a suite that does not load is a failure', async () => {
+  expect((await suite('broken')).failed).toBeGreaterThan(0)
+})
+
+test('a suite without a file is a failure', async () => {
+  expect(await suite('nowhere')).toEqual({ passed: 0, failed: 1, skipped: [], complaint: 'has no test file' })
+})
