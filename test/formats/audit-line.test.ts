@@ -35,7 +35,21 @@ const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 80 }),
   fc.string({ unit: 'grapheme', maxLength: 80 }),
   fc.string({
-    unit: fc.constantFrom('\n', '"', '\\', '\u2028', '\u202e', '\ud800', '\udc00', '\u007f', '\u009b', 'a', ' '),
+    unit: fc.constantFrom(
+      '\n',
+      '"',
+      '\\',
+      '\u2028',
+      '\u202e',
+      '\u2066',
+      '\u2069',
+      '\ud800',
+      '\udc00',
+      '\u007f',
+      '\u009b',
+      'a',
+      ' ',
+    ),
     maxLength: 20,
   }),
 )
@@ -101,6 +115,8 @@ test('nothing breaks out of the line', () => {
 test('a string is cut at 1024 characters, marked, never inside a character', () => {
   const long = parseAuditLine(formatAuditLine({ ...event, details: 'x'.repeat(2000) }))!
   expect(long.details).toBe(`${'x'.repeat(1023)}…`)
+  const halved = parseAuditLine(formatAuditLine({ ...event, details: '🔑'.repeat(1000) }))!
+  expect(halved.details).toBe(`${'🔑'.repeat(511)}…`)
   const pairs = parseAuditLine(formatAuditLine({ ...event, details: `x${'🔑'.repeat(1000)}` }))!
   expect(pairs.details).toHaveLength(1024)
   expect(pairs.details!.isWellFormed()).toBe(true)
@@ -124,6 +140,10 @@ test('a member of our own can neither replace a field nor carry a strange name',
     more: { user: 'root', module: 'x', 'a"b': 1, __proto__x: 1, ok: Number.NaN, fine: 1 },
   })
   expect(parseAuditLine(line)).toEqual({ ...event, more: { fine: 1 } })
+})
+
+test('a value for syslog is cut at 256 characters', () => {
+  expect(formatSyslogText({ ...event, user: 'x'.repeat(300) })).toContain(`user=${'x'.repeat(255)}… service=`)
 })
 
 test('a time that is none does not lose the event', () => {

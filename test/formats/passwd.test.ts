@@ -135,6 +135,18 @@ test('group and shadow files have their own number of fields', () => {
   expect(mergeExport({ file: 'group', ...groups })).toEqual({ text: `app:x:900:\ndev:x:20000:alice,bob\n` })
 })
 
+test('a line with the fields of another file is malformed', () => {
+  const none = { managed: new Map<string, string>(), ownedNames: new Set<string>() }
+  const lines = { passwd: foreign, group: 'app:x:900:', shadow: 'app:!:1:0:99999:7:::' }
+  for (const file of ['passwd', 'group', 'shadow'] as const) {
+    for (const [kind, line] of Object.entries(lines)) {
+      const text = `${line}\n`
+      const expected = kind === file ? { text } : { malformed: { line: 1, text: line } }
+      expect(mergeExport({ file, existing: text, ...none })).toEqual(expected)
+    }
+  }
+})
+
 test('a managed line under another name, or two lines in one, is a fault', () => {
   expect(() => merge('', { bob: aliceLine }, [])).toThrow(Fault)
   expect(() => merge('', { alice: `${aliceLine}\n${foreign}` }, [])).toThrow(Fault)
