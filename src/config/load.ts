@@ -4,7 +4,7 @@ import { decodeUtf8 } from '../bytes.ts'
 import { Fault } from '../fault.ts'
 import { type ConfEntry, parseConf } from '../formats/conf.ts'
 import type { Files } from '../world.ts'
-import { type Config, type KeyName, keyNames, keys } from './schema.ts'
+import { aliases, type Config, type KeyName, keyNames, keys } from './schema.ts'
 import { asksForNothing, isUnsupported, unsupportedFacts, unsupportedKeys } from './unsupported.ts'
 
 export type { Config } from './schema.ts'
@@ -94,7 +94,7 @@ function readKey(draft: Draft, name: KeyName): unknown {
 
 function take(draft: Draft, entry: ConfEntry): void {
   const { line, value } = entry
-  const key = Object.hasOwn(keys, entry.key) ? (entry.key as KeyName) : aliases().get(entry.key)
+  const key = nameOf(entry.key)
   const name = key ?? entry.key
   if (key === undefined && !isUnsupported(name)) {
     draft.problems.push(unknownKey(entry))
@@ -108,22 +108,23 @@ function take(draft: Draft, entry: ConfEntry): void {
     if (!asksForNothing(name, value)) draft.problems.push(unsupported(entry))
     return
   }
-  const { fallback, required, facts } = keys[key]
-  if (entry.cut && facts().secret)
+  if (entry.cut && keys[key].facts().secret)
     draft.problems.push({ line, text: `${name} holds a # after a space`, hint: 'put the value in quotes' })
   // An empty value unsets what has no default; anything else must say what it wants.
-  if (value === '' && fallback === undefined && !required) delete draft.values[key]
+  if (value === '' && !needsValue(key)) delete draft.values[key]
   else draft.values[key] = value
 }
 
-let aliasesMade: Map<string, KeyName> | undefined
+function needsValue(key: KeyName): boolean {
+  const { fallback, required } = keys[key]
+  return required || (fallback !== undefined && !(Array.isArray(fallback) && fallback.length === 0))
+}
 
-// Made only for a file that uses one.
-function aliases(): Map<string, KeyName> {
-  aliasesMade ??= new Map(
-    keyNames.flatMap((key) => keys[key].facts().aliases?.map((alias) => [alias, key] as const) ?? []),
-  )
-  return aliasesMade
+function nameOf(written: string): KeyName | undefined {
+  if (Object.hasOwn(keys, written)) return written as KeyName
+  if (isUnsupported(written)) return undefined
+  const others = aliases()
+  return Object.hasOwn(others, written) ? others[written] : undefined
 }
 
 const meaning = (key: string): string => `did you mean ${key}?`
@@ -146,7 +147,7 @@ function unknownKey({ key, line }: ConfEntry): Problem {
 function nearestKey(written: string): string | undefined {
   let nearest: string | undefined
   let least = 4
-  for (const known of [...keyNames, ...aliases().keys(), ...unsupportedKeys()]) {
+  for (const known of [...keyNames, ...Object.keys(aliases()), ...unsupportedKeys()]) {
     const distance = editDistance(written, known)
     if (distance >= least || distance >= known.length) continue
     least = distance

@@ -1,7 +1,7 @@
 // Prints what people read about openbastion.conf from the schema the program reads it with, so they cannot differ.
 import * as v from 'valibot'
 import { formatConf } from '../formats/conf.ts'
-import { type KeyName, keyNames, keys, type Section, sections } from './schema.ts'
+import { aliases, type KeyName, keyNames, keys, type Section, sections } from './schema.ts'
 import { unsupportedGroups } from './unsupported.ts'
 
 type Described = {
@@ -18,10 +18,11 @@ const described = (): readonly Described[] => keyNames.map(describe)
 
 function describe(name: KeyName): Described {
   const { fallback, facts } = keys[name]
-  const { schema, says, section, unit, example = '', aliases = [], since } = facts()
+  const { schema, says, section, unit, example = '', since } = facts()
   const text = [says]
+  const others = Object.entries(aliases()).flatMap(([alias, key]) => (key === name ? [alias] : []))
   if (unit !== undefined) text.push(`In ${unit}.`)
-  if (aliases.length > 0) text.push(`Also written ${aliases.join(', ')}.`)
+  if (others.length > 0) text.push(`Also written ${others.join(', ')}.`)
   if (since !== undefined) text.push(`Not known to the C implementation.`)
   return { name, rule: v.getTitle(schema) ?? '', fallback: formatFallback(fallback), example, section, text }
 }

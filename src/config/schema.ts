@@ -38,7 +38,6 @@ export type Facts<T> = {
   readonly unit?: string
   readonly secret?: true
   readonly example?: string
-  readonly aliases?: readonly string[]
   /** Only for keys that the C implementation does not have. */
   readonly since?: string
 }
@@ -74,7 +73,6 @@ export const keys = {
     schema: portalAddress(),
     says: 'Address of the LemonLDAP::NG portal. The only key that must be set.',
     section: 'portal',
-    aliases: ['portal'],
     example: 'https://auth.example.com',
   })),
   timeout: key(10, () => ({
@@ -134,7 +132,6 @@ export const keys = {
     schema: path(),
     says: 'Where enrollment keeps the server token.',
     section: 'host',
-    aliases: ['token_file'],
   })),
   server_group: key('default', () => ({
     schema: words(),
@@ -170,13 +167,11 @@ export const keys = {
     schema: toggle(),
     says: 'Refuse keys of a type or size that the three keys below do not allow.',
     section: 'keys',
-    aliases: ['ssh_key_policy'],
   })),
   ssh_key_allowed_types: key(['rsa', 'ed25519', 'ecdsa', 'sk'], () => ({
     schema: keyTypeList(),
     says: 'Key types allowed.',
     section: 'keys',
-    aliases: ['ssh_allowed_types'],
     example: 'ed25519, sk',
   })),
   ssh_key_min_rsa_bits: key(2048, () => ({
@@ -184,20 +179,17 @@ export const keys = {
     says: 'Smallest RSA key allowed.',
     section: 'keys',
     unit: 'bits',
-    aliases: ['ssh_min_rsa_bits'],
   })),
   ssh_key_min_ecdsa_bits: key(256, () => ({
     schema: whole(256, 521),
     says: 'Smallest ECDSA key allowed.',
     section: 'keys',
     unit: 'bits',
-    aliases: ['ssh_min_ecdsa_bits'],
   })),
   create_user: key(false, () => ({
     schema: toggle(),
     says: 'Make an account and its home for a user whom the portal allows and this host does not know.',
     section: 'accounts',
-    aliases: ['create_user_enabled'],
   })),
   create_user_shell: key('/bin/bash', () => ({
     schema: accountPath(),
@@ -208,13 +200,11 @@ export const keys = {
     schema: accountPath(),
     says: 'Directory for the homes of new accounts.',
     section: 'accounts',
-    aliases: ['home_base'],
   })),
   create_user_skel: key('/etc/skel', () => ({
     schema: accountPath(),
     says: 'Directory that new homes are copied from.',
     section: 'accounts',
-    aliases: ['skel'],
   })),
   approved_shells: key(shells, () => ({
     schema: pathList(),
@@ -240,7 +230,6 @@ export const keys = {
     schema: toggle(),
     says: 'Lock a user and source out after too many rejected tokens.',
     section: 'lockout',
-    aliases: ['rate_limit'],
   })),
   rate_limit_state_dir: key('/var/lib/open-bastion/ratelimit', () => ({
     schema: path(),
@@ -274,19 +263,16 @@ export const keys = {
     schema: toggle(),
     says: 'Write one JSON line for every decision.',
     section: 'audit',
-    aliases: ['audit'],
   })),
   audit_log_file: key('/var/log/open-bastion/audit.json', () => ({
     schema: path(),
     says: 'File the audit lines are appended to.',
     section: 'audit',
-    aliases: ['audit_file'],
   })),
   audit_to_syslog: key(true, () => ({
     schema: toggle(),
     says: 'Send the audit lines to syslog as well.',
     section: 'audit',
-    aliases: ['audit_syslog'],
   })),
   audit_level: key('auth', () => ({
     schema: level(['critical', 'auth', 'all']),
@@ -303,7 +289,6 @@ export const keys = {
     schema: level(['error', 'warn', 'info', 'debug']),
     says: 'How much is said in syslog besides audit lines. It never changes what is checked.',
     section: 'audit',
-    aliases: ['debug'],
   })),
 }
 
@@ -313,3 +298,21 @@ export type KeyName = keyof typeof keys
 export type Config = { readonly [K in KeyName]: (typeof keys)[K] extends Key<infer T> ? T : never }
 
 export const keyNames = Object.keys(keys) as readonly KeyName[]
+
+/** Upstream's other names of keys. A function, because a file that uses none should not pay for them. */
+export const aliases = (): Readonly<Record<string, KeyName>> => ({
+  portal: 'portal_url',
+  token_file: 'server_token_file',
+  ssh_key_policy: 'ssh_key_policy_enabled',
+  ssh_allowed_types: 'ssh_key_allowed_types',
+  ssh_min_rsa_bits: 'ssh_key_min_rsa_bits',
+  ssh_min_ecdsa_bits: 'ssh_key_min_ecdsa_bits',
+  create_user_enabled: 'create_user',
+  home_base: 'create_user_home_base',
+  skel: 'create_user_skel',
+  rate_limit: 'rate_limit_enabled',
+  audit: 'audit_enabled',
+  audit_file: 'audit_log_file',
+  audit_syslog: 'audit_to_syslog',
+  debug: 'log_level',
+})

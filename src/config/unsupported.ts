@@ -5,10 +5,10 @@ import { parseBoolean } from './values.ts'
 /** off: false. either: true or false, because the thing it qualifies never happens here. zero: 0. All accept an empty value. */
 export type Accepts = 'off' | 'either' | 'zero' | 'true' | 'empty'
 
-type Row = { readonly accepts: Accepts; readonly instead: string }
+type Group = readonly [names: string, accepts: Accepts, instead?: string]
 
 // names, what they accept, what does the work instead
-const groups: readonly (readonly [names: string, accepts: Accepts, instead?: string])[] = [
+const groups: readonly Group[] = [
   ['cache_enabled cache auth_cache_enabled auth_cache', 'off'],
   ['cache_ttl cache_ttl_high_risk', 'zero'],
   ['cache_encrypted cache_invalidate_on_logout', 'either'],
@@ -51,30 +51,20 @@ const groups: readonly (readonly [names: string, accepts: Accepts, instead?: str
   ['default_shell', 'empty', 'create_user_shell sets the shell'],
 ]
 
-let made: ReadonlyMap<string, Row> | undefined
-
-// Made only for a file that has such a key or an unknown one.
-function table(): ReadonlyMap<string, Row> {
-  made ??= new Map(
-    groups.flatMap(([names, accepts, instead = '']) =>
-      names.split(' ').map((name) => [name, { accepts, instead }] as const),
-    ),
-  )
-  return made
-}
+const groupOf = (key: string): Group | undefined => groups.find(([names]) => ` ${names} `.includes(` ${key} `))
 
 /** As the manual lists them. */
 export const unsupportedGroups = () =>
   groups.map(([names, accepts, instead = '']) => ({ keys: names.split(' '), accepted: inWords[accepts], instead }))
 
-export const unsupportedKeys = (): readonly string[] => [...table().keys()]
+export const unsupportedKeys = (): readonly string[] => groups.flatMap(([names]) => names.split(' '))
 
-export const isUnsupported = (key: string): boolean => table().has(key)
+export const isUnsupported = (key: string): boolean => !key.includes(' ') && groupOf(key) !== undefined
 
 /** The accepted values in words, and the key that does the work instead, if there is one. */
-export const unsupportedFacts = (key: string): { readonly accepted: string; readonly instead: string } => {
-  const row = table().get(key)
-  return { accepted: row ? inWords[row.accepts] : '', instead: row?.instead ?? '' }
+export function unsupportedFacts(key: string): { readonly accepted: string; readonly instead: string } {
+  const [, accepts, instead = ''] = groupOf(key) ?? ['', 'empty']
+  return { accepted: inWords[accepts], instead }
 }
 
 const inWords: Readonly<Record<Accepts, string>> = {
@@ -87,7 +77,7 @@ const inWords: Readonly<Record<Accepts, string>> = {
 
 /** Whether this value of an unsupported key asks for nothing. */
 export function asksForNothing(key: string, value: string): boolean {
-  const accepts = table().get(key)?.accepts
+  const accepts = groupOf(key)?.[1]
   if (accepts === undefined) return false
   if (value === '') return true
   switch (accepts) {
