@@ -179,7 +179,7 @@ function doubts(draft: Draft, config: Config): readonly Problem[] {
       text: `create_user_shell ${config.create_user_shell} is not one of approved_shells`,
     })
   const base = `${config.create_user_home_base}/`
-  if (!config.approved_home_prefixes.some((prefix) => base.startsWith(prefix === '/' ? prefix : `${prefix}/`)))
+  if (!config.approved_home_prefixes.some((prefix) => base.startsWith(`${prefix}/`)))
     found.push({
       line: lineOf('create_user_home_base', 'approved_home_prefixes'),
       text: `create_user_home_base ${config.create_user_home_base} is not below any of approved_home_prefixes`,

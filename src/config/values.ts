@@ -68,7 +68,7 @@ export const secret = () =>
 
 const emptyOrDots = /\/(\/|\.{1,2}(\/|$))/
 // What may stand in a passwd(5) line, upstream's set.
-const plainPath = /^\/[A-Za-z0-9/_.-]*$/
+const plainPath = /^\/[A-Za-z0-9/_.-]+$/
 
 const parsePath = (text: string): string | undefined => {
   if (!text.startsWith('/') || text.length > 1023 || emptyOrDots.test(text)) return undefined
@@ -81,10 +81,10 @@ const parsePlainPath = (text: string): string | undefined =>
 export const path = () => value('an absolute path without empty, . or .. parts', parsePath)
 
 export const accountPath = () =>
-  value('an absolute path of letters, digits and / _ . - without hidden parts', parsePlainPath)
+  value('an absolute path below /, of letters, digits and / _ . -, without hidden parts', parsePlainPath)
 
 export const pathList = () =>
-  value('absolute paths separated by colons, of letters, digits and / _ . -', (text) =>
+  value('absolute paths below /, of letters, digits and / _ . -, separated by colons', (text) =>
     parseList(text.split(':'), parsePlainPath),
   )
 
@@ -124,7 +124,7 @@ export const pinList = () =>
   value('sha256// and 44 base64 characters, several separated by ;', (text) =>
     parseList(text.split(';'), (item) => {
       const key = pin.exec(item)?.[1]
-      return key && decodeBase64(`${key}=`)?.length === 32 ? `sha256//${key}=` : undefined
+      return key && decodeBase64(`${key}=`) ? `sha256//${key}=` : undefined
     }),
   )
 

@@ -23,10 +23,10 @@ export function parseConf(text: string): Conf {
   const suspect = strayControl.test(text)
   const lines = text.split('\n')
   for (let i = 0; i < lines.length; i++) {
-    const parsed = parseLine(lines[i]!, suspect)
+    const parsed = parseLine(lines[i]!, i + 1, suspect)
     if (parsed === undefined) continue
     if (typeof parsed === 'string') problems.push({ line: i + 1, text: parsed })
-    else entries.push({ ...parsed, line: i + 1 })
+    else entries.push(parsed)
   }
   return { entries, problems }
 }
@@ -40,16 +40,14 @@ function formatLine(entry: { readonly key: string; readonly value: string }): st
   for (const quote of ['', '"', "'"]) {
     const line = `${entry.key} = ${quote}${entry.value}${quote}`
     if (line.includes('\n')) break
-    const parsed = parseLine(line, true)
+    const parsed = parseLine(line, 1, true)
     if (typeof parsed === 'object' && parsed.key === entry.key && parsed.value === entry.value) return `${line}\n`
   }
   throw new Fault('a configuration entry holds characters that no line of the file can carry')
 }
 
-type Parsed = { readonly key: string; readonly value: string; readonly cut: boolean }
-
 // A text is a problem; it never quotes the line, which may hold a secret.
-function parseLine(raw: string, suspect: boolean): Parsed | string | undefined {
+function parseLine(raw: string, number: number, suspect: boolean): ConfEntry | string | undefined {
   if (raw.length > longestLine) return `the line is longer than ${longestLine} characters`
   const ended = raw.endsWith('\r') ? raw.slice(0, -1) : raw
   if (suspect && control.test(ended)) return 'the line holds a control character'
@@ -61,7 +59,7 @@ function parseLine(raw: string, suspect: boolean): Parsed | string | undefined {
   const key = line.slice(0, equals).trimEnd()
   if (key === '') return 'the line is not "key = value": it has no key'
   const value = parseValue(line.slice(equals + 1).trimStart())
-  return typeof value === 'string' ? value : { key, ...value }
+  return typeof value === 'string' ? value : { key, value: value.value, line: number, cut: value.cut }
 }
 
 // Sections mean nothing here: keys are flat, as upstream's.
