@@ -68,3 +68,40 @@ export const mintToken = async (lab: Lab, user: string): Promise<string> =>
 
 /** What looks like a token and is none. */
 export const inventedToken = (): string => Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex')
+
+/** The whole of it: configured, enrolled, alice, bob and dave with accounts, keys and certificates of every kind. */
+export async function settleIn(lab: Lab, extra = ''): Promise<void> {
+  await configure(lab, extra)
+  await setRights(lab)
+  const enrolled = await enroll(lab)
+  if (enrolled.code !== 0) throw new Error(`ob enroll: ${enrolled.output}`)
+  for (const user of ['alice', 'bob', 'dave']) await lab.need(`ob nss add ${user}`)
+  await lab.need('for user in alice bob dave; do gpasswd -a $user open-bastion-sudo; done')
+  await lab.need(keys)
+  await makeKnown(lab, 'alice-certified', 'alice')
+  await makeKnown(lab, 'revoked', 'alice')
+  await makeKnown(lab, 'bob-certified', 'bob')
+  await makeKnown(lab, 'dave-certified', 'dave')
+}
+
+const keys = `set -e
+  mkdir -p /root/keys && cd /root/keys
+  new() { ssh-keygen -q -t ed25519 -N '' -C "$1" -f "$1"; }
+  list() { new $1-listed; install -m 0644 $1-listed.pub /etc/open-bastion/authorized_keys.d/$1; }
+  sign() { ssh-keygen -q -s "$1" -I "$2" -n "$3" -V "$4" "$2.pub"; }
+  for user in alice bob dave; do list $user; new $user-certified; sign /root/authority $user-certified $user +1h; done
+  for name in stranger self-made forgotten foreign expired revoked other-authority; do new $name; done
+  sign /root/authority forgotten alice +1h
+  sign other-authority foreign alice +1h
+  sign /root/authority expired alice -2h:-1h
+  sign /root/authority revoked alice +1h
+  ssh-keygen -q -k -f /etc/ssh/revoked_keys revoked-cert.pub
+  home=$(getent passwd alice | cut -d: -f6)
+  install -d -o alice -g alice -m 0700 $home $home/.ssh
+  install -o alice -g alice -m 0600 self-made.pub $home/.ssh/authorized_keys`
+
+/** The portal signed this key. */
+export async function makeKnown(lab: Lab, name: string, user: string): Promise<void> {
+  const fingerprint = (await lab.need(`ssh-keygen -lf /root/keys/${name}.pub`)).split(' ')[1]
+  await lab.portal('addFingerprint', { user, fingerprint })
+}

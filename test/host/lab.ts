@@ -192,12 +192,12 @@ async function furnish(space: Namespace, options: LabOptions) {
 
   /** Takes the portal away: nobody listens, no route leads there, or it accepts and never answers. */
   const cutNetwork = async (how: Cut = 'refused') => {
-    if (how === 'silent') portal?.process.kill('SIGSTOP')
+    if (how === 'silent') await need(`kill -STOP ${portal?.pid}`)
     else hosts(how === 'refused' ? '127.0.0.9' : '192.0.2.1')
   }
   const restore = async () => {
     hosts('127.0.0.1')
-    portal?.process.kill('SIGCONT')
+    if (portal !== undefined) await need(`kill -CONT ${portal.pid}`)
   }
   /** Puts another program, or nothing, at /usr/sbin/ob; `restoreProgram` brings the real one back. */
   const replaceProgram = (script: string | undefined) =>
@@ -230,7 +230,6 @@ async function furnish(space: Namespace, options: LabOptions) {
     restoreProgram,
     sshdLog: () => text('/var/log/sshd.log'),
     stop: async () => {
-      portal?.process.kill('SIGKILL')
       await space.stop()
     },
   }
@@ -288,18 +287,19 @@ async function startPortal(space: Namespace) {
   const script = `${space.repository}/test/portal/main.ts`
   const places = ['--port', String(portalPort), '--control-port', String(controlPort), '--dir', folder]
   await space.run(['mkdir', folder])
-  const process = Bun.spawn(space.command([space.bun, script, ...places, '--host', portalName]), {
+  const started = Bun.spawn(space.command([space.bun, script, ...places, '--host', portalName]), {
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'pipe',
     env: environment({}),
   })
-  for await (const line of lines(process.stdout)) {
+  for await (const line of lines(started.stdout)) {
     if (!line.startsWith('{')) continue
-    const ready: { url: string; ca: string } = JSON.parse(line)
-    return { process, url: ready.url, ca: ready.ca }
+    // `pid` is the portal's own number inside; the process that this one started is nsenter.
+    const ready: { url: string; ca: string; pid: number } = JSON.parse(line)
+    return ready
   }
-  throw new Error(`the stand-in portal does not start:\n${await new Response(process.stderr).text()}`)
+  throw new Error(`the stand-in portal does not start:\n${await new Response(started.stderr).text()}`)
 }
 
 async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {

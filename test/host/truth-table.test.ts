@@ -1,7 +1,8 @@
 // What a real sshd and a real sudo do with each stack: who gets in, what the audit log says, and what the portal was
-// asked. One row a case; the stacks in its first column are all run. Read the tables first, the machinery is below them.
+// asked. One row a case; the stacks in its first column are all run. Read the tables first, the machinery is below
+// them.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { configure, enroll, group, inventedToken, mintToken, rules, setRights } from './enrolled.ts'
+import { inventedToken, mintToken, settleIn } from './enrolled.ts'
 import { type Lab, localAdmin, Refused, type SshOptions, type Stack, startLab } from './lab.ts'
 import { changedFiles, machineState } from './machine.ts'
 
@@ -9,7 +10,8 @@ type When = 'always' | 'portal refuses' | 'portal is silent' | 'no program' | 'p
 
 // biome-ignore format: a table
 const logins: readonly (readonly [string, string, Proof, When, 'in' | 'out', string, string])[] = [
-  // stacks  user        proof                       when                 result  reasons, in order                          portal was asked
+  // stacks  user        proof                       when                 result  reasons, in order
+  // portal was asked
   // One-time tokens.
   ['abd',   'alice',    'a token',                  'always',            'in',   'token-accepted portal-allowed session-opened', 'verify authorize'],
   ['bd',    'alice',    'a token as password',      'always',            'in',   'token-accepted portal-allowed session-opened', 'verify authorize'],
@@ -75,7 +77,8 @@ const logins: readonly (readonly [string, string, Proof, When, 'in' | 'out', str
 
 // biome-ignore format: a table
 const sudos: readonly (readonly [string, string, Proof, string, When, 'root' | 'refused', string, string])[] = [
-  // stacks  caller      proof                    command      when               result     reasons, in order              portal was asked
+  // stacks  caller      proof                    command      when               result     reasons, in order
+  // portal was asked
   ['abde',  'alice',    'a token',               'id -un',    'always',          'root',    'token-accepted sudo-allowed', 'verify authorize'],
   ['abde',  'alice',    'a token',               '-i id -un', 'always',          'root',    'token-accepted sudo-allowed', 'verify authorize'],
   ['abde',  'bob',      'a token',               'id -un',    'always',          'refused', 'token-accepted sudo-denied',  'verify authorize'],
@@ -162,43 +165,8 @@ const refused = await startLab({}).then(
 if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
 
 beforeAll(async () => {
-  if (refused !== undefined) return
-  await configure(lab)
-  await setRights(lab)
-  // dave was allowed once: the host knows him, the portal now says no.
-  await lab.portal('setRules', { group, ssh: [...rules.ssh, 'dave'] })
-  const enrolled = await enroll(lab)
-  if (enrolled.code !== 0) throw new Error(`ob enroll: ${enrolled.output}`)
-  for (const user of ['alice', 'bob', 'dave']) await lab.need(`ob nss add ${user}`)
-  await setRights(lab)
-  await lab.need(`for user in alice bob dave; do gpasswd -a $user open-bastion-sudo; done`)
-  await lab.need(keys)
-  await makeKnown('alice-certified', 'alice')
-  await makeKnown('revoked', 'alice')
-  await makeKnown('bob-certified', 'bob')
-  await makeKnown('dave-certified', 'dave')
+  if (refused === undefined) await settleIn(lab)
 }, 60_000)
-
-const keys = `set -e
-  mkdir -p /root/keys && cd /root/keys
-  new() { ssh-keygen -q -t ed25519 -N '' -C "$1" -f "$1"; }
-  list() { new $1-listed; install -m 0644 $1-listed.pub /etc/open-bastion/authorized_keys.d/$1; }
-  sign() { ssh-keygen -q -s "$1" -I "$2" -n "$3" -V "$4" "$2.pub"; }
-  for user in alice bob dave; do list $user; new $user-certified; sign /root/authority $user-certified $user +1h; done
-  for name in stranger self-made forgotten foreign expired revoked other-authority; do new $name; done
-  sign /root/authority forgotten alice +1h
-  sign other-authority foreign alice +1h
-  sign /root/authority expired alice -2h:-1h
-  sign /root/authority revoked alice +1h
-  ssh-keygen -q -k -f /etc/ssh/revoked_keys revoked-cert.pub
-  home=$(getent passwd alice | cut -d: -f6)
-  install -d -o alice -g alice -m 0700 $home $home/.ssh
-  install -o alice -g alice -m 0600 self-made.pub $home/.ssh/authorized_keys`
-
-async function makeKnown(name: string, user: string): Promise<void> {
-  const fingerprint = (await lab.need(`ssh-keygen -lf /root/keys/${name}.pub`)).split(' ')[1]
-  await lab.portal('addFingerprint', { user, fingerprint })
-}
 
 afterAll(async () => {
   if (refused === undefined) await lab.stop()
