@@ -4,7 +4,9 @@ import { readFileSync } from 'node:fs'
 
 type Ancestor = { readonly pid: number; readonly parent: number; readonly startedAt: string; readonly name: string }
 
-/** A text that is equal in every phase of one connection (or one sudo), and in no other. Throws where /proc is hidden. */
+/**
+ * A text that is equal in every phase of one connection (or one sudo), and in no other. Throws where /proc is hidden.
+ */
 export function connectionSeed(parent: number): string {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
   const anchor = anchorOf(ancestors(parent))

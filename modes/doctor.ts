@@ -158,6 +158,8 @@ async function checkPortal(world: World, config: Config): Promise<readonly Findi
   const startedAt = world.monotonic()
   const answer = await openPorts(world, config).portal.authorize({ user: probe, service: 'sshd' })
   const took = Math.round(world.monotonic() - startedAt)
+  const pinned = config.cert_pin.length > 0 ? ', pinned' : ''
+  const tls = `TLS ${config.min_tls_version === 12 ? '1.2' : '1.3'} or later${pinned}`
   switch (answer.kind) {
     case 'granted':
       return [
@@ -167,11 +169,7 @@ async function checkPortal(world: World, config: Config): Promise<readonly Findi
         ),
       ]
     case 'refused':
-      return [
-        good(
-          `${config.portal_url} answers this host in ${took} ms, TLS ${config.min_tls_version === 12 ? '1.2' : '1.3'} or later${config.cert_pin ? ', pinned' : ''}`,
-        ),
-      ]
+      return [good(`${config.portal_url} answers this host in ${took} ms, ${tls}`)]
     case 'unreachable':
       return [bad(answer.detail, `check the network, and ${config.portal_url} from this host`)]
     case 'garbled':

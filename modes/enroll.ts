@@ -1,4 +1,5 @@
-// Gives this host its identity at the portal: somebody approves a code there. Nothing is written before the portal said yes.
+// Gives this host its identity at the portal: somebody approves a code there. Nothing is written before the portal
+// said yes.
 import { type Config, loadConfig } from '../src/config/load.ts'
 import { Fault } from '../src/fault.ts'
 import { formatTokenFile } from '../src/formats/token-file.ts'

@@ -1,4 +1,5 @@
-// A home directory that is there completely or not at all, made without ever following a link that a user could have left.
+// A home directory that is there completely or not at all, made without ever following a link that a user could have
+// left.
 // openat(2) is not in node:fs; /proc/self/fd/N/name is the same thing.
 import {
   closeSync,

@@ -21,7 +21,10 @@ export async function tlsFetch(
 
 type Certificate = import('node:tls').PeerCertificate
 
-/** Refuses a server whose key matches no pin. It replaces Bun's own host check, so it does that too (RFC 9525, RFC 7469). */
+/**
+ * Refuses a server whose key matches no pin. It replaces Bun's own host check, so it does that too (RFC 9525, RFC
+ * 7469).
+ */
 async function pinned(pins: readonly string[]) {
   const [{ checkServerIdentity }, { X509Certificate, createHash }] = await Promise.all([
     import('node:tls'),

@@ -66,7 +66,9 @@ async function add(ports: Ports, name: string, json: boolean): Promise<Ending> {
   return ended(outcome, print(json, { user, kind: made.kind, detail: made.detail }, `${user}: ${made.detail}`))
 }
 
-/** Every known user is asked about once; who is gone at the portal is told, and changed by nobody but an administrator. */
+/**
+ * Every known user is asked about once; who is gone at the portal is told, and changed by nobody but an administrator.
+ */
 async function sync(ports: Ports, world: World, json: boolean): Promise<Ending> {
   const told: { user: string; kind: string; detail: string }[] = []
   for (const name of ports.accounts.registry().users.keys()) {

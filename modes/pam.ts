@@ -1,4 +1,5 @@
-// pam_exec: one process a phase. Standard output reaches the person when the stack says `stdout`; the exit status is the verdict.
+// pam_exec: one process a phase. Standard output reaches the person when the stack says `stdout`; the exit status is
+// the verdict.
 import { type Config, loadConfig } from '../src/config/load.ts'
 import { isSudo } from '../src/decide/account.ts'
 import { judgeKey } from '../src/decide/key-policy.ts'
@@ -9,7 +10,7 @@ import { parseAuthInfo } from '../src/formats/auth-info.ts'
 import { parseUserToken } from '../src/formats/user-token.ts'
 import { parseLoginName } from '../src/names.ts'
 import { allowed, type Outcome, unavailable } from '../src/outcome.ts'
-import { fallbackAudit, openAudit } from '../src/ports/audit.ts'
+import { type AuditConfig, fallbackAudit, openAudit } from '../src/ports/audit.ts'
 import { openPorts } from '../src/ports/open.ts'
 import {
   type PamRequest,
@@ -64,7 +65,8 @@ async function runPhase(phase: Phase, request: PamRequest, world: World): Promis
   }
 }
 
-// pam_exec appends its own PAM_* to whatever modules before it set, so a second one means that somebody tries to be another.
+// pam_exec appends its own PAM_* to whatever modules before it set, so a second one means that somebody tries to be
+// another.
 function refuseDuplicates(world: World): void {
   const [name] = world.duplicates
   if (name !== undefined)
@@ -153,11 +155,12 @@ function report(
   request: PamRequest,
   { outcome, notes }: Finding,
   world: World,
-  config: Parameters<typeof openAudit>[1],
+  config: AuditConfig & Partial<Pick<Config, 'log_level'>>,
   startedAt: number,
 ): boolean {
   const details = [auditText(outcome.reason), ...notes].filter((note) => note !== '').join('; ')
   const { PAM_USER: user, PAM_TTY: tty } = world.env
+  if (logged(config)) world.syslog('info', `${phase} ${outcome.kind} ${outcome.reason}: ${details}`)
   return openAudit(world, config).write({
     timestamp: world.now(),
     event_type: eventOf(phase, outcome),
@@ -174,6 +177,9 @@ function report(
     more: { phase, outcome: outcome.kind },
   })
 }
+
+const logged = ({ log_level }: Partial<Pick<Config, 'log_level'>>): boolean =>
+  log_level === 'info' || log_level === 'debug'
 
 const errors: Partial<Record<Reason, string>> = {
   'locked-out': 'RATE_LIMITED',

@@ -1,4 +1,5 @@
-// The real World. This file, its neighbours (disk, home, network, ancestry, libc) and ob.ts are the only ones that touch the machine.
+// The real World. This file, its neighbours (disk, home, network, ancestry, libc) and ob.ts are the only ones that
+// touch the machine.
 import { readFileSync, readSync, writeSync } from 'node:fs'
 import type { Exit, SyslogPriority, Terminal, World } from '../src/world.ts'
 import { connectionSeed } from './ancestry.ts'

@@ -1,8 +1,10 @@
-// What would be decided for this person, by running the very same decision without its effects; or why the last one was refused.
+// What would be decided for this person, by running the very same decision without its effects; or why the last one
+// was refused.
 import { decodeUtf8 } from '../src/bytes.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
 import { type AuditEvent, parseAuditLine, reference } from '../src/formats/audit-line.ts'
 import { lockoutFileName, lockoutKey } from '../src/formats/lockout-state.ts'
+import type { Granted } from '../src/formats/replies.ts'
 import { type LoginName, parseLoginName } from '../src/names.ts'
 import { allowed, denied } from '../src/outcome.ts'
 import { openPorts, type Ports } from '../src/ports/open.ts'
@@ -60,13 +62,16 @@ async function foresee(world: World, config: Config, question: Question, json: b
       ? [
           {
             about: 'portal',
-            text: `allowed; groups ${authorization.groups.join(', ') || '(none)'}; sudo ${authorization.sudoAllowed ? 'allowed' : 'not allowed'}`,
+            text: grantText(authorization),
           },
         ]
       : []),
   ]
   return verdict(`${user}, service ${service}`, outcome.kind, outcome.reason, told, json)
 }
+
+const grantText = ({ groups, sudoAllowed }: Granted): string =>
+  `allowed; groups ${groups.join(', ') || '(none)'}; sudo ${sudoAllowed ? 'allowed' : 'not allowed'}`
 
 async function lockoutFact(
   world: World,

@@ -1,4 +1,7 @@
-/** A string that must never be printed by accident: every conversion gives `[secret]`, and `expose` can be searched for. */
+/**
+ * A string that must never be printed by accident: every conversion gives `[secret]`, and `expose` can be searched
+ * for.
+ */
 export class Secret {
   readonly #text: string
   constructor(text: string) {

@@ -14,7 +14,10 @@ export type FileFacts = {
 export type TrustRules = {
   /** Largest size accepted, in bytes. */
   readonly limit: number
-  /** A secret may have no group or other permission bit at all; anything else may be readable but never writable by them. */
+  /**
+   * A secret may have no group or other permission bit at all; anything else may be readable but never writable by
+   * them.
+   */
   readonly secret: boolean
 }
 
@@ -42,7 +45,10 @@ export type Files = {
   readonly remove: (path: string) => boolean
   /** Makes the directory and its parents when missing, root-owned; refuses one that others own or may write. */
   readonly makeDirectory: (path: string, mode: number) => void
-  /** Runs the work while holding flock(2) on this file, which dies with the process. Waits until the deadline, then a Fault. */
+  /**
+   * Runs the work while holding flock(2) on this file, which dies with the process. Waits until the deadline, then a
+   * Fault.
+   */
   readonly withLock: <T>(path: string, work: () => T | Promise<T>) => Promise<T>
   /** Makes a home directory from a skeleton, complete or not at all; false when it was there already. */
   readonly makeHome: (home: HomeRequest) => boolean

@@ -1,4 +1,5 @@
-// Every key of openbastion.conf, once. The program reads through it; the sample, the manual page and the docs are printed from it.
+// Every key of openbastion.conf, once. The program reads through it; the sample, the manual page and the docs are
+// printed from it.
 import type * as v from 'valibot'
 import {
   accountPath,
@@ -154,12 +155,6 @@ export const keys = {
     says:
       'When the portal is asked again with the fingerprint of the key that sshd proved. ' +
       'A portal refuses keys that it did not sign, so always locks out plain keys unless it knows them.',
-    section: 'keys',
-    since: '0.1',
-  })),
-  authorized_keys_dir: key('/etc/open-bastion/authorized_keys.d', () => ({
-    schema: path(),
-    says: 'Directory with one authorized_keys file for each user, kept by the administrator.',
     section: 'keys',
     since: '0.1',
   })),

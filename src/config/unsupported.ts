@@ -2,7 +2,10 @@
 // nothing is accepted, any other is refused with what to write instead.
 import { parseBoolean } from './values.ts'
 
-/** off: false. either: true or false, because the thing it qualifies never happens here. zero: 0. All accept an empty value. */
+/**
+ * off: false. either: true or false, because the thing it qualifies never happens here. zero: 0. All accept an empty
+ * value.
+ */
 export type Accepts = 'off' | 'either' | 'zero' | 'true' | 'empty'
 
 type Group = readonly [names: string, accepts: Accepts, instead?: string]

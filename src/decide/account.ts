@@ -1,4 +1,5 @@
-// PAM account: may this user use this service on this host? Asked for every login and every sudo, whatever proved the person.
+// PAM account: may this user use this service on this host? Asked for every login and every sudo, whatever proved the
+// person.
 
 import type { Authorization } from '../formats/replies.ts'
 import type { LoginName } from '../names.ts'

@@ -1,4 +1,5 @@
-// May this user exist on this host, and as what? The portal proposes; the registry and the local files have the last word.
+// May this user exist on this host, and as what? The portal proposes; the registry and the local files have the last
+// word.
 import { sanitizeGecos, validHome, validShell } from '../formats/paths.ts'
 import type { Registry, RegistryUser } from '../formats/registry.ts'
 import { firstFreeUid, parsePortalUid, type UidRange } from '../formats/uid.ts'

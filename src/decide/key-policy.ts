@@ -1,4 +1,5 @@
-// Which proven keys this host takes, by kind and by real size (the size is in the key; an algorithm name does not tell it).
+// Which proven keys this host takes, by kind and by real size (the size is in the key; an algorithm name does not tell
+// it).
 
 export type KeyKind = 'rsa' | 'ed25519' | 'ecdsa' | 'sk' | 'dsa'
 

@@ -1,5 +1,7 @@
-// How long somebody who fails has to wait. The arithmetic of the C implementation, with three promises it does not keep:
-// the wait really grows (the count survives an expired lock), failures fade, and a wrong clock neither opens nor welds the door.
+// How long somebody who fails has to wait. The arithmetic of the C implementation, with three promises it does not
+// keep:
+// the wait really grows (the count survives an expired lock), failures fade, and a wrong clock neither opens nor welds
+// the door.
 import type { LockoutState } from '../formats/lockout-state.ts'
 
 export type LockoutPolicy = {
@@ -17,7 +19,10 @@ const lockLength = (state: LockoutState, longest: number): number => {
   return length < 0 || length > longest ? longest : length
 }
 
-/** Whole seconds until the next attempt is heard; 0 when there is no lock. Never longer than the lock was made, nor than `longest`. */
+/**
+ * Whole seconds until the next attempt is heard; 0 when there is no lock. Never longer than the lock was made, nor
+ * than `longest`.
+ */
 export function secondsLeft(state: LockoutState | undefined, now: number, longest: number = longestLockout): number {
   if (state === undefined || state.lockedUntil <= now) return 0
   return Math.ceil(Math.min(state.lockedUntil - now, lockLength(state, longest)))

@@ -1,4 +1,5 @@
-// The C implementation's failure counter: one line of four decimal numbers. Either program can go on where the other stopped.
+// The C implementation's failure counter: one line of four decimal numbers. Either program can go on where the other
+// stopped.
 import { hex, sha256 } from '../bytes.ts'
 
 export type LockoutState = {

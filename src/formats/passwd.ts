@@ -1,5 +1,6 @@
 // passwd(5), group(5) and shadow(5) lines, and the merge that keeps other people's lines as they are.
-// libnss-extrausers stops at the first malformed line and ignores a last line without a newline, so the whole file counts.
+// libnss-extrausers stops at the first malformed line and ignores a last line without a newline, so the whole file
+// counts.
 import { Fault } from '../fault.ts'
 
 export type PasswdEntry = {
@@ -31,7 +32,8 @@ export type Merged =
   | { readonly text: string }
   | { readonly malformed: { readonly line: number; readonly text: string } }
 
-// The C library reads ids with strtoul(3): leading blanks and zeros are read, so a scan for taken ids must read them too.
+// The C library reads ids with strtoul(3): leading blanks and zeros are read, so a scan for taken ids must read them
+// too.
 const readId = (text: string): number | undefined =>
   /^ *[0-9]+$/.test(text) && Number(text) < 0xffffffff ? Number(text) : undefined
 

@@ -1,4 +1,5 @@
-// users.json: who has which uid on this host, for ever. A damaged registry is a fault: guessing would hand out a uid twice.
+// users.json: who has which uid on this host, for ever. A damaged registry is a fault: guessing would hand out a uid
+// twice.
 import { Fault } from '../fault.ts'
 import { type GroupName, type LoginName, parseGroupName, parseLoginName } from '../names.ts'
 import { isReservedUid } from './uid.ts'

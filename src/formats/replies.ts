@@ -52,7 +52,10 @@ const listLimit = 256
 const text = v.pipe(v.string(), v.maxLength(stringLimit))
 /** A member of the wrong type is treated as absent: it decides nothing. */
 const optionalText = v.fallback(v.optional(text), undefined)
-/** At most 256 strings; anything that is not a string is skipped, anything that is not a list is empty (upstream.md §1.1). */
+/**
+ * At most 256 strings; anything that is not a string is skipped, anything that is not a list is empty (upstream.md
+ * §1.1).
+ */
 const groups = v.fallback(
   v.pipe(
     v.optional(v.array(v.unknown()), []),
@@ -91,7 +94,9 @@ const granted = v.object({
 })
 const refused = v.object({ authorized: v.literal(false), reason: optionalText })
 
-/** The body of a 200 answer to POST /pam/authorize. Absent `permissions.sudo_allowed` means no (upstream allowed it). */
+/**
+ * The body of a 200 answer to POST /pam/authorize. Absent `permissions.sudo_allowed` means no (upstream allowed it).
+ */
 export function parseAuthorization(json: unknown, asked: LoginName): Authorization {
   const yes = v.safeParse(granted, json)
   if (yes.success) {

@@ -4,7 +4,8 @@ import { utf8 } from '../bytes.ts'
 /** Both ends belong to the range; candidates never reach `max` (as upstream), a portal uid may. */
 export type UidRange = { readonly min: number; readonly max: number }
 
-// 0–999 system; 61184–65519 systemd's dynamic users, 65534 nobody, 65535 the 16-bit -1 (systemd UIDS-GIDS.md); from 2³¹ negative somewhere.
+// 0–999 system; 61184–65519 systemd's dynamic users, 65534 nobody, 65535 the 16-bit -1 (systemd UIDS-GIDS.md); from
+// 2³¹ negative somewhere.
 export const isReservedUid = (uid: number): boolean =>
   uid < 1000 || (uid >= 61184 && uid <= 65519) || uid === 65534 || uid === 65535 || uid >= 2 ** 31
 

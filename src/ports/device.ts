@@ -1,4 +1,5 @@
-// The device authorization grant (RFC 8628) with PKCE (RFC 7636) and a client assertion (RFC 7523): how this host gets its
+// The device authorization grant (RFC 8628) with PKCE (RFC 7636) and a client assertion (RFC 7523): how this host gets
+// its
 // identity. oauth4webapi speaks the protocol; the network is ours.
 import * as oauth from 'oauth4webapi'
 import type { Config } from '../config/load.ts'
@@ -122,13 +123,14 @@ async function judged<T>(work: () => Promise<T>): Promise<Judged<T>> {
 
 function hintFor(problem: string): string {
   if (problem.startsWith('invalid_client') || problem.startsWith('invalid_request'))
-    return 'check client_id and client_secret; the client must accept client_secret_jwt (no other method is used, so the secret never travels)'
+    return 'check client_id and client_secret, and that the client accepts client_secret_jwt (the secret never travels)'
   if (problem.startsWith('unauthorized_client'))
     return 'allow the device authorization grant for this client at the portal'
   return 'look at the log of the portal'
 }
 
-// The secret itself never leaves this host: it only signs. The audience is the very endpoint (RFC 7523 §3, upstream.md §3.1).
+// The secret itself never leaves this host: it only signs. The audience is the very endpoint (RFC 7523 §3, upstream.md
+// §3.1).
 function authentication(config: Config, endpoint: string): oauth.ClientAuth {
   const secret = config.client_secret?.expose()
   if (secret === undefined) return oauth.None()

@@ -1,4 +1,5 @@
-// The one door to the network, with its manners fixed: no redirects, no retries, no environment proxies, one deadline that
+// The one door to the network, with its manners fixed: no redirects, no retries, no environment proxies, one deadline
+// that
 // covers the body, and a size limit while it streams. It tells weather from refusal; it never throws for weather.
 import { ofetch } from 'ofetch'
 import { concat, decodeUtf8 } from '../bytes.ts'
@@ -142,7 +143,8 @@ const noConnection = new Set([
   'ConnectionClosed',
 ])
 
-// Only what is on the list is weather. Everything else, certificates above all, is a fault: it must never look like an outage.
+// Only what is on the list is weather. Everything else, certificates above all, is a fault: it must never look like an
+// outage.
 function judge(error: unknown, request: HttpRequest, signal: AbortSignal): HttpAnswer {
   if (error instanceof Fault) throw error
   const cause = rootCause(error)

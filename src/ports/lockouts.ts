@@ -27,15 +27,18 @@ export function openLockouts(world: World, config: Config, directory: string): L
   const write = (key: string, state: LockoutState): void =>
     world.files.writeAtomic(fileOf(key), formatLockoutState(state), { mode: 0o600 })
   const locked = (work: () => void): Promise<void> => world.files.withLock(`${directory}/.lock`, work)
+  const adjust = (key: string): void => {
+    const state = read(key)
+    if (state) write(key, clockAdjusted(state, world.now()))
+  }
   if (!config.rate_limit_enabled) return disabled
   return {
     left: async (key) => {
       const state = read(key)
       if (!state) return { secondsLeft: 0 }
-      const adjusted = clockAdjusted(state, world.now())
       // The clock was set back: written down, or the lock would never end.
-      if (adjusted !== state) await locked(() => write(key, adjusted))
-      return { secondsLeft: secondsLeft(adjusted, world.now()) }
+      if (clockAdjusted(state, world.now()) !== state) await locked(() => adjust(key))
+      return { secondsLeft: secondsLeft(read(key), world.now()) }
     },
     count: (key) => {
       world.files.makeDirectory(directory, 0o700)

@@ -1,4 +1,5 @@
-// The three PAM decisions with their answers: which port finds which fact. `ob why` uses the same answers and drops the effects.
+// The three PAM decisions with their answers: which port finds which fact. `ob why` uses the same answers and drops
+// the effects.
 import type { Config } from '../config/load.ts'
 import { type AccountEffect, type AccountFacts, askedService, decideAccount } from '../decide/account.ts'
 import { type AuthEffect, type AuthFacts, decideAuth } from '../decide/auth.ts'
@@ -94,14 +95,14 @@ export async function performAuth(
   typed: UserToken,
   effects: readonly AuthEffect[],
 ): Promise<readonly string[]> {
-  const key = lockoutKey(named(request.user), request.rhost)
+  const key = (): string => lockoutKey(named(request.user), request.rhost)
   const perform = async (effect: AuthEffect): Promise<string | undefined> => {
     switch (effect.do) {
       case 'count-failure':
-        await ports.lockouts.count(key)
+        await ports.lockouts.count(key())
         return undefined
       case 'clear-failures':
-        ports.lockouts.clear(key)
+        ports.lockouts.clear(key())
         return undefined
       case 'release-claim':
         ports.claims.release(typed.token)

@@ -1,0 +1,95 @@
+// The rules of the house that a reader should be able to rely on without reading it all.
+import { expect, test } from 'bun:test'
+import { dirname, join } from 'node:path'
+
+const may: Record<string, readonly string[]> = {
+  src: ['src'],
+  'src/formats': ['src', 'src/formats'],
+  'src/config': ['src', 'src/config', 'src/formats'],
+  // decide/ judges what formats/ parsed: both are pure, so it may use their types and functions.
+  'src/decide': ['src', 'src/decide', 'src/formats', 'src/config'],
+  'src/ports': ['src', 'src/ports', 'src/decide', 'src/formats', 'src/config'],
+  modes: ['src', 'src/ports', 'src/decide', 'src/formats', 'src/config', 'modes'],
+}
+
+/** Each package has one door. */
+const doors: Record<string, readonly string[]> = {
+  citty: ['modes/args.ts'],
+  ofetch: ['src/ports/http.ts'],
+  oauth4webapi: ['src/ports/device.ts'],
+  uqr: ['modes/enroll.ts'],
+  'bun:ffi': ['modes/libc.ts'],
+}
+
+/** Modes that share nothing but the furniture: a mode is what modes.ts loads. */
+const furniture = ['mode', 'modes', 'exit', 'args', 'system', 'disk', 'home', 'network', 'ancestry', 'libc']
+
+const ambient =
+  /\b(Date\.now|new Date\(\)|Math\.random|process\.[a-z]+[A-Z(.]|console\.|randomUUID)|(?<![.\w])fetch\(|'node:/
+const bunItself = /\bBun\.(?!CryptoHasher)/
+
+const files = [...new Bun.Glob('{src,modes}/**/*.ts').scanSync('.')].sort()
+const textOf = (file: string): Promise<string> => Bun.file(file).text()
+const importsOf = (text: string): readonly string[] =>
+  [...text.matchAll(/(?:from|import\(|import) ?'([^']+)'/g)].map(([, path]) => path!)
+
+test('there is something to look at', () => {
+  expect(files.length).toBeGreaterThan(40)
+})
+
+test.each(files)('%s imports only its neighbours', async (file) => {
+  const folder = dirname(file)
+  for (const path of importsOf(await textOf(file)).filter((path) => path.startsWith('.'))) {
+    expect(may[folder] ?? []).toContain(dirname(join(folder, path)))
+  }
+})
+
+test.each(files)('%s comes to packages through their doors', async (file) => {
+  for (const path of importsOf(await textOf(file))) if (doors[path]) expect(doors[path]).toContain(file)
+})
+
+test.each(files.filter((file) => file.startsWith('src/')))('%s has no ambient authority', async (file) => {
+  const text = await textOf(file)
+  expect(text).not.toMatch(ambient)
+  if (file !== 'src/bytes.ts') expect(text).not.toMatch(bunItself)
+})
+
+test.each(files.filter((file) => file.startsWith('modes/')))('%s imports no other mode', async (file) => {
+  if (/^modes\/(modes|ob)\.ts$/.test(file)) return
+  for (const path of importsOf(await textOf(file)).filter((path) => path.startsWith('./')))
+    expect(furniture).toContain(path.slice(2, -3))
+})
+
+test.each(files)('%s stays readable', async (file) => {
+  const lines = (await textOf(file)).split('\n')
+  expect(lines.length).toBeLessThanOrEqual(330)
+  // A sentence for a person is not broken in two.
+  expect(lines.filter((line) => line.length > 120 && !/^\s*['`]/.test(line))).toEqual([])
+})
+
+test('the entry sets a failing exit status before anything else', async () => {
+  const first = (await textOf('modes/ob.ts')).split('\n').find((line) => line !== '' && !line.startsWith('//'))
+  expect(first).toBe('process.exitCode = 70')
+})
+
+test('only the real world may read the environment', async () => {
+  for (const file of files) if (file !== 'modes/system.ts') expect(await textOf(file)).not.toContain('process.env')
+})
+
+test('what the hot modes load is light', async () => {
+  const heavy = /^(citty|uqr|oauth4webapi|jose|node:(crypto|tls|net|https?|stream|util))$/
+  const seen = new Set<string>()
+  const visit = async (file: string): Promise<void> => {
+    if (seen.has(file)) return
+    seen.add(file)
+    const text = await textOf(file)
+    const eager = [...text.matchAll(/^(?:import|export) (?!type)[^']*?from '([^']+)'|^import '([^']+)'/gm)]
+    for (const [, named, bare] of eager) {
+      const path = named ?? bare ?? ''
+      if (path.startsWith('.')) await visit(join(dirname(file), path))
+      else expect(`${file}: ${path}`).not.toMatch(new RegExp(`: ${heavy.source.slice(1)}`))
+    }
+  }
+  for (const entry of ['modes/ob.ts', 'modes/pam.ts', 'modes/keys.ts']) await visit(entry)
+  expect(seen.size).toBeGreaterThan(20)
+})
