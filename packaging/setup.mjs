@@ -16,7 +16,7 @@ const machine = [
   ...['openssh-server', 'openssh-client', 'sudo', 'libnss-extrausers', 'libnss-systemd', 'pamtester', 'sshpass'],
   ...['expect', 'openssl', 'nginx-light', 'iproute2', 'util-linux', 'procps', 'curl'],
 ]
-const measuring = [...machine, 'gcc', 'libc6-dev', 'valgrind']
+const measuring = [...machine, 'gcc', 'libc6-dev', 'valgrind', 'time']
 
 const biome = ['node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings']
 

@@ -1,4 +1,5 @@
-// Runs every suite as a process of its own and adds up what really ran: `bun packaging/test.ts [SUITE...]`. A suite that
+// Runs every suite as a process of its own and adds up what really ran: `bun packaging/test.ts [SUITE...]`. A suite
+// that
 // ends without its summary, or with no test in it, is a failure: process.exit(0) inside a test ends bun:test with 0.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -56,7 +57,9 @@ export function readJunit(xml: string): Tally | undefined {
   return { tests, failed, skipped }
 }
 
-/** Undefined when the run can be believed: a summary was printed, it counts what the file counts, and it is not empty. */
+/**
+ * Undefined when the run can be believed: a summary was printed, it counts what the file counts, and it is not empty.
+ */
 function complain(tally: Tally | undefined, output: string, code: number): string | undefined {
   const summary = /^Ran (\d+) tests? across /m.exec(output)
   if (!tally || !summary) return `ended with ${code} and without a summary`

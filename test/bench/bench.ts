@@ -1,0 +1,198 @@
+// `npm run bench [-- ROUNDS]`: what a login costs, next to what others cost, in one table of one run. Times mean
+// something only as ratios inside the table. Everything happens in a lab of its own; the machine is not touched.
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { build } from '../../packaging/build.ts'
+import { configure, enroll, setRights } from '../host/enrolled.ts'
+import { type Lab, startLab } from '../host/lab.ts'
+import type { Measure, Plan, Row } from './runner.ts'
+
+const root = resolve(import.meta.dir, '../..')
+const user = 'alice'
+const portalCa = '/etc/open-bastion/portal-ca.pem'
+const control = 'http://127.0.0.1:19444/control'
+const fewDescriptors = 1024
+const systemdDescriptors = 524288
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`)
+
+const fetchScript = (url: string) => `#!/bin/dash
+exec curl --silent --fail --output /dev/null --cacert ${portalCa} ${url}
+`
+
+/** The programs to compare with, made below the repository so that they are visible inside the lab. */
+async function makePrograms(directory: string, url: string): Promise<void> {
+  writeFileSync(join(directory, 'noop.c'), 'int main(void){return 0;}\n')
+  const gcc = Bun.spawnSync(['gcc', '-static', '-O2', '-o', join(directory, 'c-noop'), join(directory, 'noop.c')])
+  if (gcc.exitCode !== 0) throw new Error(`gcc cannot make a static program:\n${gcc.stderr}`)
+  writeFileSync(join(directory, 'curl'), fetchScript(url), { mode: 0o755 })
+  process.chdir(root)
+  for (const name of ['noop', 'fetch'])
+    await build(join(import.meta.dir, `programs/${name}.ts`), join(directory, `bun-${name}`))
+}
+
+const pamEnvironment = (type: string): Readonly<Record<string, string>> => ({
+  PAM_TYPE: type,
+  PAM_USER: user,
+  PAM_SERVICE: 'sshd',
+  PAM_RHOST: '192.0.2.7',
+  PAM_TTY: 'ssh',
+})
+
+type Compared = {
+  readonly title: string
+  readonly argv: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly token?: true
+  /** Which PAM phase it is compared in; none for what never runs there. */
+  readonly phase?: 'auth' | 'account'
+}
+
+const compared = (directory: string, url: string): readonly Compared[] => [
+  { title: 'static C no-op', argv: [`${directory}/c-noop`], phase: 'account' },
+  { title: '/bin/true', argv: ['/bin/true'] },
+  { title: 'dash + curl, one fetch', argv: [`${directory}/curl`], phase: 'account' },
+  { title: 'Bun-compiled no-op', argv: [`${directory}/bun-noop`], phase: 'account' },
+  {
+    title: 'bare Bun program, one fetch',
+    argv: [`${directory}/bun-fetch`, url, portalCa],
+    phase: 'account',
+  },
+  { title: 'ob version', argv: ['/usr/sbin/ob', 'version'] },
+  { title: `ob keys ${user}`, argv: ['/usr/sbin/ob', 'keys', user] },
+  { title: 'ob, PAM account, online', argv: ['/usr/sbin/ob'], env: pamEnvironment('account'), phase: 'account' },
+  { title: 'ob, PAM auth, online', argv: ['/usr/sbin/ob'], env: pamEnvironment('auth'), token: true, phase: 'auth' },
+]
+
+// The portal is told the service, and knows sshd.
+const service = (row: Compared, at: number): string => (row.argv[0] === '/usr/sbin/ob' ? 'sshd' : `bench-${at}`)
+
+/** One PAM service a row, in the lab's own /etc/pam.d; both phases call the same program. */
+function writeServices(lab: Lab, rows: readonly Compared[]): void {
+  for (const [at, row] of rows.entries()) {
+    const command = row.argv.join(' ')
+    const lines = [
+      `auth required pam_exec.so quiet expose_authtok ${command}`,
+      `account required pam_exec.so quiet ${command}`,
+    ]
+    if (row.phase !== undefined) lab.write(`/etc/pam.d/${service(row, at)}`, `${lines.join('\n')}\n`)
+  }
+  lab.write('/etc/pam.d/bench-permit', 'auth required pam_permit.so\naccount required pam_permit.so\n')
+}
+
+const plain = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }
+
+function direct(row: Compared): Row {
+  const tokenFor = row.token === true ? { tokenFor: { user, ending: '\0' } } : {}
+  return { name: row.title, argv: row.argv, env: { ...plain, ...row.env }, countable: true, ...tokenFor }
+}
+
+function pamtester(name: string, pamService: string, row: Pick<Compared, 'phase' | 'token'>, descriptors: number): Row {
+  const verb = row.phase === 'auth' ? 'authenticate' : 'acct_mgmt'
+  const limit = `--nofile=${descriptors}:${descriptors}`
+  const remote = ['-I', 'rhost=192.0.2.7', '-I', 'tty=ssh']
+  const argv = ['/usr/bin/prlimit', limit, '/usr/bin/pamtester', ...remote, pamService, user, verb]
+  const tokenFor = row.token === true ? { tokenFor: { user, ending: '\n' } } : {}
+  return { name, argv, env: plain, countable: false, ...tokenFor }
+}
+
+const throughPam = (title: string): string => `pam_exec: ${title}`
+
+function planRows(rows: readonly Compared[]): readonly Row[] {
+  const pam = rows.flatMap((row, at) =>
+    row.phase === undefined ? [] : [pamtester(throughPam(row.title), service(row, at), row, fewDescriptors)],
+  )
+  const floor = pamtester('pam_permit alone', 'bench-permit', {}, fewDescriptors)
+  // pam_exec closes every descriptor up to the hard limit before it starts anything; systemd's default is the second.
+  const most = Math.min(systemdDescriptors, hardLimit())
+  const many = pamtester(`${throughPam('static C no-op')}, ${most} descriptors`, service(rows[0]!, 0), {}, most)
+  return [...rows.map(direct), floor, ...pam, many]
+}
+
+/** A container may not raise it. */
+const hardLimit = (): number => {
+  const line = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))
+  return Number(line?.[1] ?? fewDescriptors)
+}
+
+const ratio = (value: number, of: number | undefined): string => (of === undefined ? '' : (value / of).toFixed(2))
+
+function printTable(measures: readonly Measure[]): void {
+  const ms = (name: string) =>
+    measures.find((measure) => measure.name === name && measure.failed === undefined)?.medianMs
+  const cells = measures.map((measure) => {
+    if (measure.failed !== undefined) return [measure.name, measure.failed]
+    const pam = measure.name.startsWith('pam_exec: ')
+    const floor = ms(pam ? throughPam('Bun-compiled no-op') : 'Bun-compiled no-op')
+    const bare = ms(pam ? throughPam('bare Bun program, one fetch') : 'bare Bun program, one fetch')
+    const count = measure.instructions === undefined ? '' : (measure.instructions / 1e6).toFixed(2)
+    const resident = measure.residentMb?.toFixed(0) ?? ''
+    return [
+      measure.name,
+      measure.medianMs.toFixed(2),
+      ratio(measure.medianMs, floor),
+      ratio(measure.medianMs, bare),
+      resident,
+      count,
+    ]
+  })
+  const tool = measures.find((measure) => measure.tool !== undefined)?.tool
+  const head = [
+    '',
+    'median ms',
+    '× Bun no-op',
+    '× bare fetch',
+    'MB',
+    `M instructions${tool === undefined ? '' : ` (${tool})`}`,
+  ]
+  const table = [head, ...cells]
+  const width = (column: number) =>
+    Math.max(...table.filter((row) => row.length === head.length).map((row) => row[column]!.length))
+  const widths = head.map((_, column) => width(column))
+  for (const row of table) {
+    const [title, ...numbers] = row
+    const right = row.length === head.length ? numbers.map((text, at) => text.padStart(widths[at + 1]!)) : numbers
+    say([title!.padEnd(widths[0]!), ...right].join('  '))
+  }
+}
+
+/** The first login of a user makes the account and is refused; from then on this host knows the user. */
+async function firstLogin(lab: Lab): Promise<void> {
+  await lab.ssh({ user, answers: [String(await lab.portal('mintToken', { user }))] })
+}
+
+async function main(rounds: number): Promise<number> {
+  if (!existsSync(join(root, 'dist/ob'))) {
+    say('dist/ob is not built yet: npm run build')
+    return 1
+  }
+  mkdirSync(join(root, 'build'), { recursive: true })
+  const directory = mkdtempSync(join(root, 'build/bench-'))
+  let lab: Lab | undefined
+  try {
+    lab = await startLab({ stack: 'a' })
+    const url = `${lab.portalUrl}/.well-known/openid-configuration`
+    await makePrograms(directory, url)
+    await configure(lab)
+    await setRights(lab)
+    const enrolled = await enroll(lab)
+    if (enrolled.code !== 0) throw new Error(`ob enroll ended with ${enrolled.code}:\n${enrolled.output}`)
+    await firstLogin(lab)
+    const inside = directory.replace(root, lab.space.repository)
+    const rows = compared(inside, url)
+    writeServices(lab, rows)
+    const plan: Plan = { control, rounds, rows: planRows(rows) }
+    lab.write(`${lab.space.scratch}/plan.json`, JSON.stringify(plan))
+    const runner = `${lab.space.repository}/test/bench/runner.ts`
+    const limit = 600_000
+    const ran = await lab.space.run([lab.space.bun, runner, `${lab.space.scratch}/plan.json`], { limit })
+    if (ran.code !== 0) throw new Error(`the runner ended with ${ran.code}:\n${ran.stdout}${ran.stderr}`)
+    printTable(JSON.parse(ran.stdout) as readonly Measure[])
+    return 0
+  } finally {
+    await lab?.stop()
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+if (import.meta.main) process.exitCode = await main(Number(process.argv[2] ?? 30))
