@@ -37,7 +37,7 @@ export const disk = (deadline: AbortSignal): Files => ({
   remove,
   makeDirectory: (path, mode) => makeDirectory(path, mode),
   withLock: (path, work) => withLock(path, work, deadline),
-  makeHome: (home) => attempt('make the home directory', home.path, () => makeHome(home)) ?? false,
+  makeHome: (home) => insist('make the home directory', home.path, () => makeHome(home)),
 })
 
 const causes: Record<string, string> = {
@@ -68,7 +68,7 @@ function attempt<T>(verb: string, path: string, work: () => T): T | undefined {
 /** As attempt, where an absent directory is a failure too. */
 function insist<T>(verb: string, path: string, work: () => T): T {
   const result = attempt(verb, path, () => ({ value: work() }))
-  if (!result) throw new Fault(`cannot ${verb} ${path}: its directory does not exist`)
+  if (!result) throw new Fault(`cannot ${verb} ${path}: a directory on the way does not exist, or is a link or file`)
   return result.value
 }
 

@@ -160,7 +160,7 @@ function report(
 ): boolean {
   const details = [auditText(outcome.reason), ...notes].filter((note) => note !== '').join('; ')
   const { PAM_USER: user, PAM_TTY: tty } = world.env
-  if (logged(config)) world.syslog('info', `${phase} ${outcome.kind} ${outcome.reason}: ${details}`)
+  if (logged(config)) world.syslog('info', `${phase} ${outcome.kind} ${outcome.reason}`)
   return openAudit(world, config).write({
     timestamp: world.now(),
     event_type: eventOf(phase, outcome),

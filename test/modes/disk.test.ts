@@ -1,0 +1,229 @@
+// The real disk, in a directory of its own: what is trusted, what survives a kill, and how a home is made.
+import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { disk } from '../../modes/disk.ts'
+
+// Under /root or /var, not /tmp: a directory that others can write above it makes every file in it untrusted.
+let base: string
+let directory: string
+const files = disk(new AbortController().signal)
+
+beforeAll(() => {
+  base = mkdtempSync('/var/lib/ob-test-')
+})
+afterAll(() => rmSync(base, { recursive: true }))
+beforeEach(() => {
+  directory = mkdtempSync(`${base}/`)
+})
+
+const faultOf = (work: () => unknown): string => {
+  try {
+    work()
+    return 'no fault'
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+const make = (name: string, mode: number, owner = 0): string => {
+  const path = `${directory}/${name}`
+  writeFileSync(path, 'content')
+  chownSync(path, owner, 0)
+  chmodSync(path, mode)
+  return path
+}
+const secret = { limit: 100, secret: true }
+const shared = { limit: 100, secret: false }
+
+test('a secret of root with mode 0600 is read', () => {
+  expect(new TextDecoder().decode(files.readTrusted(make('a', 0o600), secret))).toBe('content')
+})
+
+test('a file that is not there is not a fault', () => {
+  expect(files.readTrusted(`${directory}/none`, secret)).toBeUndefined()
+  expect(files.readTrusted(`${directory}/none/deeper`, secret)).toBeUndefined()
+})
+
+const untrusted = [
+  ['a secret that a group can read', 0o640, 0, secret, /chmod|can be read by others/],
+  ['a secret that all can read', 0o604, 0, secret, /can be read by others/],
+  ['a file that a group can write', 0o664, 0, shared, /can be written by others/],
+  ['a file of another user', 0o600, 12345, secret, /belongs to uid 12345/],
+] as const
+test.each(untrusted)('%s is refused with its name', (_name, mode, owner, rules, message) => {
+  const path = make('a', mode, owner)
+  const fault = faultOf(() => files.readTrusted(path, rules))
+  expect(fault).toMatch(message)
+  expect(fault).toContain(path)
+})
+
+test('a symbolic link is refused, wherever it points', () => {
+  symlinkSync(make('a', 0o600), `${directory}/link`)
+  expect(faultOf(() => files.readTrusted(`${directory}/link`, secret))).toContain('symbolic link')
+})
+
+test('a pipe does not make anybody wait', () => {
+  Bun.spawnSync(['mkfifo', `${directory}/pipe`])
+  expect(faultOf(() => files.readTrusted(`${directory}/pipe`, secret))).toContain('not a regular file')
+})
+
+test('a directory above that others can write makes a file untrusted', () => {
+  mkdirSync(`${directory}/open`)
+  chmodSync(`${directory}/open`, 0o777)
+  writeFileSync(`${directory}/open/a`, '', { mode: 0o600 })
+  expect(faultOf(() => files.readTrusted(`${directory}/open/a`, secret))).toContain(
+    `${directory}/open can be written by others`,
+  )
+})
+
+test('more than the limit is refused', () => {
+  writeFileSync(`${directory}/big`, 'x'.repeat(101), { mode: 0o600 })
+  expect(faultOf(() => files.readTrusted(`${directory}/big`, secret))).toContain('larger than 100 bytes')
+})
+
+test('a write has its mode before its content, and leaves no temporary file', () => {
+  files.writeAtomic(`${directory}/a`, 'one', { mode: 0o640, uid: 0, gid: 42 })
+  const stats = lstatSync(`${directory}/a`)
+  expect([stats.mode & 0o7777, stats.gid]).toEqual([0o640, 42])
+  expect(readdirSync(directory)).toEqual(['a'])
+})
+
+test('a write replaces a symbolic link instead of following it', () => {
+  const victim = make('victim', 0o600)
+  symlinkSync(victim, `${directory}/a`)
+  files.writeAtomic(`${directory}/a`, 'new', { mode: 0o600 })
+  expect(readFileSync(victim, 'utf8')).toBe('content')
+})
+
+test('a write into a directory that does not exist names it', () => {
+  expect(faultOf(() => files.writeAtomic(`${directory}/no/a`, '', { mode: 0o600 }))).toContain('does not exist')
+})
+
+test('of many that create one file, one made it', () => {
+  const made = Array.from({ length: 10 }, () => files.createExclusive(`${directory}/claim`, '', 0o600))
+  expect(made.filter((one) => one).length).toBe(1)
+})
+
+test('appending refuses a log that others can write', () => {
+  expect(faultOf(() => files.append(make('log', 0o666), 'x', 0o640))).toContain('can be written by others')
+})
+
+test('killed at any moment, a file is the old one or the new one', async () => {
+  const path = `${directory}/state`
+  const program = `
+    import { disk } from '${import.meta.dir}/../../modes/disk.ts'
+    const files = disk(new AbortController().signal)
+    for (let i = 0; ; i++) files.writeAtomic('${path}', String(i % 10).repeat(50_000), { mode: 0o600 })`
+  for (let round = 0; round < 8; round++) {
+    const child = Bun.spawn([process.execPath, '-e', program], { stdout: 'ignore', stderr: 'ignore' })
+    await Bun.sleep(120 + round * 13)
+    child.kill('SIGKILL')
+    await child.exited
+    const text = readFileSync(path, 'utf8')
+    expect(text).toBe(text[0]!.repeat(50_000))
+  }
+}, 20_000)
+
+test('a lock dies with its holder, and a waiting process gets it', async () => {
+  const program = `
+    import { disk } from '${import.meta.dir}/../../modes/disk.ts'
+    await disk(new AbortController().signal).withLock('${directory}/lock', async () => { console.log('held'); await Bun.sleep(60_000) })`
+  const child = Bun.spawn([process.execPath, '-e', program], { stdout: 'pipe' })
+  await child.stdout.getReader().read()
+  const limited = disk(AbortSignal.timeout(100))
+  expect(await limited.withLock(`${directory}/lock`, () => 'mine').catch((error: Error) => error.message)).toContain(
+    'another process holds',
+  )
+  child.kill('SIGKILL')
+  await child.exited
+  expect(await files.withLock(`${directory}/lock`, () => 'mine')).toBe('mine')
+})
+
+test('a directory of somebody else is not used', () => {
+  mkdirSync(`${directory}/theirs`)
+  chownSync(`${directory}/theirs`, 12345, 0)
+  expect(faultOf(() => files.makeDirectory(`${directory}/theirs`, 0o700))).toContain('belongs to uid 12345')
+})
+
+test('parents are made on the way', () => {
+  files.makeDirectory(`${directory}/a/b/c`, 0o700)
+  expect(lstatSync(`${directory}/a/b/c`).mode & 0o777).toBe(0o700)
+})
+
+const home = (name = 'alice') => ({
+  path: `${directory}/home/${name}`,
+  skeleton: `${directory}/skel`,
+  uid: 20001,
+  gid: 20002,
+  mode: 0o700,
+})
+
+function skeleton(): void {
+  mkdirSync(`${directory}/skel/.config`, { recursive: true })
+  writeFileSync(`${directory}/skel/.profile`, 'profile')
+  writeFileSync(`${directory}/skel/.config/app`, 'app')
+  symlinkSync('.profile', `${directory}/skel/link`)
+}
+
+test('a home is a copy of the skeleton that belongs to the user, links and all', () => {
+  skeleton()
+  expect(files.makeHome(home())).toBe(true)
+  for (const entry of ['', '/.profile', '/.config', '/.config/app', '/link']) {
+    const stats = lstatSync(`${directory}/home/alice${entry}`)
+    expect([entry, stats.uid, stats.gid]).toEqual([entry, 20001, 20002])
+  }
+  expect(lstatSync(`${directory}/home/alice`).mode & 0o777).toBe(0o700)
+  expect(lstatSync(`${directory}/home/alice/link`).isSymbolicLink()).toBe(true)
+  expect(readdirSync(`${directory}/home`)).toEqual(['alice'])
+})
+
+test('a home that is there stays as it is', () => {
+  skeleton()
+  files.makeHome(home())
+  writeFileSync(`${directory}/home/alice/mine`, 'mine')
+  expect(files.makeHome(home())).toBe(false)
+  expect(readFileSync(`${directory}/home/alice/mine`, 'utf8')).toBe('mine')
+})
+
+test('a home of another user is a fault, never a chown', () => {
+  mkdirSync(`${directory}/home/alice`, { recursive: true })
+  chownSync(`${directory}/home/alice`, 33, 33)
+  expect(faultOf(() => files.makeHome(home()))).toContain('belongs to uid 33')
+  expect(lstatSync(`${directory}/home/alice`).uid).toBe(33)
+})
+
+test('no symbolic link is followed, in the path or as the home', () => {
+  skeleton()
+  mkdirSync(`${directory}/elsewhere`)
+  symlinkSync(`${directory}/elsewhere`, `${directory}/home`)
+  expect(faultOf(() => files.makeHome(home()))).toContain('is a link or file')
+  rmSync(`${directory}/home`)
+  mkdirSync(`${directory}/home`)
+  symlinkSync(`${directory}/elsewhere`, `${directory}/home/alice`)
+  expect(faultOf(() => files.makeHome(home()))).toContain('not a directory')
+  expect(readdirSync(`${directory}/elsewhere`)).toEqual([])
+})
+
+test('a skeleton that others can write is not copied', () => {
+  skeleton()
+  chmodSync(`${directory}/skel`, 0o777)
+  expect(faultOf(() => files.makeHome(home()))).toContain('must be a directory of root')
+  expect(existsSync(`${directory}/home/alice`)).toBe(false)
+  expect(readdirSync(`${directory}/home`)).toEqual([])
+})
+
+test('without a skeleton the home is empty', () => {
+  expect(files.makeHome(home())).toBe(true)
+  expect(readdirSync(`${directory}/home/alice`)).toEqual([])
+})
