@@ -18,7 +18,7 @@ const machine = [
 ]
 const measuring = [...machine, 'gcc', 'libc6-dev', 'valgrind', 'time']
 
-const biome = ['node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings']
+const biome = ['node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '--colors=off']
 
 const commands = {
   demo: { debian: machine, build: true, run: [['test/demo/demo.ts']] },
