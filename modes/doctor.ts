@@ -16,7 +16,7 @@ import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { ended, type Mode } from './mode.ts'
 
-const syntax = {
+export const syntax = {
   name: 'doctor',
   summary: 'Say whether this host is sound, from the configuration to the last PAM line. Changes nothing.',
   args: { json: { type: 'boolean', description: 'print JSON', default: false } },

@@ -12,7 +12,7 @@ import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode } from './mode.ts'
 
-const syntax = {
+export const syntax = {
   name: 'enroll',
   summary: 'Enroll this host at the portal by the device authorization grant (RFC 8628).',
   args: {

@@ -1,12 +1,16 @@
 // Every mode, by its first argument. Each is loaded on demand: a login pays for what it uses.
 import type { Caller, Mode } from './mode.ts'
 
+/** What help and the manual page print about a mode; the parser of its arguments has the same object. */
+export type Described = { readonly summary: string; readonly args: Readonly<Record<string, DescribedArgument>> }
+export type DescribedArgument = { readonly type: string; readonly description: string }
+
 export type ModeEntry = {
   readonly caller: Caller
   readonly summary: string
   /** After so many seconds the answer is no; 0 for modes that a person watches. */
   readonly deadlineSeconds: number
-  readonly load: () => Promise<{ readonly mode: Mode }>
+  readonly load: () => Promise<{ readonly mode: Mode; readonly syntax?: Described }>
 }
 
 export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>([

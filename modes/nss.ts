@@ -7,7 +7,7 @@ import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'
 
-const syntax = {
+export const syntax = {
   name: 'nss',
   summary:
     'The accounts of portal users: list shows them, add asks the portal for one and makes it, export writes the files of libnss-extrausers anew, sync asks the portal about all of them.',

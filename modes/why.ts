@@ -15,7 +15,7 @@ import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'
 
-const syntax = {
+export const syntax = {
   name: 'why',
   summary:
     'Say what would be decided for a user and why, by the very same decision without its effects; or explain the last refusal.',

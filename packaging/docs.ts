@@ -1,10 +1,12 @@
-// Writes what is printed from the configuration schema; with --check it only says what is out of date.
+// Writes what is printed from the configuration schema and the map of modes; with --check it only says what is out of date.
 // usage: bun packaging/docs.ts [--check]
 import { formatManual, formatMarkdown, formatSample } from '../src/config/print.ts'
+import { formatObManual } from './manual.ts'
 
-export const printed: readonly { readonly path: string; readonly text: () => string }[] = [
+export const printed: readonly { readonly path: string; readonly text: () => string | Promise<string> }[] = [
   { path: 'packaging/openbastion.conf.sample', text: formatSample },
   { path: 'packaging/man/openbastion.conf.5', text: formatManual },
+  { path: 'packaging/man/ob.8', text: formatObManual },
   { path: 'docs/configuration.md', text: formatMarkdown },
 ]
 
@@ -16,9 +18,10 @@ if (import.meta.main) {
   const check = process.argv.includes('--check')
   for (const { path, text } of printed) {
     const file = Bun.file(new URL(path, root))
-    if ((await file.exists()) && (await file.text()) === text()) continue
+    const wanted = await text()
+    if ((await file.exists()) && (await file.text()) === wanted) continue
     console.log(check ? `${path} is out of date: run bun packaging/docs.ts` : path)
     if (check) process.exitCode = 1
-    else await Bun.write(file, text())
+    else await Bun.write(file, wanted)
   }
 }

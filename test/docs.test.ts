@@ -9,7 +9,7 @@ import { unsupportedKeys } from '../src/config/unsupported.ts'
 test.each(printed.map(({ path, text }) => [path, text] as const))(
   '%s is what bun packaging/docs.ts prints',
   async (path, text) => {
-    expect(await committed(path)).toBe(text())
+    expect(await committed(path)).toBe(await text())
   },
 )
 
