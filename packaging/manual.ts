@@ -2,7 +2,7 @@
 import { exitStatus } from '../modes/exit.ts'
 import { type Described, modes } from '../modes/modes.ts'
 
-const escape = (text: string): string =>
+const roff = (text: string): string =>
   text
     .replaceAll('\\', '\\e')
     .replaceAll('’', "'")
@@ -15,7 +15,7 @@ export async function formatObManual(): Promise<string> {
   for (const [name, entry] of modes) {
     const { syntax } = await entry.load()
     items.push(
-      `.It Nm ob Ic ${name}${syntax ? synopsis(syntax) : ''}\n${escape(sentence(syntax?.summary ?? entry.summary))}${syntax ? options(syntax) : ''}`,
+      `.It Nm ob Ic ${name}${syntax ? synopsis(syntax) : ''}\n${roff(sentence(syntax?.summary ?? entry.summary))}${syntax ? options(syntax) : ''}`,
     )
   }
   return `${head}\n${items.join('\n')}\n${tail}`
@@ -35,7 +35,7 @@ function synopsis({ args }: Described): string {
 function options({ args }: Described): string {
   const rows = Object.entries(args).map(([name, { type, description }]) => {
     const what = type === 'positional' ? `Ar ${name}` : `Fl ${flag(name)}`
-    return `.It ${what}\n${escape(sentence(description))}`
+    return `.It ${what}\n${roff(sentence(description))}`
   })
   return rows.length > 0 ? `\n.Bl -tag -width Ds -compact\n${rows.join('\n')}\n.El` : ''
 }
