@@ -59,7 +59,8 @@ function pinnedRuntime(): Buffer {
 
 /**
  * Writes the executable to `outfile`, complete or not at all. It is made under its final name in a directory of its
- * own, because the name is part of the bytes and two builds must be bit-identical.
+ * own, because the name is part of the bytes and two builds must be bit-identical. Nobody may strip(1) it: that takes
+ * the program away and leaves a Bun which runs whatever it is told. For the same reason it is never setuid.
  */
 export async function build(entry: string, outfile: string): Promise<void> {
   const target = resolve(outfile)

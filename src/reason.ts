@@ -6,7 +6,7 @@ export type Voice = 'none' | 'denied' | 'unavailable' | 'broken' | 'not-allowed'
 const spoken: Record<Voice, string> = {
   none: '',
   denied:
-    'Access denied. Check the token; after several tries wait a while; on your first login here connect once more, with a new token.',
+    'Access denied. Check the token; after several tries wait a while; on your first login here, connect once more.',
   unavailable: 'The single sign-on portal cannot be reached right now. Try again in a moment.',
   broken: 'This host cannot check your access right now. Tell its administrator.',
   'not-allowed': 'Your organisation does not allow this access.',
