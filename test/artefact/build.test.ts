@@ -75,6 +75,19 @@ test('bytecode saves at least a third of the instructions of a start', async () 
   expect(hardened!.instructions / source!.instructions).toBeLessThan(0.67)
 }, 60_000)
 
+test('each option that only shows in the bytes reaches the executable', async () => {
+  const make = async (name: string, changed: Partial<Bun.CompileBuildOptions>) => {
+    const { compile, ...options } = buildOptions(fixture, join(home, name, 'program'), process.execPath)
+    await Bun.build({ ...options, compile: { ...compile, ...changed } })
+    return readFileSync(join(home, name, 'program'))
+  }
+  const ours = await make('ours', {})
+  expect(ours.equals(await make('again', {}))).toBe(true)
+  expect(ours.equals(await make('jit', { jitPolicy: 1 }))).toBe(false)
+  expect(ours.equals(await make('tsconfig', { autoloadTsconfig: true }))).toBe(false)
+  expect(ours.equals(await make('package', { autoloadPackageJson: true }))).toBe(false)
+}, 60_000)
+
 test('no source, no source map and no path of the build is inside', () => {
   const image = readFileSync(program)
   expect(image.includes('A request with the same explicit options')).toBe(false)
