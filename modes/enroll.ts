@@ -8,6 +8,7 @@ import { allowed, denied, unavailable } from '../src/outcome.ts'
 import { type DeviceGrant, type Poll, requestDeviceCode } from '../src/ports/device.ts'
 import { type Http, openHttp } from '../src/ports/http.ts'
 import { openPorts } from '../src/ports/open.ts'
+import { readTokenFile } from '../src/ports/tokens.ts'
 import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode } from './mode.ts'
@@ -165,9 +166,20 @@ async function countdown(world: World, seconds: number, left: number, interrupte
   if (world.terminal) world.stderr(`\r${' '.repeat(44)}\r`)
 }
 
+/** A token file that cannot be used is replaced, not mended. */
+function readable(world: World, config: Config): boolean {
+  try {
+    readTokenFile(world, config.server_token_file)
+    return true
+  } catch (error) {
+    if (error instanceof Fault) return false
+    throw error
+  }
+}
+
 /** A harmless question that only an enrolled host gets an answer to; the name is upstream's, and nobody has it. */
 async function proves(world: World, config: Config): Promise<boolean> {
-  if (!world.files.stat(config.server_token_file)) return false
+  if (!readable(world, config)) return false
   const answer = await openPorts(world, config).portal.authorize({ user: probe(), service: 'sshd' })
   if (answer.kind === 'unreachable') throw new Fault(answer.detail, { hint: 'try again when the portal answers' })
   return answer.kind === 'granted' || answer.kind === 'refused'

@@ -18,17 +18,20 @@ export const syntax = {
   },
 } as const
 
+const verbs: ReadonlySet<string> = new Set(['list', 'add', 'export', 'sync'])
+
 export const mode: Mode = {
   run: async (args, world) => {
     const result = await parse(syntax, args)
     if ('ending' in result) return result.ending
     const { verb, user, json } = result.parsed
+    if (!verbs.has(verb)) return usage(`"${verb.slice(0, 40)}" is not list, add, export or sync`)
+    if (verb === 'add' && user === undefined) return usage('add needs a user')
     const ports = openPorts(world, loadConfig(world.files))
     if (verb === 'list') return list(ports, json)
     if (verb === 'export') return exportFiles(ports, json)
     if (verb === 'sync') return sync(ports, world, json)
-    if (verb === 'add') return user === undefined ? usage('add needs a user') : add(ports, user, json)
-    return usage(`"${verb.slice(0, 40)}" is not list, add, export or sync`)
+    return add(ports, user ?? '', json)
   },
 }
 

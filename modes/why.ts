@@ -34,13 +34,13 @@ export const mode: Mode = {
     const result = await parse(syntax, args)
     if ('ending' in result) return result.ending
     const { user: name, service, rhost, last, ref, json } = result.parsed
+    if (ref === undefined && name === undefined) return usage('name a user, or --ref REFERENCE')
+    const user = parseLoginName(name ?? '')
+    if (ref === undefined && !user) return usage(`"${name?.slice(0, 40)}" is not a name this host accepts`)
     const config = loadConfig(world.files)
     if (ref !== undefined)
       return explain(world, config, (event) => reference(event.correlation_id) === ref.toUpperCase(), json)
-    if (name === undefined) return usage('name a user, or --ref REFERENCE')
-    if (last) return explain(world, config, (event) => event.user === name, json)
-    const user = parseLoginName(name)
-    if (!user) return usage(`"${name.slice(0, 40)}" is not a name this host accepts`)
+    if (last || !user) return explain(world, config, (event) => event.user === name, json)
     return foresee(world, config, { user, service, rhost }, json)
   },
 }
