@@ -242,8 +242,7 @@ async function layOut(space: Namespace): Promise<void> {
     sed -i -E 's/^(passwd|group|shadow):.*/\\1: files extrausers/' /etc/nsswitch.conf
     rm -f /etc/ssh/ssh_host_* /etc/ssh/sshd_config.d/* /etc/nologin
     ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
-    getent group open-bastion-sudo > /dev/null || groupadd -g 990 open-bastion-sudo
-    useradd -m -s /bin/bash -G open-bastion-sudo ${localAdmin.name}
+    useradd -m -s /bin/bash -G sudo ${localAdmin.name}
     printf '%s\\n' '${localAdmin.name}:${localAdmin.password}' | chpasswd -c SHA256
     install -d -m 0755 /etc/open-bastion /etc/open-bastion/authorized_keys.d
     install -d -m 0700 /root/.ssh

@@ -101,6 +101,19 @@ lab_test(
   },
 )
 
+lab_test(
+  'one token typed in four connections at once opens one of them, though the portal would accept it twice',
+  async () => {
+    await lab.setStack('a')
+    await lab.portal('nonAtomicTokens', { on: true, delayMs: 200 })
+    const token = await mintToken(lab, 'alice')
+    const logins = await Promise.all([1, 2, 3, 4].map(() => lab.ssh({ user: 'alice', answers: [token] })))
+    await lab.portal('nonAtomicTokens', { on: false })
+    await lab.need('rm -rf /var/lib/open-bastion/ratelimit')
+    expect(logins.filter(({ entered }) => entered).length).toBe(1)
+  },
+)
+
 lab_test('a user has the same uid and home at every login', async () => {
   await lab.setStack('a')
   const once = await withToken('nina', { command: 'id; touch ~/kept' })
@@ -164,6 +177,19 @@ lab_test('too many invented tokens lock user and source out, and a good token do
   expect((await withToken('bob')).entered).toBe(true)
 })
 
+lab_test(
+  'the portal’s sudo right puts a user into open-bastion-sudo at login, and its loss takes them out',
+  async () => {
+    await lab.setStack('a')
+    const groups = async () => (await withToken('alice', { command: 'id -Gn' })).stdout.trim().split(' ')
+    expect(await groups()).toContain('open-bastion-sudo')
+    await lab.portal('setRules', { group: 'truth', sudo: [] })
+    expect(await groups()).not.toContain('open-bastion-sudo')
+    await lab.portal('setRules', { group: 'truth', sudo: ['alice'] })
+    expect(await groups()).toContain('open-bastion-sudo')
+  },
+)
+
 lab_test('sudo asks about the caller and not about the target when sudoers says targetpw', async () => {
   await lab.setStack('e')
   lab.write('/etc/sudoers.d/targetpw', 'Defaults targetpw\n', 0o440)
@@ -178,7 +204,7 @@ lab_test('sudo asks about the caller and not about the target when sudoers says 
 
 lab_test('NOPASSWD skips the token and not the portal', async () => {
   await lab.setStack('e')
-  lab.write('/etc/sudoers.d/zz-nopasswd', '%open-bastion-sudo ALL=(ALL) NOPASSWD: ALL\n', 0o440)
+  lab.write('/etc/sudoers.d/zz-nopasswd', 'alice, bob ALL=(ALL) NOPASSWD: ALL\n', 0o440)
   lab.audit()
   const allowed = await lab.sudo('alice', ['id', '-un'])
   const denied = await lab.sudo('bob', ['id', '-un'])

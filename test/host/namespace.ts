@@ -54,9 +54,9 @@ mkdir repository bin etc sbin sbin.work varlib varlib.work
 mount --rbind '${repository}' repository
 touch bin/bun && mount --bind '${bun}' bin/bun
 cp -a /etc/. etc/ && mount --bind etc /etc
-mount -t overlay lab -o lowerdir=/usr/sbin,upperdir=sbin,workdir=sbin.work /usr/sbin 2>/dev/null ||
+mount -t overlay lab -o lowerdir=/usr/sbin,upperdir=${scratch}/sbin,workdir=${scratch}/sbin.work /usr/sbin 2>/dev/null ||
   { cp -a /usr/sbin/. sbin/ && mount --bind sbin /usr/sbin; }
-mount -t overlay lab -o lowerdir=/var/lib,upperdir=varlib,workdir=varlib.work /var/lib 2>/dev/null ||
+mount -t overlay lab -o lowerdir=/var/lib,upperdir=${scratch}/varlib,workdir=${scratch}/varlib.work /var/lib 2>/dev/null ||
   mount --bind varlib /var/lib
 for directory in ${covered.join(' ')}; do
   mount -t tmpfs -o mode=0755 lab $directory
@@ -64,7 +64,7 @@ done
 rm -rf /var/lib/open-bastion /var/lib/extrausers /var/lib/sudo /etc/open-bastion
 mkdir -p /var/lib/extrausers /var/lib/sudo/lectured /run/sshd /run/lock /run/sudo
 chmod 0700 /root /var/lib/sudo
-echo lab > /proc/sys/kernel/hostname
+echo lab > /proc/sys/kernel/hostname || :
 echo ready
 exec cat > /dev/null
 `
@@ -114,10 +114,17 @@ function open(holder: Bun.Subprocess<'pipe', 'pipe', 'pipe'>, scratch: string): 
     const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
     return { code: await child.exited, stdout, stderr, tookMs: performance.now() - started }
   }
+  const tidy = () => {
+    holder.kill('SIGKILL')
+    if (existsSync(scratch)) rmdirSync(scratch)
+  }
+  // Whatever ends this process, the directory goes too; the processes inside end with its standard input anyway.
+  process.once('exit', tidy)
   const stop = async () => {
+    process.off('exit', tidy)
     holder.kill('SIGKILL')
     await holder.exited
-    if (existsSync(scratch)) rmdirSync(scratch)
+    tidy()
   }
   const outside = (path: string) => `${at}/root${path}`
   return { scratch, repository: `${scratch}/repository`, bun: `${scratch}/bin/bun`, outside, command, run, stop }

@@ -6,7 +6,15 @@ import { inventedToken, mintToken, settleIn } from './enrolled.ts'
 import { type Lab, localAdmin, Refused, type SshOptions, type Stack, startLab } from './lab.ts'
 import { changedFiles, machineState } from './machine.ts'
 
-type When = 'always' | 'portal refuses' | 'portal is silent' | 'no program' | 'program killed' | 'program exits 1'
+type When =
+  | 'always'
+  | 'portal refuses'
+  | 'portal is silent'
+  | 'portal says 503'
+  | 'portal answers HTML'
+  | 'no program'
+  | 'program killed'
+  | 'program exits 1'
 
 // biome-ignore format: a table
 const logins: readonly (readonly [string, string, Proof, When, 'in' | 'out', string, string])[] = [
@@ -26,6 +34,8 @@ const logins: readonly (readonly [string, string, Proof, When, 'in' | 'out', str
   ['abd',   'alice',    'bytes no token has',       'always',            'out',  'token-malformed',                         ''],
   ['abd',   'alice',    'a token',                  'portal refuses',    'out',  'portal-unreachable',                      ''],
   ['a',     'alice',    'a token',                  'portal is silent',  'out',  'portal-unreachable',                      ''],
+  ['ad',    'alice',    'a token',                  'portal says 503',   'out',  'token-accepted portal-unreachable',       'verify authorize'],
+  ['ad',    'alice',    'a token',                  'portal answers HTML', 'out', 'token-accepted portal-garbled',          'verify authorize'],
   ['abd',   'alice',    'a token',                  'no program',        'out',  '',                                        ''],
   ['abd',   'alice',    'a token',                  'program killed',    'out',  '',                                        ''],
   ['abd',   'alice',    'a token',                  'program exits 1',   'out',  '',                                        ''],
@@ -53,6 +63,8 @@ const logins: readonly (readonly [string, string, Proof, When, 'in' | 'out', str
   ['cd',    'alice',    'a key in ~/.ssh',          'always',            'out',  '',                                        ''],
   ['cd',    'dave',     'a key',                    'always',            'out',  'portal-denied',                           'authorize'],
   ['cd',    'alice',    'a key',                    'portal refuses',    'out',  'portal-unreachable',                      ''],
+  ['cd',    'alice',    'a key',                    'portal says 503',   'out',  'portal-unreachable',                      'authorize'],
+  ['cd',    'alice',    'a key',                    'portal answers HTML', 'out', 'portal-garbled',                         'authorize'],
   ['cd',    'alice',    'a key',                    'no program',        'out',  '',                                        ''],
   ['cd',    'alice',    'a key',                    'program exits 1',   'out',  '',                                        ''],
   ['abe',   'alice',    'a key',                    'always',            'out',  '',                                        ''],
@@ -66,6 +78,7 @@ const logins: readonly (readonly [string, string, Proof, When, 'in' | 'out', str
   ['e',     'alice',    'a revoked certificate',    'always',            'out',  '',                                        ''],
   ['e',     'dave',     'a certificate',            'always',            'out',  'portal-denied',                           'authorize'],
   ['e',     'alice',    'a certificate',            'portal refuses',    'out',  'portal-unreachable',                      ''],
+  ['e',     'alice',    'a certificate',            'portal answers HTML', 'out', 'portal-garbled',                         'authorize'],
   ['e',     'alice',    'a certificate',            'no program',        'out',  '',                                        ''],
   ['e',     'alice',    'a certificate',            'program exits 1',   'out',  '',                                        ''],
 
@@ -182,6 +195,8 @@ async function begin(stack: Stack): Promise<void> {
 const arrange: Readonly<Record<When, () => Promise<unknown>>> = {
   always: async () => {},
   'portal refuses': () => lab.cutNetwork('refused'),
+  'portal says 503': () => lab.portal('fault', { path: '/pam/authorize', kind: 'down' }),
+  'portal answers HTML': () => lab.portal('fault', { path: '/pam/authorize', kind: 'html' }),
   'portal is silent': () => lab.cutNetwork('silent'),
   'no program': () => lab.replaceProgram(undefined),
   'program killed': () => lab.replaceProgram('#!/bin/sh\nkill -KILL $$\n'),
@@ -193,7 +208,7 @@ async function during<T>(when: When, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } finally {
-    if (when.startsWith('portal')) await lab.restore()
+    if (when.startsWith('portal')) await Promise.all([lab.restore(), lab.portal('fault', { kind: 'none' })])
     else if (when !== 'always') await lab.restoreProgram()
   }
 }

@@ -1,0 +1,209 @@
+// `npm run demo`: a newcomer's tour on a private host. A stand-in portal, a real sshd, a real sudo, one line a step.
+import { configure, enroll, inventedToken, mintToken, setRights } from '../host/enrolled.ts'
+import { type AuditLine, type Lab, Refused, startLab } from '../host/lab.ts'
+import { changedFiles, machineFiles, machineState } from '../host/machine.ts'
+
+/** What a step tried, whether it went as it must, and what happened in words. */
+type Told = { readonly good: boolean; readonly happened: string }
+type Step = { readonly tried: string; readonly run: (lab: Lab) => Promise<Told> }
+
+const colour = process.stdout.isTTY === true && !process.env['NO_COLOR']
+const paint = (code: number, text: string): string => (colour ? `\u001b[${code}m${text}\u001b[0m` : text)
+const say = (text: string): void => console.log(text)
+
+/** The first sentence that the person read. */
+const read = (text: string): string => {
+  const line = text.split(/\r?\n/).find((one) => /^[A-Z].*\./.test(one) && !one.includes('Permission denied'))
+  return line === undefined ? 'no reason given' : `“${line.replace(/\. .*$/, '.')}”`
+}
+
+const reasonsOf = (lines: readonly AuditLine[]): string => lines.map(({ reason }) => reason).join(', ')
+const remembered: AuditLine[] = []
+
+function auditOf(lab: Lab): readonly AuditLine[] {
+  const lines = lab.audit()
+  remembered.push(...lines)
+  return lines
+}
+
+/** A login that must be refused for exactly this reason. */
+const refusal = (tried: string, reason: string, user: string, answer: (lab: Lab) => Promise<string>): Step => ({
+  tried,
+  run: async (lab) => {
+    const login = await lab.ssh({ user, answers: [await answer(lab)] })
+    const reasons = reasonsOf(auditOf(lab))
+    const good = !login.entered && reasons.split(', ').at(-1) === reason
+    return { good, happened: `${login.entered ? 'let in' : 'refused'}: ${read(login.stderr)} (log: ${reasons})` }
+  },
+})
+
+let spent = ''
+
+const steps: readonly Step[] = [
+  {
+    tried: '"ob enroll" shows a user code and the portal’s administrator approves it',
+    run: async (lab) => {
+      const { code, userCode } = await enroll(lab)
+      return { good: code === 0, happened: code === 0 ? `enrolled with the code ${userCode}` : `ended with ${code}` }
+    },
+  },
+  {
+    tried: '"ob doctor" looks at the installation',
+    run: async (lab) => {
+      const { code, stdout } = await lab.run(['/usr/sbin/ob', 'doctor'])
+      return { good: code === 0, happened: stdout.trim().split('\n').at(-1) ?? '' }
+    },
+  },
+  {
+    tried: 'nora, whom this host has never seen, connects for the first time',
+    run: async (lab) => {
+      spent = await mintToken(lab, 'nora')
+      const login = await lab.ssh({ user: 'nora', answers: [spent] })
+      const reasons = reasonsOf(auditOf(lab))
+      const good = !login.entered && reasons === 'newcomer-registered'
+      return { good, happened: `refused, but ${good ? 'her account is ready now' : 'nothing else'} (log: ${reasons})` }
+    },
+  },
+  {
+    tried: 'nora connects once more and types her one-time token',
+    run: async (lab) => {
+      const command = 'echo "uid $(id -u), home $(pwd)"'
+      const login = await lab.ssh({ user: 'nora', answers: [spent], command })
+      const reasons = reasonsOf(auditOf(lab))
+      const good = login.entered && reasons === 'token-accepted, portal-allowed, session-opened'
+      return {
+        good,
+        happened: login.entered ? `a shell, with ${login.stdout.trim()}` : `refused: ${read(login.stderr)}`,
+      }
+    },
+  },
+  refusal('somebody who saw that token types it again', 'token-replayed', 'nora', async () => spent),
+  refusal('nora types something that is no token', 'token-rejected', 'nora', async () => inventedToken()),
+  refusal('nora types a token that was made for bob', 'token-of-another-user', 'nora', (lab) => mintToken(lab, 'bob')),
+  {
+    tried: 'dave has a good token, but the portal’s policy says no for this host',
+    run: async (lab) => {
+      await lab.need('ob nss add dave')
+      const login = await lab.ssh({ user: 'dave', answers: [await mintToken(lab, 'dave')] })
+      const reasons = reasonsOf(auditOf(lab))
+      return {
+        good: !login.entered && reasons === 'token-accepted, portal-denied',
+        happened: `${login.entered ? 'let in' : 'refused'}: ${read(login.stderr)} (log: ${reasons})`,
+      }
+    },
+  },
+  {
+    tried: 'alice, whom the portal allows sudo, logs in and runs "sudo id -un" with a fresh token',
+    run: async (lab) => {
+      await lab.need('ob nss add alice')
+      await lab.ssh({ user: 'alice', answers: [await mintToken(lab, 'alice')] })
+      auditOf(lab)
+      const sudo = await lab.sudo('alice', ['id', '-un'], [await mintToken(lab, 'alice')])
+      const reasons = reasonsOf(auditOf(lab))
+      const became = sudo.output.trim().split('\n').at(-1) ?? ''
+      return {
+        good: sudo.code === 0 && became === 'root' && reasons === 'token-accepted, sudo-allowed',
+        happened: `she is ${became} (log: ${reasons})`,
+      }
+    },
+  },
+  {
+    tried: 'bob is in sudoers, but the portal does not allow him sudo',
+    run: async (lab) => {
+      await lab.need('ob nss add bob')
+      lab.write('/etc/sudoers.d/bob', 'bob ALL=(ALL:ALL) ALL\n', 0o440)
+      const sudo = await lab.sudo('bob', ['id', '-un'], [await mintToken(lab, 'bob')])
+      const reasons = reasonsOf(auditOf(lab))
+      return {
+        good: sudo.code !== 0 && reasons === 'token-accepted, sudo-denied',
+        happened: `${sudo.code === 0 ? 'became root' : 'refused'}: ${read(sudo.output)} (log: ${reasons})`,
+      }
+    },
+  },
+  {
+    tried: 'the host changes to keys (mode C); alice comes with her key and types nothing',
+    run: async (lab) => {
+      await lab.setStack('c')
+      await lab.need(`ssh-keygen -q -t ed25519 -N '' -f /root/alice-key
+        install -m 0644 /root/alice-key.pub /etc/open-bastion/authorized_keys.d/alice`)
+      const login = await lab.ssh({ user: 'alice', key: '/root/alice-key' })
+      const reasons = reasonsOf(auditOf(lab))
+      return {
+        good: login.entered && reasons === 'portal-allowed, session-opened',
+        happened: `${login.entered ? 'a shell, after the portal said that she may' : 'refused'} (log: ${reasons})`,
+      }
+    },
+  },
+  {
+    tried: 'the portal is out of reach; alice tries her key, root tries root’s own',
+    run: async (lab) => {
+      await lab.cutNetwork('refused')
+      const alice = await lab.ssh({ user: 'alice', key: '/root/alice-key' })
+      const root = await lab.ssh({ user: 'root', key: '/root/.ssh/id_root' })
+      await lab.restore()
+      const reasons = reasonsOf(auditOf(lab))
+      return {
+        good: !alice.entered && root.entered && reasons === 'portal-unreachable',
+        happened: `alice ${alice.entered ? 'is let in' : 'reads'} ${read(alice.stderr)}; root is ${root.entered ? 'in' : 'locked out'}`,
+      }
+    },
+  },
+]
+
+const before = machineState()
+
+async function main(): Promise<number> {
+  say('ob demo: a private host with a real sshd and sudo, and a stand-in portal. It all ends with this program.\n')
+  const lab = await startLab({})
+  const failed: string[] = []
+  let passed = 0
+  const settle = (number: number, tried: string, { good, happened }: Told): void => {
+    say(`${String(number).padStart(2)} ${good ? paint(32, '✓') : paint(31, '✗')} ${tried}: ${happened}`)
+    if (good) passed++
+    else failed.push(`step ${number}: ${tried}`)
+  }
+  try {
+    await configure(lab)
+    await setRights(lab)
+    for (const [index, step] of steps.entries()) settle(index + 1, step.tried, await step.run(lab).catch(broken))
+    printAudit()
+    if (failed.length > 0) say(`\nthe end of sshd's log:\n${lab.sshdLog().split('\n').slice(-40).join('\n')}`)
+  } finally {
+    await lab.stop()
+  }
+  const changed = changedFiles(before, machineState())
+  settle(steps.length + 1, `the machine’s own files (${machineFiles.length} paths) are compared with before`, {
+    good: changed.length === 0,
+    happened: changed.length === 0 ? 'untouched' : `changed: ${changed.join(', ')}`,
+  })
+  for (const line of failed) say(`failed: ${line}`)
+  say(
+    failed.length === 0 ? `\ndemo: ${passed} steps passed` : `\ndemo: ${passed} steps passed, ${failed.length} failed`,
+  )
+  return failed.length === 0 ? 0 : 1
+}
+
+const broken = (error: unknown): Told => ({
+  good: false,
+  happened: error instanceof Error ? error.message : String(error),
+})
+
+/** The audit log of the whole tour, one short line an event; ref is the same within one connection. */
+function printAudit(): void {
+  say('\n   the audit log of all this (ref is the same within one connection):')
+  for (const line of remembered) {
+    const ref = String(line['correlation_id']).slice(0, 8).toUpperCase()
+    const time = String(line['timestamp']).slice(11, 19)
+    const columns = [time, ref, line.event_type.padEnd(15), line.user.padEnd(6), String(line['service']).padEnd(5)]
+    say(`     ${columns.join(' ')} ${line.reason}`)
+  }
+  say('')
+}
+
+process.on('SIGINT', () => process.exit(130))
+process.on('SIGTERM', () => process.exit(143))
+
+process.exitCode = await main().catch((error: unknown) => {
+  say(error instanceof Refused ? `demo: ${error.message}` : `demo: ${error instanceof Error ? error.message : error}`)
+  return 1
+})
