@@ -212,7 +212,8 @@ async function checkAccounts(world: World, config: Config): Promise<readonly Fin
         ),
       )
   }
-  const users = [...openPorts(world, config).accounts.registry().users].filter(([, { state }]) => state === 'active')
+  const accounts = await openPorts(world, config).accounts()
+  const users = [...accounts.registry().users].filter(([, { state }]) => state === 'active')
   const [first] = users
   if (first) {
     const { code, stdout } = await world.spawn(['getent', 'passwd', first[0]])

@@ -38,8 +38,11 @@ export const mode: Mode = {
 const print = (json: boolean, value: object, text: string): string =>
   json ? `${JSON.stringify(value)}\n` : `${text}\n`
 
-function list(ports: Ports, json: boolean): Ending {
-  const users = [...ports.accounts.registry().users].map(([name, { more: _, ...user }]) => ({ name, ...user }))
+async function list(ports: Ports, json: boolean): Promise<Ending> {
+  const users = [...(await ports.accounts()).registry().users].map(([name, { more: _, ...user }]) => ({
+    name,
+    ...user,
+  }))
   if (json) return ended(allowed('done'), `${JSON.stringify(users)}\n`)
   const rows = users.map(({ name, uid, home, shell, sudo, state }) =>
     [name.padEnd(32), String(uid).padEnd(7), sudo ? 'sudo' : '-   ', state.padEnd(7), home, shell].join(' '),
@@ -49,7 +52,7 @@ function list(ports: Ports, json: boolean): Ending {
 }
 
 async function exportFiles(ports: Ports, json: boolean): Promise<Ending> {
-  const changed = await ports.accounts.sync()
+  const changed = await (await ports.accounts()).sync()
   return ended(
     allowed('done'),
     print(json, { changed }, changed ? 'the export files were written' : 'the export files were right already'),
@@ -64,7 +67,7 @@ async function add(ports: Ports, name: string, json: boolean): Promise<Ending> {
     return ended(denied('portal-denied'), print(json, { user, found: false }, `the portal knows no user ${user}`))
   if (info.kind !== 'found')
     return ended(unavailable('portal-unreachable'), print(json, { user, problem: info.detail }, info.detail))
-  const made = await ports.accounts.provision(user, { ...info.attributes, groups: info.groups }, true)
+  const made = await (await ports.accounts()).provision(user, { ...info.attributes, groups: info.groups }, true)
   const outcome = made.kind === 'ready' ? allowed('done') : denied('account-impossible')
   return ended(outcome, print(json, { user, kind: made.kind, detail: made.detail }, `${user}: ${made.detail}`))
 }
@@ -74,12 +77,12 @@ async function add(ports: Ports, name: string, json: boolean): Promise<Ending> {
  */
 async function sync(ports: Ports, world: World, json: boolean): Promise<Ending> {
   const told: { user: string; kind: string; detail: string }[] = []
-  for (const name of ports.accounts.registry().users.keys()) {
+  for (const name of (await ports.accounts()).registry().users.keys()) {
     const user = parseLoginName(name)
     if (!user) continue
     const info = await ports.portal.userinfo(user)
     if (info.kind === 'found') {
-      const made = await ports.accounts.provision(user, { ...info.attributes, groups: info.groups }, false)
+      const made = await (await ports.accounts()).provision(user, { ...info.attributes, groups: info.groups }, false)
       told.push({ user, kind: made.kind, detail: made.detail })
     } else
       told.push({
@@ -89,7 +92,7 @@ async function sync(ports: Ports, world: World, json: boolean): Promise<Ending> 
       })
     if (!json) world.stderr(`${user}: ${told.at(-1)?.detail}\n`)
   }
-  await ports.accounts.sync()
+  await (await ports.accounts()).sync()
   const wrong = told.filter(({ kind }) => kind !== 'ready').length
   const text = `${told.length} users asked about, ${wrong} to look at`
   return ended(wrong === 0 ? allowed('done') : denied('found-problems'), print(json, { users: told }, text))

@@ -2,11 +2,9 @@
 // the verdict.
 import { type Config, loadConfig } from '../src/config/load.ts'
 import { isSudo } from '../src/decide/account.ts'
-import { judgeKey } from '../src/decide/key-policy.ts'
 import { boundFingerprint, type Proof } from '../src/decide/session.ts'
 import { Fault } from '../src/fault.ts'
 import { correlationId, reference } from '../src/formats/audit-line.ts'
-import { parseAuthInfo } from '../src/formats/auth-info.ts'
 import { parseUserToken } from '../src/formats/user-token.ts'
 import { parseLoginName } from '../src/names.ts'
 import { allowed, type Outcome, unavailable } from '../src/outcome.ts'
@@ -112,7 +110,7 @@ async function authenticate(request: PamRequest, config: Config, world: World): 
 
 async function authorize(request: PamRequest, config: Config, world: World): Promise<Finding> {
   const ports = openPorts(world, config)
-  const proof = proofOf(world, config)
+  const proof = await proofOf('account', world, config)
   const { outcome, effects, facts } = await settleAccount(ports, config, request, proof)
   const fingerprint = boundFingerprint({ proof, binding: config.fingerprint_binding })
   const told = await performAccount(ports, request, fingerprint, effects)
@@ -123,15 +121,21 @@ const withoutSession: ReadonlySet<string> = new Set(['sudo', 'sudo-i', 'su', 'su
 
 async function openSession(request: PamRequest, config: Config, world: World): Promise<Finding> {
   if (withoutSession.has(request.service)) return { outcome: allowed('not-our-session'), notes: [] }
-  const proof = proofOf(world, config)
+  const proof = await proofOf('open_session', world, config)
   const { outcome, facts } = await settleSession(openPorts(world, config), config, request, proof)
   const key = proof.kind === 'key' ? `${proof.certificate ? 'certificate' : 'key'} ${proof.fingerprint}` : ''
   return { outcome, notes: [key, detailOf(facts.authorization), facts.account?.detail ?? ''] }
 }
 
-function proofOf(world: World, config: Config): Proof {
+async function proofOf(phase: Phase, world: World, config: Config): Promise<Proof> {
   const text = world.env['SSH_AUTH_INFO_0']
   if (text === undefined) return world.env['SSH_CONNECTION'] === undefined ? { kind: 'no-key' } : { kind: 'unreadable' }
+  // Before the session phase sshd lists only earlier methods, so with one method the text is empty.
+  if (text === '') return { kind: phase === 'account' ? 'no-key' : 'unreadable' }
+  const [{ parseAuthInfo }, { judgeKey }] = await Promise.all([
+    import('../src/formats/auth-info.ts'),
+    import('../src/decide/key-policy.ts'),
+  ])
   const info = parseAuthInfo(text)
   if ('problem' in info) return { kind: 'unreadable' }
   const keys = info.methods.flatMap(({ key }) => (key ? [key] : []))

@@ -27,7 +27,7 @@ export type Environment = {
 
 /**
  * The allow-listed environment, read from the kernel because a map cannot show duplicates. pam_exec appends its own
- * PAM_* after the ones a user may have smuggled in, so the last occurrence is the true one (host.md R8).
+ * PAM_* after the ones a user may have smuggled in, so the last occurrence is the true one.
  */
 export function takeEnvironment(): Environment {
   const values: Record<string, string> = {}
@@ -56,6 +56,7 @@ export function system(environment: Environment, deadline: AbortSignal): World {
     userId,
     connectionSeed: () => seedOrRandom(),
     deadline,
+    limit: (seconds) => AbortSignal.any([deadline, AbortSignal.timeout(seconds * 1000)]),
     interrupted,
     fetch: tlsFetch,
     sleep: (seconds) => Bun.sleep(seconds * 1000),
@@ -97,7 +98,7 @@ function readInput(limit: number): Uint8Array<ArrayBuffer> {
   return bytes.subarray(0, length)
 }
 
-/** Writes everything before returning; process.stdout would lose what a pipe has not taken yet (bun.md §2). */
+/** Writes everything before returning; process.stdout would lose what a pipe has not taken yet. */
 export function writeText(descriptor: number, text: string): void {
   const bytes = new TextEncoder().encode(text)
   for (let offset = 0; offset < bytes.length; ) {
@@ -126,13 +127,14 @@ async function spawn(argv: readonly string[], options: { readonly stdin?: string
   return { code, stdout, stderr }
 }
 
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 const LOG_AUTH = 4 << 3
 const priorities: Record<SyslogPriority, number> = { err: 3, warning: 4, notice: 5, info: 6, debug: 7 }
 
 function syslog(priority: SyslogPriority, text: string): void {
-  // RFC 3164 §4.1.2: local time, the day padded with a space. Date prints «Sun Nov 22 2026 02:12:00 GMT+0000».
-  const now = new Date().toString()
-  const stamp = `${now.slice(4, 7)} ${now.slice(8, 10).replace(/^0/, ' ')} ${now.slice(16, 24)}`
+  // RFC 3164 §4.1.2, the day padded with a space; in UTC, because the first look at the local time zone takes 7 ms.
+  const [, month, day, time] = /^\d+-(\d+)-(\d+)T([\d:]+)/.exec(new Date().toISOString()) ?? []
+  const stamp = `${months[Number(month) - 1]} ${day?.replace(/^0/, ' ')} ${time}`
   sendDatagram(
     '/dev/log',
     new TextEncoder().encode(`<${LOG_AUTH | priorities[priority]}>${stamp} ob[${process.pid}]: ${text}`),

@@ -97,7 +97,7 @@ async function lockoutFact(
 async function accountFact(world: World, config: Config, ports: Ports, user: LoginName): Promise<Fact> {
   const { code, stdout } = await world.spawn(['getent', 'passwd', user])
   if (code === 0) return { about: 'account', text: stdout.trim() }
-  if (ports.accounts.registry().users.has(user))
+  if ((await ports.accounts()).registry().users.has(user))
     return { about: 'account', text: 'in the registry, but NSS does not find it: ob nss export, then ob doctor' }
   return {
     about: 'account',

@@ -98,6 +98,8 @@ export type World = {
   readonly connectionSeed: () => string
   /** Ends with this invocation's deadline. */
   readonly deadline: AbortSignal
+  /** Ends with the deadline or after so many seconds, whichever is first. */
+  readonly limit: (seconds: number) => AbortSignal
   /** From its first call on, Ctrl-C aborts this instead of ending the process. */
   readonly interrupted: () => AbortSignal
   readonly fetch: (url: string, init: RequestInit, tls: TlsOptions, proxy: string | undefined) => Promise<Response>

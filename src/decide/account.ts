@@ -18,7 +18,7 @@ export type AccountEffect = { readonly do: 'remember'; readonly authorization: A
 
 type AccountStep = Step<'authorization', AccountEffect>
 
-/** `sudo -i` runs as its own PAM service but is the same right; the portal only knows `sudo` (portal.md 9). */
+/** `sudo -i` runs as its own PAM service but is the same right; the portal only knows `sudo`. */
 export const isSudo = (service: string): boolean => service === 'sudo' || service === 'sudo-i'
 export const askedService = (service: string): string => (isSudo(service) ? 'sudo' : service)
 

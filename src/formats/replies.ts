@@ -53,8 +53,7 @@ const text = v.pipe(v.string(), v.maxLength(stringLimit))
 /** A member of the wrong type is treated as absent: it decides nothing. */
 const optionalText = v.fallback(v.optional(text), undefined)
 /**
- * At most 256 strings; anything that is not a string is skipped, anything that is not a list is empty (upstream.md
- * §1.1).
+ * At most 256 strings; anything that is not a string is skipped, anything that is not a list is empty.
  */
 const groups = v.fallback(
   v.pipe(

@@ -44,7 +44,7 @@ function appendLine(world: World, path: string, line: string): boolean {
   }
 }
 
-// upstream.md §9.3
+// As the C implementation, so that filters of syslog go on working.
 function priorityOf(eventType: string): SyslogPriority {
   if (/_(FAILURE|DENIED)$/.test(eventType)) return 'warning'
   if (/^(CONFIG|SECURITY|SERVER)_ERROR$|^RATE_LIMITED$/.test(eventType)) return 'err'

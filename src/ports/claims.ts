@@ -1,4 +1,4 @@
-// One-time tokens are one-time here too: the first process that creates the file owns the token (design D4).
+// One-time tokens are one-time here too: the first process that creates the file owns the token.
 import { hex, sha256 } from '../bytes.ts'
 import { paths } from '../paths.ts'
 import type { Secret } from '../secret.ts'
@@ -9,7 +9,7 @@ export type Claims = {
   readonly release: (token: Secret) => void
 }
 
-/** Longer than any portal lets a one-time token live (an hour by default, portal.md 7). */
+/** Longer than any portal lets a one-time token live (an hour by default). */
 const keptSeconds = 86_400
 const sweepEverySeconds = 3_600
 

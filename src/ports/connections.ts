@@ -1,5 +1,5 @@
 // What the account phase learned from the portal, kept for the session phase of the same connection, so that no phase
-// asks what another asked already. Only root can write here, and it is written after authentication (host.md R16).
+// asks what another asked already. Only root can write here, and it is written after authentication.
 import * as v from 'valibot'
 import { decodeUtf8 } from '../bytes.ts'
 import type { Remembered } from '../decide/session.ts'
@@ -17,19 +17,21 @@ export type Connections = {
 /** sshd may take LoginGraceTime between account and session; nothing older is believed. Seconds. */
 const believedSeconds = 180
 
-const record = v.object({
-  writtenAt: v.number(),
-  user: v.string(),
-  fingerprint: v.optional(v.string()),
-  groups: v.array(v.string()),
-  sudoAllowed: v.boolean(),
-  attributes: v.object({
-    uid: v.optional(v.union([v.string(), v.number()])),
-    gecos: v.optional(v.string()),
-    home: v.optional(v.string()),
-    shell: v.optional(v.string()),
-  }),
-})
+/** Made when a record is read: only the session phase pays for it. */
+const record = () =>
+  v.object({
+    writtenAt: v.number(),
+    user: v.string(),
+    fingerprint: v.optional(v.string()),
+    groups: v.array(v.string()),
+    sudoAllowed: v.boolean(),
+    attributes: v.object({
+      uid: v.optional(v.union([v.string(), v.number()])),
+      gecos: v.optional(v.string()),
+      home: v.optional(v.string()),
+      shell: v.optional(v.string()),
+    }),
+  })
 
 export function openConnections(world: World): Connections {
   const fileOf = (connection: string): string => `${paths.connections}/${connection}.json`
@@ -49,7 +51,7 @@ export function openConnections(world: World): Connections {
 }
 
 function parseRecord(text: string, user: LoginName, now: number): Remembered | undefined {
-  const read = v.safeParse(v.pipe(v.string(), v.parseJson(), record), text)
+  const read = v.safeParse(v.pipe(v.string(), v.parseJson(), record()), text)
   if (!read.success) return undefined
   const { writtenAt, groups, sudoAllowed, attributes, fingerprint } = read.output
   if (parseLoginName(read.output.user) !== user || Math.abs(now - writtenAt) > believedSeconds) return undefined

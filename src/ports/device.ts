@@ -129,8 +129,7 @@ function hintFor(problem: string): string {
   return 'look at the log of the portal'
 }
 
-// The secret itself never leaves this host: it only signs. The audience is the very endpoint (RFC 7523 §3, upstream.md
-// §3.1).
+// The secret itself never leaves this host: it only signs. The audience is the very endpoint (RFC 7523 §3).
 function authentication(config: Config, endpoint: string): oauth.ClientAuth {
   const secret = config.client_secret?.expose()
   if (secret === undefined) return oauth.None()

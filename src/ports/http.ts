@@ -22,7 +22,7 @@ export type HttpAnswer =
 
 export type Http = (request: HttpRequest) => Promise<HttpAnswer>
 
-/** Largest body believed, in bytes (upstream.md §1.1). */
+/** Largest body believed, in bytes. */
 export const bodyLimit = 262_144
 
 export function openHttp(world: World, config: Config): Http {
@@ -58,7 +58,7 @@ function readAuthorities(world: World, config: Config): string {
 }
 
 async function send(world: World, config: Config, tls: TlsOptions, request: HttpRequest): Promise<HttpAnswer> {
-  const signal = AbortSignal.any([world.deadline, AbortSignal.timeout(config.timeout * 1000)])
+  const signal = world.limit(config.timeout)
   try {
     const response = await exchange(world, config.proxy, tls, request, signal)
     if (weather.has(response.status))
@@ -71,7 +71,7 @@ async function send(world: World, config: Config, tls: TlsOptions, request: Http
   }
 }
 
-/** HTTP states that mean «no answer now» (design D1). */
+/** HTTP states that mean «no answer now». */
 const weather = new Set([429, 500, 501, 502, 503, 504])
 
 async function exchange(
@@ -102,27 +102,32 @@ async function readBody(response: Response, signal: AbortSignal): Promise<Body> 
   // ofetch has replaced the body by the stream it promises.
   const stream = (response as { _data?: unknown })._data
   if (!(stream instanceof ReadableStream)) return ''
-  const parts: Uint8Array[] = []
+  const bytes = await collect(stream as ReadableStream<Uint8Array<ArrayBuffer>>, signal)
+  if (!bytes) return { kind: 'garbled', detail: `the answer is larger than ${bodyLimit} bytes` }
+  return decodeUtf8(bytes) ?? { kind: 'garbled', detail: 'the answer is not UTF-8' }
+}
+
+/** The whole body, or undefined as soon as it is too long. */
+async function collect(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const reader = stream.getReader()
+  const parts: Uint8Array<ArrayBuffer>[] = []
   let length = 0
-  const reader = (stream as ReadableStream<Uint8Array>).getReader()
   const abort = (): void => void reader.cancel().catch(() => undefined)
   signal.addEventListener('abort', abort)
-  try {
-    for (;;) {
-      const { done, value } = await reader.read()
-      signal.throwIfAborted()
-      if (done) break
-      length += value.length
-      if (length > bodyLimit) {
-        abort()
-        return { kind: 'garbled', detail: `the answer is larger than ${bodyLimit} bytes` }
-      }
-      parts.push(value)
+  for (;;) {
+    const { done, value } = await reader.read()
+    signal.throwIfAborted()
+    if (done) return parts.length === 1 ? parts[0] : concat(...parts)
+    length += value.length
+    if (length > bodyLimit) {
+      abort()
+      return undefined
     }
-  } finally {
-    signal.removeEventListener('abort', abort)
+    parts.push(value)
   }
-  return decodeUtf8(concat(...parts)) ?? { kind: 'garbled', detail: 'the answer is not UTF-8' }
 }
 
 const noConnection = new Set([

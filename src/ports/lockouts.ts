@@ -1,4 +1,4 @@
-// Failure counters, one file a key, in upstream's format (upstream.md §4.6); every change under a lock.
+// Failure counters, one file a key, in upstream's format; every change under a lock.
 import { decodeUtf8 } from '../bytes.ts'
 import type { Config } from '../config/load.ts'
 import { afterFailure, clockAdjusted, secondsLeft } from '../decide/lockout.ts'

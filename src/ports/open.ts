@@ -2,7 +2,7 @@
 import type { Config } from '../config/load.ts'
 import { paths } from '../paths.ts'
 import type { World } from '../world.ts'
-import { type Accounts, openAccounts } from './accounts.ts'
+import type { Accounts } from './accounts.ts'
 import { type Claims, openClaims } from './claims.ts'
 import { type Connections, openConnections } from './connections.ts'
 import { openHttp } from './http.ts'
@@ -12,7 +12,8 @@ import { openTokens } from './tokens.ts'
 
 export type Ports = {
   readonly portal: Portal
-  readonly accounts: Accounts
+  /** Loaded when first asked for: most phases touch no account. */
+  readonly accounts: () => Promise<Accounts>
   readonly claims: Claims
   readonly connections: Connections
   readonly lockouts: Lockouts
@@ -22,7 +23,7 @@ export type Ports = {
 export function openPorts(world: World, config: Config): Ports {
   return {
     portal: openPortal(world, config, openHttp(world, config), openTokens(world, config)),
-    accounts: openAccounts(world, config),
+    accounts: async () => (await import('./accounts.ts')).openAccounts(world, config),
     claims: openClaims(world),
     connections: openConnections(world),
     lockouts: openLockouts(world, config, config.rate_limit_state_dir),

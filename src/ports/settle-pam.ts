@@ -71,10 +71,10 @@ export const settleSession = (
   return settle(decideSession, facts, {
     authorization: (f) =>
       ports.portal.authorize({ user: named(f.user), service: askedService(service), fingerprint: boundFingerprint(f) }),
-    account: (f) => {
+    account: async (f) => {
       const answer = f.authorization ?? f.remembered?.authorization
       if (answer?.kind !== 'granted') throw new Fault('an account was asked for before the portal granted it')
-      return ports.accounts.provision(named(f.user), wantedOf(answer), true)
+      return (await ports.accounts()).provision(named(f.user), wantedOf(answer), true)
     },
   })
 }
@@ -111,7 +111,8 @@ export async function performAuth(
         await ports.newcomers.count(newcomerKey(request.rhost))
         return undefined
       case 'register': {
-        const made = await ports.accounts.provision(named(request.user), wantedOf(effect.authorization), false)
+        const accounts = await ports.accounts()
+        const made = await accounts.provision(named(request.user), wantedOf(effect.authorization), false)
         return made.detail
       }
     }

@@ -1,4 +1,5 @@
-// A World of plain values: files are a map, time is a number, chance counts up. No spies: tests look at what is left behind.
+// A World of plain values: files are a map, time is a number, chance counts up. No spies: tests look at what is left
+// behind.
 import { Fault } from '../../src/fault.ts'
 import type { FileFacts, Files, World } from '../../src/world.ts'
 
@@ -54,6 +55,7 @@ export function fakeWorld(options: Options = {}): FakeWorld {
     userId: 0,
     connectionSeed: () => 'boot 100 200',
     deadline: new AbortController().signal,
+    limit: (seconds) => AbortSignal.timeout(seconds * 1000),
     interrupted: () => new AbortController().signal,
     fetch: async (url, init) => {
       if (!options.fetch) throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
@@ -108,7 +110,9 @@ function fakeFiles({ disk, homes, clock, broken }: Store): Files {
     },
     stat: (path) => factsOf(disk.get(path)),
     list: (path) => {
-      const names = [...disk.keys()].filter((name) => name.startsWith(`${path}/`)).map((name) => name.slice(path.length + 1))
+      const names = [...disk.keys()]
+        .filter((name) => name.startsWith(`${path}/`))
+        .map((name) => name.slice(path.length + 1))
       return names.length > 0 ? names.filter((name) => !name.includes('/')) : undefined
     },
     writeAtomic: (path, data, { mode, uid, gid }) => {

@@ -202,6 +202,13 @@ test('the session phase asks nothing that the account phase has asked', async ()
   expect(host.world.homes.get('/home/rtyler')).toEqual({ uid: 20039, gid: 20039 })
 })
 
+test('a session for which sshd names no proof is refused', async () => {
+  const host = await enrolledHost()
+  await host.phase('account', user)
+  expect((await host.phase('open_session', { ...user, SSH_AUTH_INFO_0: '' })).outcome).toBe('denied no-proof')
+  expect((await host.phase('open_session', user)).outcome).toBe('denied no-proof')
+})
+
 test('close_session forgets what the connection had learned', async () => {
   const host = await enrolledHost()
   await host.phase('account', user)
