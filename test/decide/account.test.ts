@@ -23,13 +23,21 @@ const rows: readonly (readonly [string, AccountFacts, string])[] = [
   ['sudo needs more than authorized', { user, service: 'sudo', authorization: granted }, 'denied sudo-denied'],
   ['sudo -i is sudo', { user, service: 'sudo-i', authorization: granted }, 'denied sudo-denied'],
   ['sudo denied', { user, service: 'sudo', authorization: refused }, 'denied portal-denied'],
-  ['any other service is the portal’s to decide', { user, service: 'cron', authorization: refused }, 'denied portal-denied'],
+  [
+    'any other service is the portal’s to decide',
+    { user, service: 'cron', authorization: refused },
+    'denied portal-denied',
+  ],
   [
     'no answer is no',
     { user, service: 'sshd', authorization: { kind: 'unreachable', detail: '' } },
     'unavailable portal-unreachable',
   ],
-  ['nonsense is no', { user, service: 'sshd', authorization: { kind: 'garbled', detail: '' } }, 'unavailable portal-garbled'],
+  [
+    'nonsense is no',
+    { user, service: 'sshd', authorization: { kind: 'garbled', detail: '' } },
+    'unavailable portal-garbled',
+  ],
   [
     'a refused host is no',
     { user, service: 'sudo', authorization: { kind: 'refuses-host', detail: '' } },

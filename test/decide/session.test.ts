@@ -43,13 +43,21 @@ const rows: readonly (readonly [string, SessionFacts, string])[] = [
     { ...base, proof: certificate, authorization: { kind: 'refused', detail: '' } },
     'denied key-denied',
   ],
-  ['denied without a key', { ...base, remembered: undefined, authorization: { kind: 'refused', detail: '' } }, 'denied portal-denied'],
+  [
+    'denied without a key',
+    { ...base, remembered: undefined, authorization: { kind: 'refused', detail: '' } },
+    'denied portal-denied',
+  ],
   [
     'the portal is away when the key must be checked',
     { ...base, proof: certificate, authorization: { kind: 'unreachable', detail: '' } },
     'unavailable portal-unreachable',
   ],
-  ['garbled', { ...base, proof: certificate, authorization: { kind: 'garbled', detail: '' } }, 'unavailable portal-garbled'],
+  [
+    'garbled',
+    { ...base, proof: certificate, authorization: { kind: 'garbled', detail: '' } },
+    'unavailable portal-garbled',
+  ],
   [
     'refuses this host',
     { ...base, proof: certificate, authorization: { kind: 'refuses-host', detail: '' } },

@@ -42,7 +42,10 @@ export function* mutations(samples: readonly Uint8Array[]): Generator<Uint8Array
   }
 }
 
-/** Runs the parser on mutations of the samples; anything thrown but a Fault is the test's failure. Returns how many it survived. */
+/**
+ * Runs the parser on mutations of the samples; anything thrown but a Fault is the test's failure. Returns how many it
+ * survived.
+ */
 export function fuzzText(samples: readonly string[], parse: (text: string) => unknown): number {
   const encoder = new TextEncoder()
   let survived = 0

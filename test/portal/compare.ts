@@ -1,4 +1,5 @@
-// Whether a live answer is the recorded one: status, type of content, members, and every value that is not chance or time.
+// Whether a live answer is the recorded one: status, type of content, members, and every value that is not chance or
+// time.
 import { expect } from 'bun:test'
 import { formToken, learn, type Recorded, type Replay, translate } from './replay.ts'
 

@@ -1,4 +1,5 @@
-// Key material of the stand-in portal, made for these tests and used nowhere else: fixed, so that a portal starts at once.
+// Key material of the stand-in portal, made for these tests and used nowhere else: fixed, so that a portal starts at
+// once.
 
 const rsa = {
   kty: 'RSA',

@@ -119,7 +119,9 @@ const voucherMembers = (state: State, now: number, key: string, entry: Certifica
   return { bastion_voucher: current.nonce, bastion_voucher_expires_in: current.expiresAt - now }
 }
 
-/** POST /pam/authorize. For sudo the verdict is permissions.sudo_allowed; `authorized` only says that ssh is allowed. */
+/**
+ * POST /pam/authorize. For sudo the verdict is permissions.sudo_allowed; `authorized` only says that ssh is allowed.
+ */
 export const authorize = async (exchange: Exchange): Promise<Response> => {
   const { state } = exchange
   const asked = await readScoped(exchange)
