@@ -2,9 +2,17 @@
 // the stand-in portal. Tests and the demo drive it; the machine's own files are never written.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { environment, isTrusted, type Namespace, type Ran, type RunOptions, startNamespace } from './namespace.ts'
+import {
+  environment,
+  isTrusted,
+  type Namespace,
+  type Ran,
+  Refused,
+  type RunOptions,
+  startNamespace,
+} from './namespace.ts'
 
-export { Refused } from './namespace.ts'
+export { Refused, refusal } from './namespace.ts'
 
 export type Stack = 'a' | 'b' | 'c' | 'd' | 'e'
 
@@ -332,7 +340,7 @@ async function startRelay(space: Namespace) {
   pump()
   const ended = agent.exited.then(() => ({ id: -1, status: 0, text: 'the relay ended' }))
   const raised = await Promise.race([up, ended])
-  if (raised.status !== 200) throw new Error(raised.text)
+  if (raised.status !== 200) throw new Refused(raised.text)
   let last = 0
   return async (url: string, body: unknown): Promise<unknown> => {
     const id = ++last

@@ -4,29 +4,22 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { mintToken, settleIn } from './enrolled.ts'
-import { type Lab, localAdmin, Refused, type Stack, startLab } from './lab.ts'
+import { type Lab, localAdmin, refusal, type Stack, startLab } from './lab.ts'
 
 let lab: Lab
-const refused = await startLab({}).then(
-  (started) => {
-    lab = started
-    return undefined
-  },
-  (error: unknown) => {
-    if (error instanceof Refused) return error.message
-    throw error
-  },
-)
+const refused = refusal()
 if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
 const lab_test = (name: string, work: () => Promise<void>) =>
   (refused === undefined ? test : test.skip)(name, work, 60_000)
 
 beforeAll(async () => {
-  if (refused === undefined) await settleIn(lab)
+  if (refused !== undefined) return
+  lab = await startLab()
+  await settleIn(lab)
 }, 60_000)
 
 afterAll(async () => {
-  if (refused === undefined) await lab.stop()
+  await lab?.stop()
 })
 
 const withToken = async (

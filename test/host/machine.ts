@@ -20,6 +20,15 @@ export const machineFiles = [
   '/var/lib/open-bastion',
 ] as const
 
+// Not root: there will be no lab either, and the reason for that is what should be read.
+function content(path: string): Uint8Array | string {
+  try {
+    return readFileSync(path)
+  } catch {
+    return 'unreadable'
+  }
+}
+
 /** Content, owner and mode of everything below a path; `absent` when there is nothing. */
 export function checksum(path: string): string {
   const hash = createHash('sha256')
@@ -27,7 +36,7 @@ export function checksum(path: string): string {
     const facts = lstatSync(at)
     hash.update(`${at}\0${facts.mode}\0${facts.uid}\0${facts.gid}\0`)
     if (facts.isSymbolicLink()) hash.update(readlinkSync(at))
-    if (facts.isFile()) hash.update(readFileSync(at))
+    if (facts.isFile()) hash.update(content(at))
     if (facts.isDirectory()) for (const name of readdirSync(at).sort()) walk(join(at, name))
   }
   if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return 'absent'

@@ -69,6 +69,13 @@ echo ready
 exec cat > /dev/null
 `
 
+/** Why no lab can be started here, or undefined when it can. */
+export function refusal(): string | undefined {
+  if (process.getuid?.() !== 0) return new Refused('not root').message
+  const tried = Bun.spawnSync(['unshare', '--mount', '--net', '--pid', '--uts', '--fork', 'true'], { stderr: 'pipe' })
+  return tried.success ? undefined : new Refused(tried.stderr.toString().trim()).message
+}
+
 export async function startNamespace(): Promise<Namespace> {
   if (process.getuid?.() !== 0) throw new Refused('not root')
   const scratch = mkdtempSync(join(tmpdir(), 'ob-lab-'))

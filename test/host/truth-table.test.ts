@@ -3,7 +3,7 @@
 // them.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { inventedToken, mintToken, settleIn } from './enrolled.ts'
-import { type Lab, localAdmin, Refused, type SshOptions, type Stack, startLab } from './lab.ts'
+import { type Lab, localAdmin, refusal, type SshOptions, type Stack, startLab } from './lab.ts'
 import { changedFiles, machineState } from './machine.ts'
 
 type When =
@@ -165,24 +165,17 @@ let lab: Lab
 let stackNow: Stack | undefined
 const before = machineState()
 
-const refused = await startLab({}).then(
-  (started) => {
-    lab = started
-    return undefined
-  },
-  (error: unknown) => {
-    if (error instanceof Refused) return error.message
-    throw error
-  },
-)
+const refused = refusal()
 if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
 
 beforeAll(async () => {
-  if (refused === undefined) await settleIn(lab)
+  if (refused !== undefined) return
+  lab = await startLab()
+  await settleIn(lab)
 }, 60_000)
 
 afterAll(async () => {
-  if (refused === undefined) await lab.stop()
+  await lab?.stop()
 })
 
 /** Puts the stack in place and forgets what earlier rows left: failures, audit lines, requests. */
