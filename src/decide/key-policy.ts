@@ -5,37 +5,13 @@ export type KeyKind = 'rsa' | 'ed25519' | 'ecdsa' | 'sk' | 'dsa'
 
 export type KeyPolicy = {
   readonly enabled: boolean
-  /** As parseKeyTypes gives them: `all` and `fido2` are spelled out already. */
+  /** As the configuration gives them: `all` and `fido2` are spelled out already. */
   readonly allowedTypes: readonly string[]
   readonly minRsaBits: number
   readonly minEcdsaBits: number
 }
 
 export type KeyVerdict = 'accepted' | 'type-refused' | 'too-small'
-
-/** `all` is every kind but dsa, which must be named. */
-const words: ReadonlyMap<string, readonly KeyKind[]> = new Map<string, readonly KeyKind[]>([
-  ['rsa', ['rsa']],
-  ['ed25519', ['ed25519']],
-  ['ecdsa', ['ecdsa']],
-  ['sk', ['sk']],
-  ['fido2', ['sk']],
-  ['dsa', ['dsa']],
-  ['all', ['rsa', 'ed25519', 'ecdsa', 'sk']],
-])
-
-/** The kinds in a comma or space list, whatever the case; an empty list takes no key. */
-export function parseKeyTypes(text: string): readonly KeyKind[] | { readonly problem: string } {
-  const kinds = new Set<KeyKind>()
-  for (const word of text.toLowerCase().split(/[,\s]+/)) {
-    if (word === '') continue
-    const named = words.get(word)
-    if (named === undefined)
-      return { problem: `${JSON.stringify(word)} is no key type; use ${[...words.keys()].join(', ')}` }
-    for (const kind of named) kinds.add(kind)
-  }
-  return [...kinds]
-}
 
 const kindOf: ReadonlyMap<string, KeyKind> = new Map<string, KeyKind>([
   ['ssh-rsa', 'rsa'],

@@ -1,6 +1,6 @@
 // Headers that sign a request, and the pins that name the portal's key. The signature does not cover the nonce
 // and its framing is ambiguous; it is upstream's, byte for byte, because that is what a verifier would check.
-import { decodeBase64, hex, hmacSha256, utf8 } from '../bytes.ts'
+import { hex, hmacSha256, utf8 } from '../bytes.ts'
 
 export type SignedRequest = {
   readonly secret: string
@@ -29,23 +29,3 @@ export function makeNonce(milliseconds: number, random: Uint8Array): string {
   const uuid = [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)]
   return `${Math.floor(milliseconds)}-${uuid.join('-')}`
 }
-
-/** The SHA-256 digests in `sha256//…;sha256//…`, 32 bytes each; at least one. */
-export function parsePins(text: string): readonly Uint8Array<ArrayBuffer>[] | { readonly problem: string } {
-  const pins: Uint8Array<ArrayBuffer>[] = []
-  for (const part of text.split(';')) {
-    const pin = part.trim()
-    if (pin === '') continue
-    if (/^[./]/.test(pin)) {
-      return { problem: 'a file is not supported here; write the pin of its key as sha256// and 44 base64 characters' }
-    }
-    const digest = pin.startsWith('sha256//') ? decodeBase64(pin.slice(8).padEnd(44, '=')) : undefined
-    if (digest?.length !== 32) return { problem: 'a pin is sha256// followed by 44 base64 characters' }
-    pins.push(digest)
-  }
-  return pins.length === 0 ? { problem: 'no pin in it; write sha256// followed by 44 base64 characters' } : pins
-}
-
-/** The one way to write these pins. */
-export const formatPins = (pins: readonly Uint8Array[]): string =>
-  pins.map((pin) => `sha256//${pin.toBase64()}`).join(';')
