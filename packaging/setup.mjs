@@ -14,9 +14,9 @@ class Stop extends Error {}
 
 const machine = [
   ...['openssh-server', 'openssh-client', 'sudo', 'libnss-extrausers', 'libnss-systemd', 'pamtester', 'sshpass'],
-  ...['expect', 'openssl', 'nginx-light', 'iproute2', 'util-linux', 'procps', 'curl'],
+  ...['expect', 'openssl', 'nginx-light', 'iproute2', 'util-linux', 'procps', 'curl', 'valgrind'],
 ]
-const measuring = [...machine, 'gcc', 'libc6-dev', 'valgrind', 'time']
+const measuring = [...machine, 'gcc', 'libc6-dev', 'time']
 
 const biome = ['node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '--colors=off']
 

@@ -1,0 +1,69 @@
+// What one hook costs, in user-space instructions as callgrind counts them: they hardly vary, so a change that makes
+// every login dearer fails here. Times are only compared inside one run of `npm run bench`.
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { configure, enroll, mintToken, setRights } from './enrolled.ts'
+import { type Lab, refusal, startLab } from './lab.ts'
+
+let lab: Lab
+const refused = refusal()
+if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
+const lab_test = (name: string, work: () => Promise<void>) =>
+  (refused === undefined ? test : test.skip)(name, work, 120_000)
+
+beforeAll(async () => {
+  if (refused !== undefined) return
+  lab = await startLab()
+  await configure(lab)
+  await setRights(lab)
+  expect((await enroll(lab)).code).toBe(0)
+  await lab.need('ob nss add alice')
+}, 60_000)
+
+afterAll(async () => {
+  await lab?.stop()
+})
+
+type Run = { readonly argv: string; readonly env?: Readonly<Record<string, string>>; readonly stdin?: string }
+
+/** Millions of instructions; `code` is the program's own exit status. */
+async function count({
+  argv,
+  env = {},
+  stdin = '',
+}: Run): Promise<{ readonly code: number; readonly millions: number }> {
+  const tool = 'valgrind --tool=callgrind --callgrind-out-file=/dev/null'
+  const { code, stderr } = await lab.run(`exec ${tool} ${argv}`, { env, stdin, limit: 100_000 })
+  const collected = Number(/Collected : (\d+)/.exec(stderr)?.[1])
+  if (!(collected > 0)) throw new Error(`callgrind counted nothing: ${stderr.slice(-500)}`)
+  return { code, millions: collected / 1e6 }
+}
+
+const phase = (type: string, user = 'alice') => ({
+  PAM_TYPE: type,
+  PAM_USER: user,
+  PAM_SERVICE: 'sshd',
+  PAM_RHOST: '192.0.2.7',
+  SSH_CONNECTION: '192.0.2.7 5000 192.0.2.1 22',
+})
+
+lab_test('AuthorizedKeysCommand stays under 8.5 million instructions', async () => {
+  const { code, millions } = await count({ argv: '/usr/sbin/ob keys alice' })
+  expect(code).toBe(0)
+  expect(millions).toBeLessThan(8.5)
+})
+
+lab_test('an account phase that the portal answers stays under 27 million', async () => {
+  const run = { argv: '/usr/sbin/ob', env: phase('account') }
+  await count(run)
+  const { code, millions } = await count(run)
+  expect(code).toBe(0)
+  expect(millions).toBeLessThan(27)
+})
+
+lab_test('an auth phase that the portal answers stays under 28 million', async () => {
+  const run = async () => count({ argv: '/usr/sbin/ob', env: phase('auth'), stdin: await mintToken(lab, 'alice') })
+  await run()
+  const { code, millions } = await run()
+  expect(code).toBe(0)
+  expect(millions).toBeLessThan(28)
+})
