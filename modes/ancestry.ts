@@ -1,6 +1,6 @@
 // Which connection is this? Every phase of one ssh login is a separate process, but all descend from the one
 // privileged sshd process of that connection, and a (pid, start time, boot) triple is never used twice.
-import { readFileSync } from 'node:fs'
+import { readProc } from './proc.ts'
 
 type Ancestor = { readonly pid: number; readonly parent: number; readonly startedAt: string; readonly name: string }
 
@@ -8,7 +8,7 @@ type Ancestor = { readonly pid: number; readonly parent: number; readonly starte
  * A text that is equal in every phase of one connection (or one sudo), and in no other. Throws where /proc is hidden.
  */
 export function connectionSeed(parent: number): string {
-  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  const boot = readProc('/proc/sys/kernel/random/boot_id').trim()
   const anchor = anchorOf(ancestors(parent))
   if (!anchor) throw new Error('the parent process cannot be examined')
   return `${boot} ${anchor.pid} ${anchor.startedAt}`
@@ -30,7 +30,7 @@ function ancestors(first: number): Ancestor[] {
 // proc_pid_stat(5): the name stands in parentheses and may itself hold any character.
 function examine(pid: number): Ancestor | undefined {
   try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const text = readProc(`/proc/${pid}/stat`)
     const close = text.lastIndexOf(')')
     const fields = text.slice(close + 2).split(' ')
     const name = text.slice(text.indexOf('(') + 1, close)

@@ -6,6 +6,7 @@ import { connectionSeed } from './ancestry.ts'
 import { disk } from './disk.ts'
 import { sendDatagram } from './libc.ts'
 import { tlsFetch } from './network.ts'
+import { readProc } from './proc.ts'
 
 const known = [
   'PAM_TYPE',
@@ -52,7 +53,7 @@ export function system(environment: Environment, deadline: AbortSignal): World {
     now: () => Date.now() / 1000,
     monotonic: () => performance.now(),
     random: (length) => crypto.getRandomValues(new Uint8Array(length)),
-    hostname: () => readFileSync('/proc/sys/kernel/hostname', 'utf8').trim(),
+    hostname: () => readProc('/proc/sys/kernel/hostname').trim(),
     userId,
     connectionSeed: () => seedOrRandom(),
     deadline,

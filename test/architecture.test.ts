@@ -22,7 +22,7 @@ const doors: Record<string, readonly string[]> = {
 }
 
 /** Modes that share nothing but the furniture: a mode is what modes.ts loads. */
-const furniture = ['mode', 'modes', 'exit', 'args', 'system', 'disk', 'home', 'network', 'ancestry', 'libc']
+const furniture = ['mode', 'modes', 'exit', 'args', 'system', 'disk', 'home', 'network', 'ancestry', 'libc', 'proc']
 
 const ambient =
   /\b(Date\.now|new Date\(\)|Math\.random|process\.[a-z]+[A-Z(.]|console\.|randomUUID)|(?<![.\w])fetch\(|'node:/
