@@ -14,6 +14,9 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
+/** A letter for each byte: for files of others, where one stray byte must not hide everything else. */
+export const decodeBytewise = (bytes: Uint8Array): string => new TextDecoder('latin1').decode(bytes)
+
 export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
   let offset = 0

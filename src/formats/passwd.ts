@@ -77,6 +77,22 @@ function readLines<Entry>(text: string, read: (line: string) => Entry | undefine
   })
 }
 
+/**
+ * Every name and id that the C library would find in a passwd(5) or group(5) file, lines that no tool would write too:
+ * it skips blanks before a line and does without the last fields. A name that is there twice has both its ids taken.
+ */
+export function readIds(text: string): ReadonlyMap<string, number> {
+  const ids = new Map<string, number>()
+  for (const line of text.split('\n')) {
+    const [name = '', , idText = ''] = line.trimStart().split(':')
+    const id = readId(idText.trim())
+    if (id === undefined || name === '' || name.startsWith('#')) continue
+    // No name holds a colon.
+    ids.set(ids.has(name) ? `${name}:${id}` : name, id)
+  }
+  return ids
+}
+
 export type ParsedFile<Entry> = { readonly lines: readonly FileLine<Entry>[] }
 
 export const parsePasswd = (text: string): ParsedFile<PasswdEntry> => ({ lines: readLines(text, readPasswd) })

@@ -1,5 +1,5 @@
 // Accounts on this host: the registry of uids, its export for libnss-extrausers, and the home.
-import { decodeUtf8 } from '../bytes.ts'
+import { decodeBytewise, decodeUtf8 } from '../bytes.ts'
 import type { Config } from '../config/load.ts'
 import { decideEntry, type EntryVerdict, type WantedEntry } from '../decide/entry.ts'
 import { Fault } from '../fault.ts'
@@ -9,7 +9,7 @@ import {
   formatShadowLine,
   mergeExport,
   parseGroup,
-  parsePasswd,
+  readIds,
 } from '../formats/passwd.ts'
 import { emptyRegistry, formatRegistry, parseRegistry, type Registry, type RegistryUser } from '../formats/registry.ts'
 import { firstFreeUid } from '../formats/uid.ts'
@@ -104,26 +104,27 @@ function readRegistry(world: World): Registry {
 const writeRegistry = (world: World, registry: Registry): void =>
   world.files.writeAtomic(paths.registry, formatRegistry(registry), { mode: 0o644 })
 
-const readText = (world: World, path: string): string => {
-  const bytes = world.files.read(path, 64 << 20)
-  return bytes ? (decodeUtf8(bytes) ?? '') : ''
+const sizeLimit = 64 << 20
+
+/** An export file. It is written again as a whole, so text that cannot be kept is a fault. */
+function readText(world: World, path: string): string {
+  const bytes = world.files.read(path, sizeLimit)
+  const text = bytes ? decodeUtf8(bytes) : ''
+  if (text === undefined) throw new Fault(`${path} is not UTF-8`, { hint: 'save it as UTF-8, then run: ob nss export' })
+  return text
+}
+
+/** A file of the system. chfn(1) lets every user put bytes that are not UTF-8 into /etc/passwd. */
+const readForeign = (world: World, path: string): string => {
+  const bytes = world.files.read(path, sizeLimit)
+  return bytes ? decodeBytewise(bytes) : ''
 }
 
 /** Names and ids that are not ours: local files, and lines other people keep in the export files. */
 function foreignIds(world: World, database: 'passwd' | 'group', registry: Registry): ReadonlyMap<string, number> {
-  const ids = new Map<string, number>()
-  const collect = (text: string, mine: (name: string) => boolean): void => {
-    const lines = database === 'passwd' ? parsePasswd(text).lines : parseGroup(text).lines
-    for (const line of lines) {
-      if (line.kind !== 'entry' || mine(line.entry.name)) continue
-      ids.set(line.entry.name, 'uid' in line.entry ? line.entry.uid : line.entry.gid)
-    }
-  }
-  collect(readText(world, `/etc/${database}`), () => false)
-  collect(
-    readText(world, `${paths.extrausers}/${database}`),
-    (name) => registry.users.has(name) || registry.groups.has(name),
-  )
+  const ids = new Map(readIds(readForeign(world, `/etc/${database}`)))
+  for (const [name, id] of readIds(readForeign(world, `${paths.extrausers}/${database}`)))
+    if (!registry.users.has(name) && !registry.groups.has(name)) ids.set(ids.has(name) ? `${name}:${id}` : name, id)
   return ids
 }
 
@@ -198,7 +199,7 @@ function writeExport(
 }
 
 function shadowGroup(world: World): number {
-  for (const line of parseGroup(readText(world, '/etc/group')).lines)
+  for (const line of parseGroup(readForeign(world, '/etc/group')).lines)
     if (line.kind === 'entry' && line.entry.name === 'shadow') return line.entry.gid
   return 0
 }

@@ -1,0 +1,72 @@
+// Accounts on a host whose files are not as tidy as one would like.
+import { expect, test } from 'bun:test'
+import { type Config, checkConfig } from '../../src/config/load.ts'
+import { type LoginName, parseLoginName } from '../../src/names.ts'
+import { openAccounts } from '../../src/ports/accounts.ts'
+import { type FakeWorld, fakeWorld, textOf } from '../fakes/world.ts'
+
+const passwd = 'root:x:0:0:root:/root:/bin/bash\n'
+const group = 'root:x:0:\nshadow:x:42:\n'
+
+const config = ((): Config => {
+  const checked = checkConfig('portal_url = https://auth.example.test\ncreate_user = true\n')
+  if (checked.kind === 'refused') throw new Error('the configuration of this test is refused')
+  return checked.config
+})()
+
+const named = (text: string): LoginName => {
+  const name = parseLoginName(text)
+  if (!name) throw new Error(`${text} is no name`)
+  return name
+}
+
+const bytesOf = (text: string) => Uint8Array.from(text, (letter) => letter.charCodeAt(0))
+
+/** A host with these lines in its files, a byte for each letter. */
+function hostWith(files: Readonly<Record<string, string>>): FakeWorld {
+  const world = fakeWorld({ files: { '/etc/passwd': passwd, '/etc/group': group } })
+  for (const [path, text] of Object.entries(files))
+    world.disk.set(path, { data: bytesOf(text), mode: 0o644, uid: 0, gid: 0, modifiedAt: 0 })
+  return world
+}
+
+const provision = (world: FakeWorld, user: string, uid?: number) =>
+  openAccounts(world, config).provision(named(user), uid === undefined ? {} : { uid }, true)
+
+test('a byte that is not UTF-8 hides no local account: chfn lets every user write one', async () => {
+  const world = hostWith({
+    '/etc/passwd': `${passwd}mallory:x:20000:100:,\xe9,,:/home/mallory:/bin/bash\nvictim:x:20001:100::/home/victim:/bin/bash\n`,
+  })
+  expect((await provision(world, 'victim')).kind).toBe('local')
+  expect((await provision(world, 'mallory')).kind).toBe('local')
+  expect(await provision(world, 'alice', 20001)).toMatchObject({ kind: 'ready', record: { uid: 45475 } })
+})
+
+test.each([
+  ['blanks before the line', ' \tvictim:x:20001:100::/home/victim:/bin/bash'],
+  ['fields that are missing at the end', 'victim:x:20001:100'],
+  ['a colon too many', 'victim:x:20001:100::/home/victim:/bin/bash:'],
+  ['no line end', 'victim:x:20001:100::/home/victim:/bin/bash'],
+])('a local account is seen with %s, as the C library sees it', async (_, line) => {
+  const world = hostWith({ '/etc/passwd': `${passwd}${line}` })
+  expect((await provision(world, 'victim')).kind).toBe('local')
+  const alice = await provision(world, 'alice', 20001)
+  expect(alice.kind === 'ready' && alice.record.uid).not.toBe(20001)
+})
+
+test('both uids of a name that is there twice are taken', async () => {
+  const twice = ['victim:x:20001:100::/home/victim:/bin/bash', 'victim:x:20002:100::/home/victim:/bin/bash']
+  for (const uid of [20001, 20002]) {
+    const world = hostWith({ '/etc/passwd': `${passwd}${twice.join('\n')}\n` })
+    const alice = await provision(world, 'alice', uid)
+    expect(alice.kind === 'ready' && alice.record.uid).not.toBe(uid)
+  }
+})
+
+test('lines of others in an export file that is not UTF-8 are left as they are', async () => {
+  const path = '/var/lib/extrausers/passwd'
+  const world = hostWith({ [path]: 'carol:x:20003:100:Carol \xe9:/home/carol:/bin/bash\n' })
+  expect(provision(world, 'alice')).rejects.toThrow(`${path} is not UTF-8`)
+  expect(world.disk.get(path)?.data.includes(0xe9)).toBe(true)
+  expect(textOf(world, path)).toContain('carol:')
+})
