@@ -11,6 +11,7 @@ import { allowed, type Outcome, unavailable } from '../src/outcome.ts'
 import { type AuditConfig, fallbackAudit, openAudit } from '../src/ports/audit.ts'
 import { openPorts } from '../src/ports/open.ts'
 import {
+  forgetConnection,
   type PamRequest,
   performAccount,
   performAuth,
@@ -122,9 +123,11 @@ const withoutSession: ReadonlySet<string> = new Set(['sudo', 'sudo-i', 'su', 'su
 async function openSession(request: PamRequest, config: Config, world: World): Promise<Finding> {
   if (withoutSession.has(request.service)) return { outcome: allowed('not-our-session'), notes: [] }
   const proof = await proofOf('open_session', world, config)
-  const { outcome, facts } = await settleSession(openPorts(world, config), config, request, proof)
+  const ports = openPorts(world, config)
+  const { outcome, facts } = await settleSession(ports, config, request, proof)
+  const told = await forgetConnection(ports, request)
   const key = proof.kind === 'key' ? `${proof.certificate ? 'certificate' : 'key'} ${proof.fingerprint}` : ''
-  return { outcome, notes: [key, detailOf(facts.authorization), facts.account?.detail ?? ''] }
+  return { outcome, notes: [key, detailOf(facts.authorization), facts.account?.detail ?? '', ...told] }
 }
 
 async function proofOf(phase: Phase, world: World, config: Config): Promise<Proof> {

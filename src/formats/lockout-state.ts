@@ -36,6 +36,22 @@ export function formatLockoutState(state: LockoutState): string {
 }
 
 /** Failures are counted for a user and where they come from. */
-export const lockoutKey = (user: string, rhost: string | undefined): string => `${user}:${rhost || 'local'}`
+export const lockoutKey = (user: string, rhost: string | undefined): string =>
+  `${user}:${rhost ? sourceOf(rhost) : 'local'}`
+
+// Whoever has one IPv6 address has its whole /64 (RFC 6177), so that is one source. Upstream counts each address.
+function sourceOf(rhost: string): string {
+  const mapped = /^::ffff:(\d+(?:\.\d+){3})$/i.exec(rhost)
+  if (mapped) return mapped[1]!
+  if (!/^[0-9a-f.]*:[0-9a-f:.]*(?:%.*)?$/i.test(rhost)) return rhost
+  const [head = '', tail] = rhost.replace(/%.*/, '').split('::')
+  const [left, right] = [head, tail ?? ''].map((half) => half.split(':').filter((group) => group !== ''))
+  const missing = tail === undefined ? 0 : Math.max(0, 8 - left!.length - right!.length)
+  const groups = [...left!, ...Array<string>(missing).fill('0'), ...right!]
+  return `${groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`
+}
 
 export const lockoutFileName = (key: string): string => `${hex(sha256(key)).slice(0, 32)}.state`

@@ -7,6 +7,7 @@ import type { Granted } from '../formats/replies.ts'
 import { type LoginName, parseFingerprint, parseLoginName } from '../names.ts'
 import { paths } from '../paths.ts'
 import type { World } from '../world.ts'
+import { olderThan, sweep } from './sweep.ts'
 
 export type Connections = {
   readonly remember: (connection: string, remembered: Remembered) => void
@@ -25,6 +26,7 @@ const record = () =>
     fingerprint: v.optional(v.string()),
     groups: v.array(v.string()),
     sudoAllowed: v.boolean(),
+    offline: v.optional(v.boolean(), false),
     attributes: v.object({
       uid: v.optional(v.union([v.string(), v.number()])),
       gecos: v.optional(v.string()),
@@ -36,10 +38,20 @@ const record = () =>
 export function openConnections(world: World): Connections {
   const fileOf = (connection: string): string => `${paths.connections}/${connection}.json`
   return {
-    remember: (connection, { authorization, fingerprint }) => {
+    remember: (connection, { authorization, fingerprint, offline }) => {
       world.files.makeDirectory(paths.connections, 0o700)
+      // Not every account phase is followed by a session, and /run is memory.
+      sweep(world, paths.connections, olderThan(world, believedSeconds))
       const { user, groups, sudoAllowed, attributes } = authorization
-      const text = JSON.stringify({ writtenAt: world.now(), user, fingerprint, groups, sudoAllowed, attributes })
+      const text = JSON.stringify({
+        writtenAt: world.now(),
+        user,
+        fingerprint,
+        offline,
+        groups,
+        sudoAllowed,
+        attributes,
+      })
       world.files.writeAtomic(fileOf(connection), text, { mode: 0o600 })
     },
     recall: (connection, user) => {
@@ -53,7 +65,7 @@ export function openConnections(world: World): Connections {
 function parseRecord(text: string, user: LoginName, now: number): Remembered | undefined {
   const read = v.safeParse(v.pipe(v.string(), v.parseJson(), record()), text)
   if (!read.success) return undefined
-  const { writtenAt, groups, sudoAllowed, attributes, fingerprint } = read.output
+  const { writtenAt, groups, sudoAllowed, attributes, fingerprint, offline } = read.output
   if (parseLoginName(read.output.user) !== user || Math.abs(now - writtenAt) > believedSeconds) return undefined
   // JSON has no undefined: an absent member is absent here too.
   const authorization: Granted = {
@@ -63,5 +75,5 @@ function parseRecord(text: string, user: LoginName, now: number): Remembered | u
     sudoAllowed,
     attributes: attributes as Granted['attributes'],
   }
-  return { authorization, fingerprint: fingerprint === undefined ? undefined : parseFingerprint(fingerprint) }
+  return { authorization, offline, fingerprint: fingerprint === undefined ? undefined : parseFingerprint(fingerprint) }
 }

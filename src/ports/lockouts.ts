@@ -1,9 +1,10 @@
 // Failure counters, one file a key, in upstream's format; every change under a lock.
 import { decodeUtf8 } from '../bytes.ts'
 import type { Config } from '../config/load.ts'
-import { afterFailure, clockAdjusted, secondsLeft } from '../decide/lockout.ts'
+import { afterFailure, clockAdjusted, failuresLeft, secondsLeft } from '../decide/lockout.ts'
 import { formatLockoutState, type LockoutState, lockoutFileName, parseLockoutState } from '../formats/lockout-state.ts'
-import type { World } from '../world.ts'
+import type { FileFacts, World } from '../world.ts'
+import { olderThan, sweep } from './sweep.ts'
 
 export type Lockouts = {
   /** Seconds until this key may try again, 0 when it may now. */
@@ -12,7 +13,17 @@ export type Lockouts = {
   readonly clear: (key: string) => void
 }
 
-export function openLockouts(world: World, config: Config, directory: string): Lockouts {
+/** Counts for those that came when no more could be remembered; no name and no address is written like this. */
+const others = '*:*'
+const forgottenSeconds = 86_400
+
+/** With `most`, so many keys are counted by themselves and all others together: strangers choose the keys. */
+export function openLockouts(
+  world: World,
+  config: Config,
+  directory: string,
+  most = Number.POSITIVE_INFINITY,
+): Lockouts {
   const policy = {
     maxAttempts: config.rate_limit_max_attempts,
     initialLockout: config.rate_limit_initial_lockout,
@@ -31,9 +42,21 @@ export function openLockouts(world: World, config: Config, directory: string): L
     const state = read(key)
     if (state) write(key, clockAdjusted(state, world.now()))
   }
+  const isStale = (path: string, facts: FileFacts): boolean => {
+    if (!path.endsWith('.state')) return path.includes('.state.tmp.') && olderThan(world, forgottenSeconds)(path, facts)
+    const bytes = world.files.read(path, 1024)
+    const state = bytes && parseLockoutState(decodeUtf8(bytes) ?? '')
+    if (!state) return olderThan(world, forgottenSeconds)(path, facts)
+    return secondsLeft(state, world.now()) === 0 && failuresLeft(state, policy, world.now()) === 0
+  }
+  const isFull = (): boolean =>
+    most < Number.POSITIVE_INFINITY &&
+    (world.files.list(directory) ?? []).filter((name) => name.endsWith('.state')).length >= most
+  const keyFor = (key: string): string => (read(key) || !isFull() ? key : others)
   if (!config.rate_limit_enabled) return disabled
   return {
-    left: async (key) => {
+    left: async (wanted) => {
+      const key = read(wanted) || most === Number.POSITIVE_INFINITY ? wanted : others
       const state = read(key)
       if (!state) return { secondsLeft: 0 }
       // The clock was set back: written down, or the lock would never end.
@@ -42,7 +65,11 @@ export function openLockouts(world: World, config: Config, directory: string): L
     },
     count: (key) => {
       world.files.makeDirectory(directory, 0o700)
-      return locked(() => write(key, afterFailure(read(key), policy, world.now())))
+      return locked(() => {
+        sweep(world, directory, isStale)
+        const counted = keyFor(key)
+        write(counted, afterFailure(read(counted), policy, world.now()))
+      })
     },
     clear: (key) => void world.files.remove(fileOf(key)),
   }

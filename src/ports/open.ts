@@ -20,6 +20,9 @@ export type Ports = {
   readonly newcomers: Lockouts
 }
 
+/** Sources of unknown names that are remembered by themselves: 8 MiB of /run at most. */
+const mostNewcomers = 2_048
+
 export function openPorts(world: World, config: Config): Ports {
   return {
     portal: openPortal(world, config, openHttp(world, config), openTokens(world, config)),
@@ -27,6 +30,6 @@ export function openPorts(world: World, config: Config): Ports {
     claims: openClaims(world),
     connections: openConnections(world),
     lockouts: openLockouts(world, config, config.rate_limit_state_dir),
-    newcomers: openLockouts(world, config, paths.newcomers),
+    newcomers: openLockouts(world, config, paths.newcomers, mostNewcomers),
   }
 }

@@ -3,7 +3,13 @@
 import type { Config } from '../config/load.ts'
 import { type AccountEffect, type AccountFacts, askedService, decideAccount } from '../decide/account.ts'
 import { type AuthEffect, type AuthFacts, decideAuth } from '../decide/auth.ts'
-import { boundFingerprint, decideSession, type Proof, type SessionFacts } from '../decide/session.ts'
+import {
+  boundFingerprint,
+  decideSession,
+  type Proof,
+  type SessionEffect,
+  type SessionFacts,
+} from '../decide/session.ts'
 import { type Settled, settle } from '../decide/step.ts'
 import { Fault } from '../fault.ts'
 import { lockoutKey } from '../formats/lockout-state.ts'
@@ -11,6 +17,7 @@ import type { Granted } from '../formats/replies.ts'
 import type { UserToken } from '../formats/user-token.ts'
 import type { LoginName } from '../names.ts'
 import type { Ports } from './open.ts'
+import { offlineAnswers, offlinePolicy } from './settle-offline.ts'
 
 /** PAM's own items, checked (pam_get_item(3)). */
 export type PamRequest = {
@@ -51,8 +58,9 @@ export const settleAccount = (
 ): Promise<Settled<AccountFacts, AccountEffect>> => {
   const fingerprint = boundFingerprint({ proof, binding: config.fingerprint_binding })
   const { user, service } = request
-  const facts: AccountFacts = { user, service }
+  const facts: AccountFacts = { user, service, offline: offlinePolicy(config, service) }
   return settle(decideAccount, facts, {
+    ...offlineAnswers(),
     authorization: ({ user }) =>
       ports.portal.authorize({ user: named(user), service: askedService(service), fingerprint }),
   })
@@ -63,20 +71,28 @@ export const settleSession = (
   config: Config,
   request: PamRequest,
   proof: Proof,
-): Promise<Settled<SessionFacts, never>> => {
+): Promise<Settled<SessionFacts, SessionEffect>> => {
   const { user, service, connection } = request
   const remembered = user && ports.connections.recall(connection, user)
   const binding = config.fingerprint_binding
-  const facts: SessionFacts = { user, proof, binding, createUser: config.create_user, remembered }
+  const offline = offlinePolicy(config, service)
+  const facts: SessionFacts = { user, proof, binding, createUser: config.create_user, remembered, offline }
   return settle(decideSession, facts, {
+    ...offlineAnswers(),
     authorization: (f) =>
       ports.portal.authorize({ user: named(f.user), service: askedService(service), fingerprint: boundFingerprint(f) }),
     account: async (f) => {
-      const answer = f.authorization ?? f.remembered?.authorization
+      const answer = latest(f)
       if (answer?.kind !== 'granted') throw new Fault('an account was asked for before the portal granted it')
       return (await ports.accounts()).provision(named(f.user), wantedOf(answer), true)
     },
   })
+}
+
+/** What the portal said last, in this phase, in the account phase, or before it went away. */
+const latest = (f: SessionFacts) => {
+  if (f.authorization?.kind === 'granted') return f.authorization
+  return f.cached?.kind === 'hit' ? f.cached.authorization : f.remembered?.authorization
 }
 
 const named = (user: LoginName | undefined): LoginName => {
@@ -86,7 +102,7 @@ const named = (user: LoginName | undefined): LoginName => {
 
 export const wantedOf = ({ attributes, groups, sudoAllowed }: Granted) => ({ ...attributes, groups, sudo: sudoAllowed })
 
-const newcomerKey = (rhost: string | undefined): string => `newcomer:${rhost || 'local'}`
+const newcomerKey = (rhost: string | undefined): string => lockoutKey('newcomer', rhost)
 
 /** Performs the effects of an authentication. What could not be written is told, and changes no verdict. */
 export async function performAuth(
@@ -127,11 +143,18 @@ export const performAccount = (
   effects: readonly AccountEffect[],
 ): Promise<readonly string[]> =>
   collect(
-    effects.map(({ authorization }) => async () => {
-      ports.connections.remember(request.connection, { authorization, fingerprint })
+    effects.map((effect) => async () => {
+      if (effect.do !== 'remember' && effect.do !== 'remember-offline') return undefined
+      const { authorization } = effect
+      const offline = effect.do === 'remember-offline'
+      ports.connections.remember(request.connection, { authorization, fingerprint, offline })
       return undefined
     }),
   )
+
+/** The session phase is the last that needs it, and the stacks do not call us when the session closes. */
+export const forgetConnection = (ports: Ports, request: PamRequest): Promise<readonly string[]> =>
+  collect([async () => void ports.connections.forget(request.connection)])
 
 async function collect(works: readonly (() => Promise<string | undefined>)[]): Promise<readonly string[]> {
   const told: string[] = []

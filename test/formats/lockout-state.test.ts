@@ -64,7 +64,7 @@ test('a key becomes upstream’s file name', () => {
 
 test('a key is the user and where they come from', () => {
   expect(lockoutKey('alice', '192.0.2.1')).toBe('alice:192.0.2.1')
-  expect(lockoutKey('alice', '2001:db8::1')).toBe('alice:2001:db8::1')
+  expect(lockoutKey('alice', '2001:db8::1')).toBe('alice:2001:db8:0:0::/64')
   expect(lockoutKey('alice', undefined)).toBe('alice:local')
   expect(lockoutKey('alice', '')).toBe('alice:local')
 })
@@ -74,4 +74,17 @@ test('what is accepted would have been written the same', () => {
     const state = parseLockoutState(text)
     if (state !== undefined) expect(formatLockoutState(state)).toBe(text)
   })
+})
+
+test.each([
+  ['2001:db8:1:2::5', '2001:db8:1:2:ffff:1:2:3', true],
+  ['2001:db8::1', '2001:db8:0:0:9::', true],
+  ['2001:db8:1:2::5', '2001:db8:1:3::5', false],
+  ['fe80::1%eth0', 'fe80::2%eth1', true],
+  ['::ffff:192.0.2.1', '192.0.2.1', true],
+  ['::ffff:192.0.2.1', '::ffff:192.0.2.2', false],
+  ['192.0.2.1', '192.0.2.2', false],
+  ['host:a', 'host:b', false],
+])('%s and %s are one source: %p, because a network gives everybody a whole /64', (one, other, same) => {
+  expect(lockoutKey('alice', one) === lockoutKey('alice', other)).toBe(same)
 })

@@ -213,7 +213,27 @@ test('close_session forgets what the connection had learned', async () => {
   const host = await enrolledHost()
   await host.phase('account', user)
   await host.phase('close_session', user)
-  expect([...host.world.disk.keys()].filter((path) => path.includes('/connections/'))).toEqual([])
+  expect([...host.world.disk.keys()].filter((path) => /\/connections\/.*json$/.test(path))).toEqual([])
+})
+
+test('what a connection had learned is gone when its session has begun, and when none came', async () => {
+  const host = await enrolledHost()
+  const kept = () => [...host.world.disk.keys()].filter((path) => path.endsWith('.json') && path.startsWith('/run/'))
+  await host.phase('account', user)
+  expect(kept()).toHaveLength(1)
+  await host.phase('open_session', { ...user, SSH_AUTH_INFO_0: 'password\n' })
+  expect(kept()).toEqual([])
+  host.world.disk.set('/run/open-bastion/connections/abandoned.json', {
+    data: new Uint8Array(),
+    mode: 0o600,
+    uid: 0,
+    gid: 0,
+    modifiedAt: host.world.clock.now,
+  })
+  host.world.clock.now += 3_700
+  await host.phase('account', user)
+  expect(kept()).toHaveLength(1)
+  expect(kept()).not.toContain('/run/open-bastion/connections/abandoned.json')
 })
 
 test('a user gets one uid for ever, and later logins change nothing', async () => {

@@ -1,0 +1,24 @@
+// Small files that strangers and logins leave behind. Once an hour somebody who is there anyway removes the old ones.
+import type { FileFacts, World } from '../world.ts'
+
+const everySeconds = 3_600
+
+/** Everybody else finds files by name and lists nothing. */
+export function sweep(world: World, directory: string, isStale: (path: string, facts: FileFacts) => boolean): void {
+  const marker = `${directory}/.swept`
+  const swept = world.files.stat(marker)
+  if (swept && Math.abs(world.now() - swept.modifiedAt) < everySeconds) return
+  for (const name of world.files.list(directory) ?? []) {
+    const path = `${directory}/${name}`
+    const facts = world.files.stat(path)
+    if (facts?.kind === 'file' && isStale(path, facts)) world.files.remove(path)
+  }
+  // Last, because on a full disk there is room for it only now.
+  world.files.writeAtomic(marker, '', { mode: 0o600 })
+}
+
+/** Nothing was written to it for so many seconds. */
+export const olderThan =
+  (world: World, seconds: number) =>
+  (_path: string, facts: FileFacts): boolean =>
+    world.now() - facts.modifiedAt > seconds

@@ -1,0 +1,37 @@
+// What strangers can make this host keep, and what they cannot get around.
+import { expect, test } from 'bun:test'
+import { type Config, checkConfig } from '../../src/config/load.ts'
+import { lockoutKey } from '../../src/formats/lockout-state.ts'
+import { openLockouts } from '../../src/ports/lockouts.ts'
+import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
+
+const config = ((): Config => {
+  const checked = checkConfig('portal_url = https://auth.example.test\nrate_limit_max_attempts = 2\n')
+  if (checked.kind === 'refused') throw new Error('the configuration of this test is refused')
+  return checked.config
+})()
+
+const directory = '/run/open-bastion/newcomers'
+const kept = (world: FakeWorld): number => [...world.disk.keys()].filter((path) => path.endsWith('.state')).length
+
+test('however many sources fail, no more than so many of them are remembered', async () => {
+  const world = fakeWorld()
+  const lockouts = openLockouts(world, config, directory, 20)
+  for (let i = 0; i < 100; i++) await lockouts.count(`newcomer:192.0.2.${i}`)
+  expect(kept(world)).toBe(21)
+  // Whoever is not among them waits with all the others.
+  expect((await lockouts.left('newcomer:198.51.100.1')).secondsLeft).toBeGreaterThan(0)
+  expect((await lockouts.left('newcomer:192.0.2.1')).secondsLeft).toBe(0)
+})
+
+test('failures that count no more are forgotten when others fail', async () => {
+  const world = fakeWorld()
+  const lockouts = openLockouts(world, config, directory)
+  for (let i = 0; i < 50; i++) await lockouts.count(lockoutKey(`user${i}`, '192.0.2.1'))
+  await lockouts.count(lockoutKey('eve', '192.0.2.1'))
+  await lockouts.count(lockoutKey('eve', '192.0.2.1'))
+  world.clock.now += 3_700
+  await lockouts.count(lockoutKey('mallory', '192.0.2.1'))
+  // eve failed twice: one is forgiven.
+  expect(kept(world)).toBe(2)
+})
