@@ -1,22 +1,24 @@
 // PAM account: may this user use this service on this host? Asked for every login and every sudo, whatever proved the
 // person.
-
-import type { Authorization } from '../formats/replies.ts'
+import type { Authorization, Granted } from '../formats/replies.ts'
 import type { LoginName } from '../names.ts'
 import { allowed, denied, type Outcome } from '../outcome.ts'
 import { noAnswer } from './auth.ts'
+import { decideOffline, type OfflineFacts, type OfflineQuestion } from './offline.ts'
 import type { Step } from './step.ts'
 
-export type AccountFacts = {
+export type AccountFacts = OfflineFacts & {
   /** The person: PAM_RUSER under sudo, PAM_USER otherwise. */
   readonly user: LoginName | undefined
   readonly service: string
   readonly authorization?: Authorization
 }
 
-export type AccountEffect = { readonly do: 'remember'; readonly authorization: Authorization & { kind: 'granted' } }
+export type AccountEffect =
+  | { readonly do: 'remember' | 'cache-grant' | 'remember-offline'; readonly authorization: Granted }
+  | { readonly do: 'forget-grant' }
 
-type AccountStep = Step<'authorization', AccountEffect>
+type AccountStep = Step<'authorization' | OfflineQuestion, AccountEffect>
 
 /** `sudo -i` runs as its own PAM service but is the same right; the portal only knows `sudo`. */
 export const isSudo = (service: string): boolean => service === 'sudo' || service === 'sudo-i'
@@ -28,15 +30,30 @@ export function decideAccount(f: AccountFacts): AccountStep {
   if (!f.authorization) return { ask: 'authorization' }
   switch (f.authorization.kind) {
     case 'granted':
-      if (!isSudo(f.service)) return end(allowed('portal-allowed'), { do: 'remember', authorization: f.authorization })
-      return end(f.authorization.sudoAllowed ? allowed('sudo-allowed') : denied('sudo-denied'))
+      return decideGranted(f.service, f.authorization)
     case 'refused':
-      return end(denied('portal-denied'))
+      return end(denied('portal-denied'), { do: 'forget-grant' })
     case 'unreachable':
+      return decideWithoutPortal(f)
     case 'garbled':
     case 'refuses-host':
       return end(noAnswer(f.authorization))
   }
+}
+
+function decideGranted(service: string, authorization: Granted): AccountStep {
+  const cache: AccountEffect = { do: 'cache-grant', authorization }
+  if (!isSudo(service)) return end(allowed('portal-allowed'), { do: 'remember', authorization }, cache)
+  return end(authorization.sudoAllowed ? allowed('sudo-allowed') : denied('sudo-denied'), cache)
+}
+
+function decideWithoutPortal(f: AccountFacts): AccountStep {
+  const step = decideOffline(f)
+  if ('ask' in step) return step
+  if ('end' in step) return end(step.end)
+  const { authorization } = step.use
+  if (!isSudo(f.service)) return end(allowed('offline-allowed'), { do: 'remember-offline', authorization })
+  return end(authorization.sudoAllowed ? allowed('offline-sudo-allowed') : denied('sudo-denied'))
 }
 
 const end = (outcome: Outcome, ...effects: readonly AccountEffect[]): AccountStep => ({ outcome, effects })

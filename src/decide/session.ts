@@ -1,10 +1,12 @@
 // PAM open_session over ssh: the first moment at which sshd says what was really proven (SSH_AUTH_INFO_0),
 // and a refusal here still closes the door.
 
-import type { Authorization } from '../formats/replies.ts'
+import type { Authorization, Granted } from '../formats/replies.ts'
 import type { Fingerprint, LoginName } from '../names.ts'
-import { allowed, denied, type Outcome } from '../outcome.ts'
+import { allowed, denied, type Outcome, unavailable } from '../outcome.ts'
+import type { Reason } from '../reason.ts'
 import { noAnswer } from './auth.ts'
+import { decideOffline, type OfflineFacts, type OfflineQuestion } from './offline.ts'
 import type { Step } from './step.ts'
 
 /** What sshd says was proven. Without a key: a password or a keyboard-interactive answer. */
@@ -23,11 +25,13 @@ export type Binding = 'certificates' | 'always' | 'never'
 
 /** What the account phase of the same connection learned, and with which fingerprint it had asked, if any. */
 export type Remembered = {
-  readonly authorization: Authorization & { kind: 'granted' }
+  readonly authorization: Granted
   readonly fingerprint: Fingerprint | undefined
+  /** The portal was away, and the answer is of an earlier day. */
+  readonly offline: boolean
 }
 
-export type SessionFacts = {
+export type SessionFacts = OfflineFacts & {
   readonly user: LoginName | undefined
   readonly proof: Proof
   readonly binding: Binding
@@ -37,8 +41,13 @@ export type SessionFacts = {
   readonly account?: { readonly kind: 'ready' | 'local' | 'impossible'; readonly detail: string }
 }
 
-export type SessionQuestion = 'authorization' | 'account'
-type SessionStep = Step<SessionQuestion, never>
+export type SessionQuestion = 'authorization' | 'account' | OfflineQuestion
+
+export type SessionEffect =
+  | { readonly do: 'cache-grant'; readonly authorization: Granted; readonly fingerprint: Fingerprint }
+  | { readonly do: 'forget-grant' }
+
+type SessionStep = Step<SessionQuestion, SessionEffect>
 
 export function decideSession(f: SessionFacts): SessionStep {
   if (!f.user) return end(denied('bad-login-name'))
@@ -49,24 +58,45 @@ export function decideSession(f: SessionFacts): SessionStep {
   if (!answer) return { ask: 'authorization' }
   switch (answer.kind) {
     case 'granted':
-      return decideProvisioning(f)
+      return decideProvisioning(f, allowed(openedBy(f)), keyGrant(f))
     case 'refused':
-      return end(denied(boundFingerprint(f) ? 'key-denied' : 'portal-denied'))
+      return end(denied(boundFingerprint(f) ? 'key-denied' : 'portal-denied'), { do: 'forget-grant' })
     case 'unreachable':
+      return decideWithoutPortal(f)
     case 'garbled':
     case 'refuses-host':
       return end(noAnswer(answer))
   }
 }
 
-function decideProvisioning(f: SessionFacts): SessionStep {
-  const opened = allowed(boundFingerprint(f) ? 'key-accepted' : 'session-opened')
-  if (!f.createUser) return end(opened)
+const openedBy = (f: SessionFacts): Reason => {
+  if (f.remembered?.offline && !f.authorization) return 'offline-allowed'
+  return boundFingerprint(f) ? 'key-accepted' : 'session-opened'
+}
+
+/** A key the portal accepted just now may be used while it is away, as long as the answer itself. */
+function keyGrant(f: SessionFacts): readonly SessionEffect[] {
+  const fingerprint = boundFingerprint(f)
+  const granted = f.authorization?.kind === 'granted' ? f.authorization : undefined
+  return fingerprint && granted ? [{ do: 'cache-grant', authorization: granted, fingerprint }] : []
+}
+
+function decideWithoutPortal(f: SessionFacts): SessionStep {
+  const step = decideOffline(f)
+  if ('ask' in step) return step
+  if ('end' in step) return end(step.end)
+  const bound = boundFingerprint(f)
+  if (bound && !step.use.fingerprints.includes(bound)) return end(unavailable('portal-unreachable'))
+  return decideProvisioning(f, allowed(bound ? 'offline-key-accepted' : 'offline-allowed'), [])
+}
+
+function decideProvisioning(f: SessionFacts, opened: Outcome, effects: readonly SessionEffect[]): SessionStep {
+  if (!f.createUser) return end(opened, ...effects)
   if (!f.account) return { ask: 'account' }
   switch (f.account.kind) {
     case 'ready':
     case 'local':
-      return end(opened)
+      return end(opened, ...effects)
     case 'impossible':
       return end(denied('account-impossible'))
   }
@@ -83,4 +113,4 @@ function mustAskAgain(f: SessionFacts): boolean {
   return bound !== undefined && f.remembered?.fingerprint !== bound
 }
 
-const end = (outcome: Outcome): SessionStep => ({ outcome, effects: [] })
+const end = (outcome: Outcome, ...effects: readonly SessionEffect[]): SessionStep => ({ outcome, effects })

@@ -29,6 +29,8 @@ export type Granted = {
   readonly groups: readonly string[]
   readonly sudoAllowed: boolean
   readonly attributes: Attributes
+  /** Seconds this answer may be used when the portal is away; absent when the portal does not allow that. */
+  readonly offlineSeconds?: number
 }
 export type Authorization = Granted | { readonly kind: 'refused'; readonly detail: string } | NoAnswer
 
@@ -85,6 +87,10 @@ const granted = v.object({
   authorized: v.literal(true),
   user: text,
   groups,
+  offline: v.fallback(
+    v.optional(v.object({ enabled: v.literal(true), ttl: v.pipe(v.number(), v.integer(), v.minValue(1)) })),
+    undefined,
+  ),
   permissions: v.fallback(
     v.optional(v.object({ sudo_allowed: v.fallback(v.optional(v.boolean()), undefined) })),
     undefined,
@@ -99,10 +105,17 @@ const refused = v.object({ authorized: v.literal(false), reason: optionalText })
 export function parseAuthorization(json: unknown, asked: LoginName): Authorization {
   const yes = v.safeParse(granted, json)
   if (yes.success) {
-    const { user, groups, permissions } = yes.output
+    const { user, groups, permissions, offline } = yes.output
     if (user !== asked) return { kind: 'garbled', detail: 'the answer to /pam/authorize is about another user' }
     const sudoAllowed = permissions?.sudo_allowed === true
-    return { kind: 'granted', user: asked, groups, sudoAllowed, attributes: attributesOf(yes.output) }
+    return {
+      kind: 'granted',
+      user: asked,
+      groups,
+      sudoAllowed,
+      attributes: attributesOf(yes.output),
+      ...(offline === undefined ? {} : { offlineSeconds: offline.ttl }),
+    }
   }
   const no = v.safeParse(refused, json)
   if (no.success) return { kind: 'refused', detail: no.output.reason ?? 'refused' }

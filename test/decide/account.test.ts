@@ -9,38 +9,74 @@ const granted = { kind: 'granted', user, groups: [], sudoAllowed: false, attribu
 const withSudo = { ...granted, sudoAllowed: true } as const
 const refused = { kind: 'refused', detail: '' } as const
 
+const offline = { cacheEnabled: true, highRiskSeconds: undefined }
+const away = { kind: 'unreachable', detail: '' } as const
+const hit = { kind: 'hit', authorization: granted, ageSeconds: 100, fingerprints: [] } as const
+const base: AccountFacts = { user, service: 'sshd', authorization: away, forceOnline: 'free', offline }
+
 const rows: readonly (readonly [string, AccountFacts, string])[] = [
-  ['a name this host does not accept', { user: undefined, service: 'sshd' }, 'denied bad-login-name'],
-  ['ssh: the portal is asked', { user, service: 'sshd' }, 'ask authorization'],
-  ['ssh allowed', { user, service: 'sshd', authorization: granted }, 'allowed portal-allowed +remember'],
-  ['ssh denied', { user, service: 'sshd', authorization: refused }, 'denied portal-denied'],
-  ['ssh as root is never for the portal', { user: root, service: 'sshd' }, 'denied root-refused'],
-  ['root’s own sudo is untouched, unasked', { user: root, service: 'sudo' }, 'allowed root-exempt'],
-  ['root’s own sudo -i too', { user: root, service: 'sudo-i' }, 'allowed root-exempt'],
-  ['but not root’s su', { user: root, service: 'su' }, 'denied root-refused'],
-  ['sudo: the portal is asked', { user, service: 'sudo' }, 'ask authorization'],
-  ['sudo allowed', { user, service: 'sudo', authorization: withSudo }, 'allowed sudo-allowed'],
-  ['sudo needs more than authorized', { user, service: 'sudo', authorization: granted }, 'denied sudo-denied'],
-  ['sudo -i is sudo', { user, service: 'sudo-i', authorization: granted }, 'denied sudo-denied'],
-  ['sudo denied', { user, service: 'sudo', authorization: refused }, 'denied portal-denied'],
+  ['a name this host does not accept', { offline, user: undefined, service: 'sshd' }, 'denied bad-login-name'],
+  ['ssh: the portal is asked', { offline, user, service: 'sshd' }, 'ask authorization'],
+  [
+    'ssh allowed',
+    { offline, user, service: 'sshd', authorization: granted },
+    'allowed portal-allowed +remember +cache-grant',
+  ],
+  ['ssh denied', { offline, user, service: 'sshd', authorization: refused }, 'denied portal-denied +forget-grant'],
+  ['ssh as root is never for the portal', { offline, user: root, service: 'sshd' }, 'denied root-refused'],
+  ['root’s own sudo is untouched, unasked', { offline, user: root, service: 'sudo' }, 'allowed root-exempt'],
+  ['root’s own sudo -i too', { offline, user: root, service: 'sudo-i' }, 'allowed root-exempt'],
+  ['but not root’s su', { offline, user: root, service: 'su' }, 'denied root-refused'],
+  ['sudo: the portal is asked', { offline, user, service: 'sudo' }, 'ask authorization'],
+  ['sudo allowed', { offline, user, service: 'sudo', authorization: withSudo }, 'allowed sudo-allowed +cache-grant'],
+  [
+    'sudo needs more than authorized',
+    { offline, user, service: 'sudo', authorization: granted },
+    'denied sudo-denied +cache-grant',
+  ],
+  ['sudo -i is sudo', { offline, user, service: 'sudo-i', authorization: granted }, 'denied sudo-denied +cache-grant'],
+  ['sudo denied', { offline, user, service: 'sudo', authorization: refused }, 'denied portal-denied +forget-grant'],
   [
     'any other service is the portal’s to decide',
-    { user, service: 'cron', authorization: refused },
-    'denied portal-denied',
+    { offline, user, service: 'cron', authorization: refused },
+    'denied portal-denied +forget-grant',
   ],
   [
     'no answer is no',
-    { user, service: 'sshd', authorization: { kind: 'unreachable', detail: '' } },
+    { offline, user, service: 'sshd', authorization: { kind: 'unreachable', detail: '' } },
+    'ask forceOnline',
+  ],
+  [
+    'away: no cache on this host',
+    { ...base, offline: { ...offline, cacheEnabled: false } },
     'unavailable portal-unreachable',
+  ],
+  ['away: force_online names the user', { ...base, forceOnline: 'listed' }, 'unavailable online-only'],
+  ['away: the cache is asked', base, 'ask cached'],
+  ['away: nothing cached', { ...base, cached: { kind: 'miss', detail: '' } }, 'unavailable portal-unreachable'],
+  ['away: too old', { ...base, cached: { kind: 'expired', detail: '' } }, 'unavailable portal-unreachable'],
+  ['away: asked too often', { ...base, cached: { kind: 'limited', detail: '' } }, 'unavailable cache-limited'],
+  ['away: changed by somebody', { ...base, cached: { kind: 'tampered', detail: '' } }, 'denied cache-tampered'],
+  ['away: allowed before', { ...base, cached: hit }, 'allowed offline-allowed +remember-offline'],
+  ['away: sudo not allowed before', { ...base, service: 'sudo', cached: hit }, 'denied sudo-denied'],
+  [
+    'away: sudo allowed before',
+    { ...base, service: 'sudo-i', cached: { ...hit, authorization: withSudo } },
+    'allowed offline-sudo-allowed',
+  ],
+  [
+    'away: for sudo the answer is too old sooner',
+    { ...base, service: 'sudo', offline: { ...offline, highRiskSeconds: 60 }, cached: hit },
+    'unavailable cache-too-old',
   ],
   [
     'nonsense is no',
-    { user, service: 'sshd', authorization: { kind: 'garbled', detail: '' } },
+    { offline, user, service: 'sshd', authorization: { kind: 'garbled', detail: '' } },
     'unavailable portal-garbled',
   ],
   [
     'a refused host is no',
-    { user, service: 'sudo', authorization: { kind: 'refuses-host', detail: '' } },
+    { offline, user, service: 'sudo', authorization: { kind: 'refuses-host', detail: '' } },
     'unavailable portal-refuses-host',
   ],
 ]

@@ -7,12 +7,21 @@ const user = 'alice' as LoginName
 const fingerprint = `SHA256:${'A'.repeat(43)}` as Fingerprint
 const other = `SHA256:${'B'.repeat(43)}` as Fingerprint
 const authorization = { kind: 'granted', user, groups: [], sudoAllowed: false, attributes: {} } as const
-const remembered = { authorization, fingerprint: undefined }
+const remembered = { authorization, fingerprint: undefined, offline: false }
+const offline = { cacheEnabled: true, highRiskSeconds: undefined }
+const unreachable = { kind: 'unreachable', detail: '' } as const
 const key: Proof = { kind: 'key', fingerprint, certificate: false, judged: 'accepted' }
 const certificate: Proof = { ...key, certificate: true }
 const ready = { kind: 'ready', detail: '' } as const
 
-const base: SessionFacts = { user, proof: { kind: 'no-key' }, binding: 'certificates', createUser: true, remembered }
+const base: SessionFacts = {
+  user,
+  proof: { kind: 'no-key' },
+  binding: 'certificates',
+  createUser: true,
+  remembered,
+  offline,
+}
 
 const rows: readonly (readonly [string, SessionFacts, string])[] = [
   ['a name this host does not accept', { ...base, user: undefined }, 'denied bad-login-name'],
@@ -28,30 +37,34 @@ const rows: readonly (readonly [string, SessionFacts, string])[] = [
   ['a certificate is not bound when told so', { ...base, proof: certificate, binding: 'never' }, 'ask account'],
   [
     'the account phase asked with exactly this key: not twice',
-    { ...base, proof: certificate, remembered: { authorization, fingerprint } },
+    { ...base, proof: certificate, remembered: { authorization, fingerprint, offline: false } },
     'ask account',
   ],
   [
     'it asked with another key: again',
-    { ...base, proof: certificate, remembered: { authorization, fingerprint: other } },
+    { ...base, proof: certificate, remembered: { authorization, fingerprint: other, offline: false } },
     'ask authorization',
   ],
   ['the key is accepted', { ...base, proof: certificate, authorization }, 'ask account'],
-  ['and the account is ready', { ...base, proof: certificate, authorization, account: ready }, 'allowed key-accepted'],
+  [
+    'and the account is ready',
+    { ...base, proof: certificate, authorization, account: ready },
+    'allowed key-accepted +cache-grant',
+  ],
   [
     'the key is denied',
     { ...base, proof: certificate, authorization: { kind: 'refused', detail: '' } },
-    'denied key-denied',
+    'denied key-denied +forget-grant',
   ],
   [
     'denied without a key',
     { ...base, remembered: undefined, authorization: { kind: 'refused', detail: '' } },
-    'denied portal-denied',
+    'denied portal-denied +forget-grant',
   ],
   [
     'the portal is away when the key must be checked',
-    { ...base, proof: certificate, authorization: { kind: 'unreachable', detail: '' } },
-    'unavailable portal-unreachable',
+    { ...base, proof: certificate, authorization: unreachable },
+    'ask forceOnline',
   ],
   [
     'garbled',

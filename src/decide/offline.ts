@@ -1,0 +1,58 @@
+// When the portal gives no answer: may what it said before be used? Only an outage comes here; a denial, a refused
+// certificate or nonsense never does.
+import type { Granted } from '../formats/replies.ts'
+import type { Fingerprint } from '../names.ts'
+import { denied, type Outcome, unavailable } from '../outcome.ts'
+
+/** What the authorization cache of this host holds for the user. */
+export type Cached =
+  | {
+      readonly kind: 'hit'
+      readonly authorization: Granted
+      readonly ageSeconds: number
+      /** Keys that the portal accepted together with this answer. */
+      readonly fingerprints: readonly Fingerprint[]
+    }
+  | { readonly kind: 'miss' | 'expired' | 'tampered' | 'unreadable' | 'limited'; readonly detail: string }
+
+export type OfflinePolicy = {
+  /** auth_cache_enabled */
+  readonly cacheEnabled: boolean
+  /** Longest age for a service where much is at stake (high_risk_services), in seconds; undefined for all others. */
+  readonly highRiskSeconds: number | undefined
+}
+
+export type OfflineFacts = {
+  readonly offline: OfflinePolicy
+  readonly forceOnline?: 'listed' | 'free'
+  readonly cached?: Cached
+}
+
+export type OfflineQuestion = 'forceOnline' | 'cached'
+
+/** The next question, the end, or the answer of an earlier day that may stand in for today's. */
+export type OfflineStep =
+  | { readonly ask: OfflineQuestion }
+  | { readonly end: Outcome }
+  | { readonly use: Cached & { kind: 'hit' } }
+
+export function decideOffline({ offline, forceOnline, cached }: OfflineFacts): OfflineStep {
+  if (!offline.cacheEnabled) return { end: unavailable('portal-unreachable') }
+  if (!forceOnline) return { ask: 'forceOnline' }
+  if (forceOnline === 'listed') return { end: unavailable('online-only') }
+  if (!cached) return { ask: 'cached' }
+  switch (cached.kind) {
+    case 'hit':
+      return offline.highRiskSeconds !== undefined && cached.ageSeconds > offline.highRiskSeconds
+        ? { end: unavailable('cache-too-old') }
+        : { use: cached }
+    case 'miss':
+    case 'expired':
+    case 'unreadable':
+      return { end: unavailable('portal-unreachable') }
+    case 'limited':
+      return { end: unavailable('cache-limited') }
+    case 'tampered':
+      return { end: denied('cache-tampered') }
+  }
+}
