@@ -1,6 +1,7 @@
 // Every key of openbastion.conf, once. The program reads through it; the sample, the manual page and the docs are
 // printed from it.
-import type * as v from 'valibot'
+import { cacheAliases, cacheKeys } from './caches.ts'
+import { type Key, key, optional, required } from './key.ts'
 import {
   accountPath,
   choice,
@@ -20,48 +21,7 @@ import {
   words,
 } from './values.ts'
 
-export const sections = {
-  portal: 'The portal and how it is reached',
-  host: 'This host, as the portal knows it',
-  keys: 'Keys and certificates',
-  accounts: 'Accounts on this host',
-  lockout: 'Lockouts after failures',
-  audit: 'Audit and logging',
-} as const
-
-export type Section = keyof typeof sections
-
-/** What is known of one key besides its default. */
-export type Facts<T> = {
-  readonly schema: v.GenericSchema<string, T>
-  readonly says: string
-  readonly section: Section
-  readonly unit?: string
-  readonly secret?: true
-  readonly example?: string
-  /** Only for keys that the C implementation does not have. */
-  readonly since?: string
-}
-
-/**
- * One key. `fallback` is what the program gets when no line sets it. The facts are made for keys that a file does set:
- * 40 ready schemas would cost every login 4 M instructions.
- */
-export type Key<T> = {
-  readonly fallback: T | undefined
-  readonly required: boolean
-  readonly facts: () => Facts<NonNullable<T>>
-}
-
-const key = <T>(fallback: T & {}, facts: () => Facts<T & {}>): Key<T> => ({ fallback, required: false, facts })
-
-const optional = <T>(facts: () => Facts<T & {}>): Key<T | undefined> => ({
-  fallback: undefined,
-  required: false,
-  facts,
-})
-
-const required = <T>(facts: () => Facts<T & {}>): Key<T> => ({ fallback: undefined, required: true, facts })
+export { type Key, type Section, sections } from './key.ts'
 
 // biome-ignore format: a list
 const shells = [
@@ -128,6 +88,30 @@ export const keys = {
     says: 'Client secret that goes with client_id. It never leaves this host where an assertion can replace it.',
     section: 'host',
     secret: true,
+  })),
+  client_auth_method: key('auto', () => ({
+    schema: choice(['auto', 'client_secret_jwt', 'private_key_jwt', 'client_secret_basic', 'client_secret_post']),
+    says:
+      'How this host proves that it is client_id. auto signs with client_key_file or else with client_secret. ' +
+      'Only client_secret_basic and client_secret_post send the secret itself.',
+    section: 'host',
+    since: '0.2',
+  })),
+  client_key_file: optional(() => ({
+    schema: path(),
+    says:
+      'PEM file (PKCS#8, mode 0600) of the private key that proves client_id instead of a secret. ' +
+      'RSA, P-256, P-384, P-521 and Ed25519 keys sign RS256, ES256, ES384, ES512 and EdDSA.',
+    section: 'host',
+    example: '/etc/open-bastion/client.key',
+    since: '0.2',
+  })),
+  client_key_id: optional(() => ({
+    schema: words(),
+    says: 'Key ID (kid) of client_key_file in the key set that the portal has of this client.',
+    section: 'host',
+    example: 'fleet-2026',
+    since: '0.2',
   })),
   server_token_file: key('/var/lib/open-bastion/token', () => ({
     schema: path(),
@@ -254,6 +238,18 @@ export const keys = {
     section: 'lockout',
     unit: 'times',
   })),
+  offline_revalidation_enabled: key(true, () => ({
+    schema: toggle(),
+    says: 'Ask the portal about sessions that began while it was away, and end those it does not allow.',
+    section: 'offline',
+  })),
+  offline_max_sso_unreachable: key(3600, () => ({
+    schema: whole(600, 86400),
+    says: 'How long the portal may be silent, while the network is there, before sessions that began offline end.',
+    section: 'offline',
+    unit: 'seconds',
+  })),
+  ...cacheKeys,
   audit_enabled: key(true, () => ({
     schema: toggle(),
     says: 'Write one JSON line for every decision.',
@@ -306,6 +302,7 @@ export const aliases = (): Readonly<Record<string, KeyName>> => ({
   home_base: 'create_user_home_base',
   skel: 'create_user_skel',
   rate_limit: 'rate_limit_enabled',
+  ...cacheAliases,
   audit: 'audit_enabled',
   audit_file: 'audit_log_file',
   audit_syslog: 'audit_to_syslog',

@@ -12,14 +12,6 @@ type Group = readonly [names: string, accepts: Accepts, instead?: string]
 
 // names, what they accept, what does the work instead
 const groups: readonly Group[] = [
-  ['cache_enabled cache auth_cache_enabled auth_cache', 'off'],
-  ['cache_ttl cache_ttl_high_risk', 'zero'],
-  ['cache_encrypted cache_invalidate_on_logout', 'either'],
-  ['cache_dir auth_cache_dir auth_cache_force_online force_online_file high_risk_services', 'empty'],
-  ['cache_rate_limit_enabled cache_rate_limit', 'off'],
-  ['cache_rate_limit_max_attempts', 'empty'],
-  ['cache_rate_limit_lockout_sec cache_rate_limit_lockout', 'empty'],
-  ['cache_rate_limit_max_lockout_sec cache_rate_limit_max_lockout', 'empty'],
   ['token_bind_ip bind_ip token_check_revocation check_revocation', 'off'],
   ['token_bind_fingerprint bind_fingerprint', 'off', 'fingerprint_binding asks the portal about the proven key'],
   ['token_rotate_refresh rotate_refresh', 'off'],
@@ -37,10 +29,7 @@ const groups: readonly Group[] = [
   ['oauth2_token_auth', 'off'],
   ['oauth2_token_cache', 'either'],
   ['oauth2_token_min_ttl', 'empty'],
-  ['offline_cache_enabled', 'off'],
-  ['offline_revalidation_enabled', 'either'],
-  ['offline_cache_dir offline_cache_ttl offline_cache_max_failures offline_cache_lockout', 'empty'],
-  ['offline_cache_key_file offline_revalidation_grace offline_max_sso_unreachable', 'empty'],
+  ['offline_revalidation_grace', 'empty'],
   ['report_sessions', 'off'],
   ['max_reported_sessions', 'zero'],
   ['bastion_jwt_required require_bastion', 'off'],

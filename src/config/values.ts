@@ -98,6 +98,14 @@ function parseList<T>(items: readonly string[], parse: (item: string) => T | und
   return parsed.size > 0 ? [...parsed] : undefined
 }
 
+const service = /^[A-Za-z0-9_.-]{1,64}$/
+
+/** Names of files in /etc/pam.d. */
+export const serviceList = () =>
+  value('names of PAM services, separated by commas or blanks', (text) =>
+    parseList(text.split(/[\s,]+/), (item) => (service.test(item) ? item : undefined)),
+  )
+
 export type KeyType = 'rsa' | 'ed25519' | 'ecdsa' | 'sk' | 'dsa'
 
 const keyTypes: Readonly<Record<string, readonly KeyType[]>> = {
@@ -162,4 +170,9 @@ export const onlyTrue = () =>
   value(
     'true: the portal’s certificate is always checked; for a private authority set ca_cert = FILE',
     (text): true | undefined => (parseBoolean(text) ? true : undefined),
+  )
+
+export const onlyEncrypted = () =>
+  value('true: what is kept on the disk is always sealed', (text): true | undefined =>
+    parseBoolean(text) ? true : undefined,
   )

@@ -188,12 +188,12 @@ test('a misspelt portal_url is one problem, not two', () => {
 })
 
 test('all problems come in one Fault, in the order of their lines', () => {
-  const fault = faultOf(() => loadConfig(disk('log_level = loud\nnonsense\ncache_enabled = yes\n'), '/c'))
+  const fault = faultOf(() => loadConfig(disk('log_level = loud\nnonsense\ncrowdsec = yes\n'), '/c'))
   expect(fault.message.split('\n')).toEqual([
     '/c: portal_url is not set (add: portal_url = https://auth.example.com)',
     '/c line 1: log_level must be one of error, warn, info, debug (or 0 to 3)',
     '/c line 2: the line is not "key = value": it has no =',
-    '/c line 3: cache_enabled is not supported by this version (remove the line, or write cache_enabled = false)',
+    '/c line 3: crowdsec is not supported by this version (remove the line, or write crowdsec = false)',
   ])
 })
 
@@ -203,11 +203,11 @@ test('a missing file and one that is not UTF-8 are Faults with a remedy', () => 
 })
 
 test.each([
-  ['cache_enabled = no', true],
-  ['cache_enabled = true', false],
-  ['cache_ttl = 0', true],
-  ['cache_ttl = 300', false],
-  ['cache_encrypted = true', true],
+  ['crowdsec_enabled = no', true],
+  ['crowdsec_enabled = true', false],
+  ['max_reported_sessions = 0', true],
+  ['max_reported_sessions = 300', false],
+  ['crowdsec_fail_open = true', true],
   ['crowdsec_url =', true],
   ['crowdsec_url = http://127.0.0.1:8080', false],
   ['ssh_cert_aware = true', true],

@@ -1,0 +1,46 @@
+// What a key of openbastion.conf is.
+import type * as v from 'valibot'
+
+export const sections = {
+  portal: 'The portal and how it is reached',
+  host: 'This host, as the portal knows it',
+  keys: 'Keys and certificates',
+  accounts: 'Accounts on this host',
+  lockout: 'Lockouts after failures',
+  offline: 'When the portal is away',
+  audit: 'Audit and logging',
+} as const
+
+export type Section = keyof typeof sections
+
+/** What is known of one key besides its default. */
+export type Facts<T> = {
+  readonly schema: v.GenericSchema<string, T>
+  readonly says: string
+  readonly section: Section
+  readonly unit?: string
+  readonly secret?: true
+  readonly example?: string
+  /** Only for keys that the C implementation does not have. */
+  readonly since?: string
+}
+
+/**
+ * One key. `fallback` is what the program gets when no line sets it. The facts are made for keys that a file does set:
+ * 40 ready schemas would cost every login 4 M instructions.
+ */
+export type Key<T> = {
+  readonly fallback: T | undefined
+  readonly required: boolean
+  readonly facts: () => Facts<NonNullable<T>>
+}
+
+export const key = <T>(fallback: T & {}, facts: () => Facts<T & {}>): Key<T> => ({ fallback, required: false, facts })
+
+export const optional = <T>(facts: () => Facts<T & {}>): Key<T | undefined> => ({
+  fallback: undefined,
+  required: false,
+  facts,
+})
+
+export const required = <T>(facts: () => Facts<T & {}>): Key<T> => ({ fallback: undefined, required: true, facts })
