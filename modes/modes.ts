@@ -60,6 +60,15 @@ export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>(
     },
   ],
   [
+    'monitor',
+    {
+      caller: 'admin',
+      summary: 'ask the portal about sessions that began while it was away',
+      deadlineSeconds: 0,
+      load: () => import('./monitor.ts'),
+    },
+  ],
+  [
     'version',
     { caller: 'admin', summary: 'print the version', deadlineSeconds: 5, load: () => import('./version.ts') },
   ],

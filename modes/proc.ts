@@ -1,6 +1,7 @@
 // Small texts of the kernel (proc(5)). Their size is unknown beforehand, and a buffer for any size costs more than the
 // read itself.
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
+import type { Processes } from '../src/world.ts'
 
 const buffer = new Uint8Array(4096)
 const decoder = new TextDecoder('latin1')
@@ -12,5 +13,29 @@ export function readProc(path: string): string {
     return decoder.decode(buffer.subarray(0, readSync(descriptor, buffer, 0, buffer.length, null)))
   } finally {
     closeSync(descriptor)
+  }
+}
+
+/** Looks at every process; only for what happens rarely. */
+export const processes: Processes = {
+  ofUser: (uid) =>
+    readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && realUserOf(name) === uid)
+      .map(Number),
+  signal: (pid, signal) => {
+    try {
+      process.kill(pid, signal)
+    } catch {
+      // It ended by itself.
+    }
+  },
+}
+
+function realUserOf(pid: string): number | undefined {
+  try {
+    const uid = /^Uid:\t(\d+)/m.exec(readProc(`/proc/${pid}/status`))?.[1]
+    return uid === undefined ? undefined : Number(uid)
+  } catch {
+    return undefined
   }
 }

@@ -6,7 +6,7 @@ import { connectionSeed } from './ancestry.ts'
 import { disk } from './disk.ts'
 import { sendDatagram } from './libc.ts'
 import { tlsFetch } from './network.ts'
-import { readProc } from './proc.ts'
+import { processes, readProc } from './proc.ts'
 
 const known = [
   'PAM_TYPE',
@@ -62,6 +62,7 @@ export function system(environment: Environment, deadline: AbortSignal): World {
     fetch: tlsFetch,
     sleep: (seconds) => Bun.sleep(seconds * 1000),
     files: disk(deadline),
+    processes,
     spawn,
     stdin: (limit) => readInput(limit),
     stdout: (text) => writeText(1, text),

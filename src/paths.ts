@@ -3,7 +3,11 @@
 export const paths = {
   claims: '/run/open-bastion/claims',
   connections: '/run/open-bastion/connections',
+  offlineSessions: '/run/open-bastion/offline_sessions',
+  silence: '/run/open-bastion/silence.json',
   newcomers: '/run/open-bastion/newcomers',
+  discovery: '/run/open-bastion/discovery',
+  notify: '/var/lib/open-bastion/notify',
   state: '/var/lib/open-bastion',
   registry: '/var/lib/open-bastion/users.json',
   registryLock: '/var/lib/open-bastion/users.lock',

@@ -51,6 +51,11 @@ const reasons = {
   // keys
   'keys-listed': ['keys were found for the user', 'none'],
   'no-keys': ['no keys are known for the user', 'none'],
+  // sessions that began offline
+  'silent-too-long': [
+    'the portal is silent although the network is there, for longer than offline sessions may last',
+    'unavailable',
+  ],
   // the portal or this host
   'portal-unreachable': ['the portal gave no answer', 'unavailable'],
   'portal-garbled': ['the portal answered something that is not its protocol', 'unavailable'],

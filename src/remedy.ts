@@ -21,6 +21,7 @@ const remedies: Partial<Record<Reason, string>> = {
   'key-policy': 'use another key, or change ssh_key_allowed_types and ssh_key_min_…_bits',
   'no-proof': 'OpenSSH 7.6 or later is needed, and no PAM module may change SSH_AUTH_INFO_0',
   'account-impossible': 'the details above name what is in the way',
+  'silent-too-long': 'find out what keeps the portal from answering; offline_max_sso_unreachable is the limit',
   'online-only': 'mend the portal or the network; or take the user out of the force_online file',
   'cache-too-old': 'mend the portal or the network; cache_ttl_high_risk is the age allowed for high_risk_services',
   'cache-limited': 'wait; cache_rate_limit_… are the keys',

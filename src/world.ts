@@ -81,6 +81,13 @@ export type TlsOptions = {
   readonly pins: readonly string[]
 }
 
+export type Processes = {
+  /** Process ids whose real uid is this one. */
+  readonly ofUser: (uid: number) => readonly number[]
+  /** A process that is gone already is no error. */
+  readonly signal: (pid: number, signal: 'SIGHUP' | 'SIGKILL') => void
+}
+
 export type SyslogPriority = 'err' | 'warning' | 'notice' | 'info' | 'debug'
 
 export type World = {
@@ -105,6 +112,7 @@ export type World = {
   readonly fetch: (url: string, init: RequestInit, tls: TlsOptions, proxy: string | undefined) => Promise<Response>
   readonly sleep: (seconds: number) => Promise<void>
   readonly files: Files
+  readonly processes: Processes
   readonly spawn: (argv: readonly string[], options?: { readonly stdin?: string }) => Promise<Exit>
   /** Standard input up to this many bytes. */
   readonly stdin: (limit: number) => Uint8Array<ArrayBuffer>

@@ -238,7 +238,7 @@ export const keys = {
     section: 'lockout',
     unit: 'times',
   })),
-  offline_revalidation_enabled: key(true, () => ({
+  offline_revalidation_enabled: key<boolean>(true, () => ({
     schema: toggle(),
     says: 'Ask the portal about sessions that began while it was away, and end those it does not allow.',
     section: 'offline',

@@ -17,7 +17,8 @@ export type HttpRequest = {
 
 export type HttpAnswer =
   | { readonly kind: 'answer'; readonly status: number; readonly headers: Headers; readonly text: string }
-  | { readonly kind: 'unreachable'; readonly detail: string }
+  /** `heard`: somebody answered, with a refusal or an error; the network is there. */
+  | { readonly kind: 'unreachable'; readonly detail: string; readonly heard: boolean }
   | { readonly kind: 'garbled'; readonly detail: string }
 
 export type Http = (request: HttpRequest) => Promise<HttpAnswer>
@@ -62,7 +63,7 @@ async function send(world: World, config: Config, tls: TlsOptions, request: Http
   try {
     const response = await exchange(world, config.proxy, tls, request, signal)
     if (weather.has(response.status))
-      return { kind: 'unreachable', detail: `the portal answered HTTP ${response.status}` }
+      return { kind: 'unreachable', detail: `the portal answered HTTP ${response.status}`, heard: true }
     const body = await readBody(response, signal)
     if (typeof body !== 'string') return body
     return { kind: 'answer', status: response.status, headers: response.headers, text: body }
@@ -148,6 +149,15 @@ const noConnection = new Set([
   'ConnectionClosed',
 ])
 
+const answeredCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ConnectionRefused',
+  'ConnectionClosed',
+])
+
 // Only what is on the list is weather. Everything else, certificates above all, is a fault: it must never look like an
 // outage.
 function judge(error: unknown, request: HttpRequest, signal: AbortSignal): HttpAnswer {
@@ -155,9 +165,10 @@ function judge(error: unknown, request: HttpRequest, signal: AbortSignal): HttpA
   const cause = rootCause(error)
   const host = new URL(request.url).host
   if (signal.aborted || cause.name === 'TimeoutError' || cause.name === 'AbortError')
-    return { kind: 'unreachable', detail: `${host} did not answer in time` }
+    return { kind: 'unreachable', detail: `${host} did not answer in time`, heard: false }
   const code = cause.code ?? 'unknown error'
-  if (noConnection.has(code)) return { kind: 'unreachable', detail: `no connection to ${host} (${code})` }
+  if (noConnection.has(code))
+    return { kind: 'unreachable', detail: `no connection to ${host} (${code})`, heard: answeredCodes.has(code) }
   throw new Fault(`the portal ${host} was refused: ${refusals[code] ?? code}`, {
     kind: 'refused',
     hint: 'if the portal is the right one, check ca_cert, cert_pin, min_tls_version and portal_url',

@@ -12,6 +12,8 @@ export type FakeWorld = World & {
   readonly logged: string[]
   readonly clock: { now: number }
   readonly slept: { seconds: number }
+  /** Process id to uid; whoever is signalled is gone. */
+  readonly running: Map<number, number>
 }
 
 export type Options = {
@@ -38,6 +40,7 @@ export function fakeWorld(options: Options = {}): FakeWorld {
   const printed = { out: '', err: '' }
   const logged: string[] = []
   const slept = { seconds: 0 }
+  const processes = new Map<number, number>()
   let counter = 0
   return {
     disk,
@@ -46,6 +49,7 @@ export function fakeWorld(options: Options = {}): FakeWorld {
     logged,
     clock,
     slept,
+    running: processes,
     env: options.env ?? {},
     duplicates: options.duplicates ?? [],
     now: () => clock.now,
@@ -65,6 +69,10 @@ export function fakeWorld(options: Options = {}): FakeWorld {
       slept.seconds += seconds
     },
     files: fakeFiles({ disk, homes, clock, broken: options.broken ?? (() => undefined) }),
+    processes: {
+      ofUser: (uid) => [...processes].filter(([, owner]) => owner === uid).map(([pid]) => pid),
+      signal: (pid) => void processes.delete(pid),
+    },
     spawn: async (argv) => ({ code: 127, stdout: '', stderr: '', ...options.spawn?.(argv) }),
     stdin: (limit) => bytes(options.stdin ?? '').subarray(0, limit),
     stdout: (text) => {

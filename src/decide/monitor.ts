@@ -1,0 +1,52 @@
+// Sessions that began while the portal was away. When it is back, each user is asked about; when it stays silent
+// although
+// the network is there, somebody may be keeping it silent, and those sessions end.
+import type { Authorization, UserInfo } from '../formats/replies.ts'
+
+/** Whether anything of this round reached the portal. `down`: this host has no way out at all. */
+export type Reach = 'portal' | 'silent' | 'down'
+
+export type Silence = {
+  /** Epoch seconds of the last round. */
+  readonly roundAt: number
+  /** Seconds that the portal was silent while the network was there, since it last answered. */
+  readonly silentSeconds: number
+  /** Seconds without any network since then; told, never held against anybody. */
+  readonly downSeconds: number
+}
+
+/** A round that comes late counts for at most this long: a suspended laptop was not silent. Seconds. */
+const longestRound = 180
+
+/**
+ * The state after this round. Being without a network stops the clock but does not turn it back, or pulling the plug
+ * for a
+ * moment would do.
+ */
+export function afterRound(before: Silence | undefined, reach: Reach, now: number): Silence {
+  if (reach === 'portal' || !before) return { roundAt: now, silentSeconds: 0, downSeconds: 0 }
+  const passed = Math.min(Math.max(0, now - before.roundAt), longestRound)
+  const { silentSeconds, downSeconds } = before
+  return reach === 'silent'
+    ? { roundAt: now, silentSeconds: silentSeconds + passed, downSeconds }
+    : { roundAt: now, silentSeconds, downSeconds: downSeconds + passed }
+}
+
+export const hasBeenSilent = (silence: Silence, maximum: number): boolean => silence.silentSeconds >= maximum
+
+export type SessionVerdict = 'clear' | 'terminate' | 'keep'
+
+/** What becomes of a user's offline sessions now that the portal answers. A passing error never ends anything. */
+export function judgeUser(info: UserInfo, authorization: Authorization | undefined): SessionVerdict {
+  switch (info.kind) {
+    case 'not-found':
+      return 'terminate'
+    case 'found':
+      if (authorization?.kind === 'refused') return 'terminate'
+      return authorization?.kind === 'granted' ? 'clear' : 'keep'
+    case 'unreachable':
+    case 'garbled':
+    case 'refuses-host':
+      return 'keep'
+  }
+}

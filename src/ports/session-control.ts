@@ -1,0 +1,33 @@
+// Whether a user is logged in, and how that ends: by logind where it runs, else by the processes themselves.
+import { findPasswd } from '../formats/passwd.ts'
+import type { LoginName } from '../names.ts'
+import type { World } from '../world.ts'
+import type { SessionControl } from './monitor.ts'
+
+/** What a process may still do after it was asked to end. Seconds. */
+const graceSeconds = 2
+
+export function openSessionControl(world: World): SessionControl {
+  return {
+    isPresent: async (user) => {
+      const uid = await uidOf(world, user)
+      return uid !== undefined && world.processes.ofUser(uid).length > 0
+    },
+    terminate: async (user) => {
+      const uid = await uidOf(world, user)
+      if (uid === undefined) return
+      // logind also closes what it keeps for the user; the processes are ended either way, lingering ones too.
+      await world.spawn(['loginctl', 'terminate-user', user])
+      for (const pid of world.processes.ofUser(uid)) world.processes.signal(pid, 'SIGHUP')
+      await world.sleep(graceSeconds)
+      for (const pid of world.processes.ofUser(uid)) world.processes.signal(pid, 'SIGKILL')
+    },
+  }
+}
+
+async function uidOf(world: World, user: LoginName): Promise<number | undefined> {
+  const { code, stdout } = await world.spawn(['getent', 'passwd', user])
+  const uid = code === 0 ? findPasswd(stdout, user)?.uid : undefined
+  // A name that means root here is nobody whose processes end.
+  return uid === 0 ? undefined : uid
+}
