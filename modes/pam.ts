@@ -10,15 +10,8 @@ import { parseLoginName } from '../src/names.ts'
 import { allowed, type Outcome, unavailable } from '../src/outcome.ts'
 import { type AuditConfig, fallbackAudit, openAudit } from '../src/ports/audit.ts'
 import { openPorts } from '../src/ports/open.ts'
-import {
-  forgetConnection,
-  type PamRequest,
-  performAccount,
-  performAuth,
-  settleAccount,
-  settleAuth,
-  settleSession,
-} from '../src/ports/settle-pam.ts'
+import { forgetConnection, performAccount, performAuth, performSession } from '../src/ports/perform.ts'
+import { type PamRequest, settleAccount, settleAuth, settleSession } from '../src/ports/settle-pam.ts'
 import { auditText, personText, type Reason } from '../src/reason.ts'
 import type { World } from '../src/world.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'
@@ -124,8 +117,8 @@ async function openSession(request: PamRequest, config: Config, world: World): P
   if (withoutSession.has(request.service)) return { outcome: allowed('not-our-session'), notes: [] }
   const proof = await proofOf('open_session', world, config)
   const ports = openPorts(world, config)
-  const { outcome, facts } = await settleSession(ports, config, request, proof)
-  const told = await forgetConnection(ports, request)
+  const { outcome, effects, facts } = await settleSession(ports, config, request, proof)
+  const told = [...(await performSession(ports, request, effects)), ...(await forgetConnection(ports, request))]
   const key = proof.kind === 'key' ? `${proof.certificate ? 'certificate' : 'key'} ${proof.fingerprint}` : ''
   return { outcome, notes: [key, detailOf(facts.authorization), facts.account?.detail ?? '', ...told] }
 }

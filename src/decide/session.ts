@@ -45,7 +45,7 @@ export type SessionQuestion = 'authorization' | 'account' | OfflineQuestion
 
 export type SessionEffect =
   | { readonly do: 'cache-grant'; readonly authorization: Granted; readonly fingerprint: Fingerprint }
-  | { readonly do: 'forget-grant' }
+  | { readonly do: 'forget-grant' | 'mark-offline' }
 
 type SessionStep = Step<SessionQuestion, SessionEffect>
 
@@ -58,7 +58,7 @@ export function decideSession(f: SessionFacts): SessionStep {
   if (!answer) return { ask: 'authorization' }
   switch (answer.kind) {
     case 'granted':
-      return decideProvisioning(f, allowed(openedBy(f)), keyGrant(f))
+      return decideProvisioning(f, allowed(openedBy(f)), afterwards(f))
     case 'refused':
       return end(denied(boundFingerprint(f) ? 'key-denied' : 'portal-denied'), { do: 'forget-grant' })
     case 'unreachable':
@@ -74,10 +74,14 @@ const openedBy = (f: SessionFacts): Reason => {
   return boundFingerprint(f) ? 'key-accepted' : 'session-opened'
 }
 
-/** A key the portal accepted just now may be used while it is away, as long as the answer itself. */
-function keyGrant(f: SessionFacts): readonly SessionEffect[] {
+/**
+ * A key the portal accepted just now may be used while it is away, as long as the answer itself; and a session that
+ * began while it was away is looked at again later.
+ */
+function afterwards(f: SessionFacts): readonly SessionEffect[] {
   const fingerprint = boundFingerprint(f)
   const granted = f.authorization?.kind === 'granted' ? f.authorization : undefined
+  if (!granted && f.remembered?.offline) return [{ do: 'mark-offline' }]
   return fingerprint && granted ? [{ do: 'cache-grant', authorization: granted, fingerprint }] : []
 }
 
@@ -87,7 +91,7 @@ function decideWithoutPortal(f: SessionFacts): SessionStep {
   if ('end' in step) return end(step.end)
   const bound = boundFingerprint(f)
   if (bound && !step.use.fingerprints.includes(bound)) return end(unavailable('portal-unreachable'))
-  return decideProvisioning(f, allowed(bound ? 'offline-key-accepted' : 'offline-allowed'), [])
+  return decideProvisioning(f, allowed(bound ? 'offline-key-accepted' : 'offline-allowed'), [{ do: 'mark-offline' }])
 }
 
 function decideProvisioning(f: SessionFacts, opened: Outcome, effects: readonly SessionEffect[]): SessionStep {

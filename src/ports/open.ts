@@ -7,6 +7,7 @@ import { type Claims, openClaims } from './claims.ts'
 import { type Connections, openConnections } from './connections.ts'
 import { openHttp } from './http.ts'
 import { type Lockouts, openLockouts } from './lockouts.ts'
+import { type OfflineSessions, openOfflineSessions } from './offline-sessions.ts'
 import { openPortal, type Portal } from './portal.ts'
 import { openTokens } from './tokens.ts'
 
@@ -18,6 +19,7 @@ export type Ports = {
   readonly connections: Connections
   readonly lockouts: Lockouts
   readonly newcomers: Lockouts
+  readonly offlineSessions: OfflineSessions
 }
 
 /** Sources of unknown names that are remembered by themselves: 8 MiB of /run at most. */
@@ -30,6 +32,7 @@ export function openPorts(world: World, config: Config): Ports {
     claims: openClaims(world),
     connections: openConnections(world),
     lockouts: openLockouts(world, config, config.rate_limit_state_dir),
+    offlineSessions: openOfflineSessions(world),
     newcomers: openLockouts(world, config, paths.newcomers, mostNewcomers),
   }
 }

@@ -1,0 +1,86 @@
+// Performs what a decision ended with. What could not be written is told to the log, and changes no verdict.
+import type { AccountEffect } from '../decide/account.ts'
+import type { AuthEffect } from '../decide/auth.ts'
+import type { boundFingerprint, SessionEffect } from '../decide/session.ts'
+import { Fault } from '../fault.ts'
+import { lockoutKey } from '../formats/lockout-state.ts'
+import type { UserToken } from '../formats/user-token.ts'
+import type { Ports } from './open.ts'
+import { named, newcomerKey, type PamRequest, wantedOf } from './settle-pam.ts'
+
+export async function performAuth(
+  ports: Ports,
+  request: PamRequest,
+  typed: UserToken,
+  effects: readonly AuthEffect[],
+): Promise<readonly string[]> {
+  const key = (): string => lockoutKey(named(request.user), request.rhost)
+  const perform = async (effect: AuthEffect): Promise<string | undefined> => {
+    switch (effect.do) {
+      case 'count-failure':
+        await ports.lockouts.count(key())
+        return undefined
+      case 'clear-failures':
+        ports.lockouts.clear(key())
+        return undefined
+      case 'release-claim':
+        ports.claims.release(typed.token)
+        return undefined
+      case 'count-newcomer':
+        await ports.newcomers.count(newcomerKey(request.rhost))
+        return undefined
+      case 'register': {
+        const accounts = await ports.accounts()
+        const made = await accounts.provision(named(request.user), wantedOf(effect.authorization), false)
+        return made.detail
+      }
+    }
+  }
+  return collect(effects.map((effect) => () => perform(effect)))
+}
+
+export const performAccount = (
+  ports: Ports,
+  request: PamRequest,
+  fingerprint: ReturnType<typeof boundFingerprint>,
+  effects: readonly AccountEffect[],
+): Promise<readonly string[]> =>
+  collect(
+    effects.map((effect) => async () => {
+      if (effect.do !== 'remember' && effect.do !== 'remember-offline') return undefined
+      const { authorization } = effect
+      const offline = effect.do === 'remember-offline'
+      ports.connections.remember(request.connection, { authorization, fingerprint, offline })
+      return undefined
+    }),
+  )
+
+export const performSession = (
+  ports: Ports,
+  request: PamRequest,
+  effects: readonly SessionEffect[],
+): Promise<readonly string[]> =>
+  collect(
+    effects.map((effect) => async () => {
+      if (effect.do === 'mark-offline') ports.offlineSessions.mark(named(request.user))
+      return undefined
+    }),
+  )
+
+/** The session phase is the last that needs it, and the stacks do not call us when the session closes. */
+export const forgetConnection = (ports: Ports, request: PamRequest): Promise<readonly string[]> =>
+  collect([async () => void ports.connections.forget(request.connection)])
+
+async function collect(works: readonly (() => Promise<string | undefined>)[]): Promise<readonly string[]> {
+  const told: string[] = []
+  for (const work of works) {
+    try {
+      const text = await work()
+      if (text) told.push(text)
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      told.push(error.message)
+    }
+  }
+  return told
+}
