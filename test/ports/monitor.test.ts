@@ -1,0 +1,129 @@
+// Rounds over sessions that began offline, against the stand-in portal: who stays, who goes, and what is left behind.
+import { expect, test } from 'bun:test'
+import { loadConfig } from '../../src/config/load.ts'
+import type { LoginName } from '../../src/names.ts'
+import { monitorRound, type SessionControl } from '../../src/ports/monitor.ts'
+import { openOfflineSessions } from '../../src/ports/offline-sessions.ts'
+import { openSessionControl } from '../../src/ports/session-control.ts'
+import { fakeWorld } from '../fakes/world.ts'
+import { enrolledHost } from '../modes/host.ts'
+
+const rtyler = 'rtyler' as LoginName
+const dwho = 'dwho' as LoginName
+const gateway = 'Iface\tDestination\tGateway\n eth0\t00000000\t0102A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n'
+
+async function offlineHost(present: readonly LoginName[] = [rtyler, dwho]) {
+  const host = await enrolledHost({ files: { '/proc/net/route': gateway } })
+  const sessions = openOfflineSessions(host.world)
+  for (const user of [rtyler, dwho]) sessions.mark(user)
+  const ended: LoginName[] = []
+  const control: SessionControl = {
+    isPresent: async (user) => present.includes(user),
+    terminate: async (user) => void ended.push(user),
+  }
+  const round = () => monitorRound(host.world, loadConfig(host.world.files), control)
+  const marked = () => sessions.list().map(({ user }) => user)
+  return { host, ended, round, marked }
+}
+
+const minutes = async (count: number, clock: { now: number }, round: () => Promise<unknown>): Promise<void> => {
+  for (let i = 0; i < count; i++) {
+    clock.now += 60
+    await round()
+  }
+}
+
+test('the portal is back and knows the users: their marks go, their sessions stay', async () => {
+  const { round, ended, marked } = await offlineHost()
+  await round()
+  expect([ended, marked()]).toEqual([[], []])
+})
+
+test('a user the portal does not know any more is logged out', async () => {
+  const { host, round, ended, marked } = await offlineHost()
+  host.portal.control.removeUser({ user: 'rtyler' })
+  await round()
+  expect([ended, marked()]).toEqual([[rtyler], []])
+})
+
+test('a user the portal denies on this host is logged out', async () => {
+  const { host, round, ended } = await offlineHost()
+  host.portal.control.setRules({ group: 'backend', ssh: ['rtyler'] })
+  await round()
+  expect(ended).toEqual([dwho])
+})
+
+test('a mark without a session is forgotten', async () => {
+  const { round, ended, marked } = await offlineHost([dwho])
+  await round()
+  expect([ended, marked()]).toEqual([[], []])
+})
+
+test.each(['html', 'truncated-json', 'wrong-member'] as const)('%s from the portal ends nothing', async (kind) => {
+  const { host, round, ended, marked } = await offlineHost()
+  host.portal.control.fault({ kind })
+  await round()
+  expect([ended, marked().length]).toEqual([[], 2])
+})
+
+test('a token the portal refuses ends nothing', async () => {
+  const { host, round, ended, marked } = await offlineHost()
+  host.portal.control.dropEnrollment()
+  await round()
+  expect([ended, marked().length]).toEqual([[], 2])
+})
+
+test('silence while the network is there: 59 minutes end nothing, 61 end every session that began offline', async () => {
+  const { host, round, ended, marked } = await offlineHost()
+  host.portal.control.fault({ kind: 'down', status: 503 })
+  await round()
+  await minutes(59, host.world.clock, round)
+  expect(ended).toEqual([])
+  await minutes(2, host.world.clock, round)
+  expect([ended, marked()]).toEqual([[rtyler, dwho], []])
+})
+
+test('an hour without any network ends nothing', async () => {
+  const { host, round, ended, marked } = await offlineHost()
+  host.world.disk.delete('/proc/net/route')
+  Object.assign(host.world, {
+    fetch: async () => {
+      throw Object.assign(new Error('no route'), { code: 'ENETUNREACH' })
+    },
+  })
+  await round()
+  await minutes(120, host.world.clock, round)
+  expect([ended, marked().length]).toEqual([[], 2])
+})
+
+test('a filtered portal is silence, not absence of a network', async () => {
+  const { host, round, ended } = await offlineHost()
+  Object.assign(host.world, {
+    fetch: async () => {
+      throw Object.assign(new Error('filtered'), { code: 'EHOSTUNREACH' })
+    },
+  })
+  await round()
+  await minutes(61, host.world.clock, round)
+  expect(ended).toEqual([rtyler, dwho])
+})
+
+test('ending a user’s sessions ends every process of that user and of nobody else', async () => {
+  const world = fakeWorld({
+    spawn: (argv) =>
+      argv[0] === 'getent' ? { code: 0, stdout: 'rtyler:x:20039:20039::/home/rtyler:/bin/bash\n' } : { code: 1 },
+  })
+  world.running.set(100, 20039).set(101, 20039).set(102, 0).set(103, 1000)
+  const control = openSessionControl(world)
+  expect(await control.isPresent(rtyler)).toBe(true)
+  await control.terminate(rtyler)
+  expect([...world.running.keys()]).toEqual([102, 103])
+  expect(await control.isPresent(rtyler)).toBe(false)
+})
+
+test('a name that is root here is nobody whose processes end', async () => {
+  const world = fakeWorld({ spawn: () => ({ code: 0, stdout: 'rtyler:x:0:0::/root:/bin/bash\n' }) })
+  world.running.set(1, 0)
+  await openSessionControl(world).terminate(rtyler)
+  expect([...world.running.keys()]).toEqual([1])
+})
