@@ -5,6 +5,7 @@ import { Fault } from '../src/fault.ts'
 import { formatTokenFile } from '../src/formats/token-file.ts'
 import { type LoginName, parseLoginName } from '../src/names.ts'
 import { allowed, denied, unavailable } from '../src/outcome.ts'
+import { clientMethod } from '../src/ports/client-auth.ts'
 import { type DeviceGrant, type Poll, requestDeviceCode } from '../src/ports/device.ts'
 import { type Http, openHttp } from '../src/ports/http.ts'
 import { openPorts } from '../src/ports/open.ts'
@@ -55,11 +56,11 @@ async function rehearse(config: Config, http: Http, voice: Voice): Promise<Endin
     headers: {},
   })
   const reachable = answer.kind === 'answer'
-  const method = config.client_secret === undefined ? 'no secret (public client, PKCE)' : 'client_secret_jwt with PKCE'
+  const method = clientMethod(config)
   voice.say(
     [
       `would enroll at ${config.portal_url} as client ${config.client_id ?? '(client_id is not set)'}, group ${config.server_group}`,
-      `would authenticate by ${method}`,
+      `would authenticate by ${method === 'none' ? 'no secret (public client)' : method} with PKCE`,
       `would write ${config.server_token_file}`,
       reachable ? `the portal answers (HTTP ${answer.status})` : answer.detail,
     ].join('\n'),
@@ -78,7 +79,7 @@ async function enroll(world: World, config: Config, http: Http, voice: Voice): P
   const directory = config.server_token_file.slice(0, config.server_token_file.lastIndexOf('/')) || '/'
   world.files.makeDirectory(directory, 0o711)
   const interrupted = world.interrupted()
-  const grant = await requestDeviceCode(config, http)
+  const grant = await requestDeviceCode(world, config, http)
   await announce(world, grant, voice)
   const granted = await wait(world, grant, interrupted)
   if (typeof granted === 'string') {

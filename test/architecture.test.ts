@@ -16,13 +16,26 @@ const may: Record<string, readonly string[]> = {
 const doors: Record<string, readonly string[]> = {
   citty: ['modes/args.ts'],
   ofetch: ['src/ports/http.ts'],
-  oauth4webapi: ['src/ports/device.ts'],
+  oauth4webapi: ['src/ports/device.ts', 'src/ports/client-auth.ts'],
   uqr: ['modes/enroll.ts'],
-  'bun:ffi': ['modes/libc.ts'],
+  'bun:ffi': ['modes/libc.ts', 'modes/keyring.ts'],
 }
 
 /** Modes that share nothing but the furniture: a mode is what modes.ts loads. */
-const furniture = ['mode', 'modes', 'exit', 'args', 'system', 'disk', 'home', 'network', 'ancestry', 'libc', 'proc']
+const furniture = [
+  'mode',
+  'modes',
+  'exit',
+  'args',
+  'system',
+  'disk',
+  'home',
+  'network',
+  'ancestry',
+  'libc',
+  'proc',
+  'keyring',
+]
 
 const ambient =
   /\b(Date\.now|new Date\(\)|Math\.random|process\.[a-z]+[A-Z(.]|console\.|randomUUID)|(?<![.\w])fetch\(|'node:/

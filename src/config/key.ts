@@ -9,6 +9,7 @@ export const sections = {
   lockout: 'Lockouts after failures',
   offline: 'When the portal is away',
   audit: 'Audit and logging',
+  notify: 'Webhooks',
 } as const
 
 export type Section = keyof typeof sections

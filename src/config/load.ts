@@ -77,7 +77,28 @@ function readConfig(text: string): { readonly draft: Draft; readonly config: Con
       line: draft.lines.get('max_uid') ?? draft.lines.get('min_uid') ?? 0,
       text: `min_uid (${config.min_uid}) must be smaller than max_uid (${config.max_uid})`,
     })
+  draft.problems.push(...missing(draft, config))
   return { draft, config }
+}
+
+/** Keys that ask for others which are not set. */
+function missing(draft: Draft, config: Config): readonly Problem[] {
+  const lineOf = (name: KeyName): number => draft.lines.get(name) ?? 0
+  const found: Problem[] = []
+  if (config.notify_enabled && config.notify_url === undefined && draft.values.notify_url === undefined)
+    found.push({
+      line: lineOf('notify_enabled'),
+      text: 'notify_enabled needs notify_url, which is not set',
+      hint: 'add: notify_url = https://… or remove the line',
+    })
+  const proves = config.client_secret !== undefined || config.client_key_file !== undefined
+  if (config.oauth2_token_auth && (config.client_id === undefined || !proves))
+    found.push({
+      line: lineOf('oauth2_token_auth'),
+      text: 'oauth2_token_auth needs client_id and client_secret (or client_key_file)',
+      hint: 'set them as registered at the portal',
+    })
+  return found
 }
 
 function readKey(draft: Draft, name: KeyName): unknown {

@@ -2,6 +2,8 @@
 // printed from it.
 import { cacheAliases, cacheKeys } from './caches.ts'
 import { type Key, key, optional, required } from './key.ts'
+import { notifyAliases, notifyKeys } from './notify.ts'
+import { accessTokenKeys, clientKeys } from './oauth.ts'
 import {
   accountPath,
   choice,
@@ -89,30 +91,7 @@ export const keys = {
     section: 'host',
     secret: true,
   })),
-  client_auth_method: key('auto', () => ({
-    schema: choice(['auto', 'client_secret_jwt', 'private_key_jwt', 'client_secret_basic', 'client_secret_post']),
-    says:
-      'How this host proves that it is client_id. auto signs with client_key_file or else with client_secret. ' +
-      'Only client_secret_basic and client_secret_post send the secret itself.',
-    section: 'host',
-    since: '0.2',
-  })),
-  client_key_file: optional(() => ({
-    schema: path(),
-    says:
-      'PEM file (PKCS#8, mode 0600) of the private key that proves client_id instead of a secret. ' +
-      'RSA, P-256, P-384, P-521 and Ed25519 keys sign RS256, ES256, ES384, ES512 and EdDSA.',
-    section: 'host',
-    example: '/etc/open-bastion/client.key',
-    since: '0.2',
-  })),
-  client_key_id: optional(() => ({
-    schema: words(),
-    says: 'Key ID (kid) of client_key_file in the key set that the portal has of this client.',
-    section: 'host',
-    example: 'fleet-2026',
-    since: '0.2',
-  })),
+  ...clientKeys,
   server_token_file: key('/var/lib/open-bastion/token', () => ({
     schema: path(),
     says: 'Where enrollment keeps the server token.',
@@ -134,6 +113,7 @@ export const keys = {
     says: 'Only decide whether a user may enter; never accept a one-time token as proof of who it is.',
     section: 'host',
   })),
+  ...accessTokenKeys,
   fingerprint_binding: key('certificates', () => ({
     schema: choice(['certificates', 'always', 'never']),
     says:
@@ -281,6 +261,7 @@ export const keys = {
     says: 'How much is said in syslog besides audit lines. It never changes what is checked.',
     section: 'audit',
   })),
+  ...notifyKeys,
 }
 
 export type KeyName = keyof typeof keys
@@ -307,4 +288,5 @@ export const aliases = (): Readonly<Record<string, KeyName>> => ({
   audit_file: 'audit_log_file',
   audit_syslog: 'audit_to_syslog',
   debug: 'log_level',
+  ...notifyAliases,
 })

@@ -66,6 +66,11 @@ export const words = () =>
 export const secret = () =>
   value('1 to 1024 characters', (text) => (text !== '' && text.length <= 1024 ? new Secret(text) : undefined))
 
+export const wordList = () =>
+  value('words of letters, digits and _ . : / -, separated by commas or blanks', (text) =>
+    parseList(text.split(/[\s,]+/), (item) => (/^[\w.:/-]{1,255}$/.test(item) ? item : undefined)),
+  )
+
 const emptyOrDots = /\/(\/|\.{1,2}(\/|$))/
 // What may stand in a passwd(5) line, upstream's set.
 const plainPath = /^\/[A-Za-z0-9/_.-]+$/
@@ -151,6 +156,30 @@ function parseAddress(text: string): string | undefined {
 export const portalAddress = () =>
   value('an https:// address of at most 512 characters, without user, query, fragment or control characters', (text) =>
     text.startsWith('https://') ? parseAddress(text) : undefined,
+  )
+
+const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
+
+// A secret path or query is common in such addresses, a user and password is not.
+export const webhookAddress = () =>
+  value(
+    'an https:// address (http:// only on this host), of at most 512 characters, without user and fragment',
+    (text) => {
+      if (text.length > 512 || !/^https?:\/\/[!-~]+$/.test(text) || !URL.canParse(text)) return undefined
+      const { protocol, hostname, username, password, hash, href } = new URL(text)
+      if (username !== '' || password !== '' || hash !== '' || /%(?:[01]|7f)/i.test(text)) return undefined
+      return protocol === 'https:' || loopback.test(hostname) ? href : undefined
+    },
+  )
+
+const eventShape = /^[A-Z][A-Z_]{2,39}$/
+
+/** Names of audit events; AUTH_DENIED is what the C implementation documents for a refused authentication. */
+export const eventList = () =>
+  value('names of audit events, separated by commas or blanks', (text) =>
+    parseList(text.split(/[\s,]+/), (item) =>
+      eventShape.test(item) ? (item === 'AUTH_DENIED' ? 'AUTH_FAILURE' : item) : undefined,
+    ),
   )
 
 // A password in this address would end up in messages, so it may not have one.

@@ -20,12 +20,17 @@ export function signRequest(request: SignedRequest): Readonly<Record<string, str
   return { 'X-Timestamp': String(seconds), 'X-Nonce': nonce, 'X-Signature-256': `sha256=${signature}` }
 }
 
-/** `<milliseconds>-<uuid v4>` from sixteen random bytes (RFC 9562 §5.4). */
-export function makeNonce(milliseconds: number, random: Uint8Array): string {
+/** `<milliseconds>-<uuid v4>` from sixteen random bytes. */
+export const makeNonce = (milliseconds: number, random: Uint8Array): string =>
+  `${Math.floor(milliseconds)}-${makeUuid(random)}`
+
+/** A UUID v4 from sixteen random bytes (RFC 9562 §5.4). */
+export function makeUuid(random: Uint8Array): string {
   const bytes = Uint8Array.from(random.subarray(0, 16))
   bytes[6] = (bytes[6]! & 0x0f) | 0x40
   bytes[8] = (bytes[8]! & 0x3f) | 0x80
   const digits = hex(bytes)
-  const uuid = [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)]
-  return `${Math.floor(milliseconds)}-${uuid.join('-')}`
+  return [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)].join(
+    '-',
+  )
 }

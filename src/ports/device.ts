@@ -1,10 +1,13 @@
-// The device authorization grant (RFC 8628) with PKCE (RFC 7636) and a client assertion (RFC 7523): how this host gets
-// its
-// identity. oauth4webapi speaks the protocol; the network is ours.
+// The device authorization grant (RFC 8628) with PKCE (RFC 7636): how this host gets its identity. oauth4webapi speaks
+// the protocol; the network is ours.
 import * as oauth from 'oauth4webapi'
 import type { Config } from '../config/load.ts'
 import { Fault } from '../fault.ts'
+import type { Endpoints } from '../formats/discovery.ts'
 import { Secret } from '../secret.ts'
+import type { World } from '../world.ts'
+import { type ClientAuth, type ClientMethod, openClientAuth } from './client-auth.ts'
+import { discover } from './discovery.ts'
 import type { Http } from './http.ts'
 
 export type DeviceCode = {
@@ -32,31 +35,26 @@ export type DeviceGrant = { readonly code: DeviceCode; readonly poll: () => Prom
 const scope = 'pam:server offline_access'
 
 /** Asks for a device code; the grant it returns is polled until somebody approved it at the portal. */
-export async function requestDeviceCode(config: Config, http: Http): Promise<DeviceGrant> {
-  if (config.client_id === undefined)
-    throw new Fault('client_id is not set', {
-      hint: 'set client_id (and client_secret) in openbastion.conf as registered at the portal',
-    })
-  const server: oauth.AuthorizationServer = {
-    issuer: config.portal_url,
-    device_authorization_endpoint: `${config.portal_url}/oauth2/device`,
-    token_endpoint: `${config.portal_url}/oauth2/token`,
-  }
-  const client: oauth.Client = { client_id: config.client_id }
+export async function requestDeviceCode(world: World, config: Config, http: Http): Promise<DeviceGrant> {
+  const auth = await openClientAuth(world, config)
+  const discovered = await discover(config, http)
+  if (discovered.kind === 'unreachable') throw noAnswer(discovered.detail)
+  const server: Server = { issuer: config.portal_url, ...discovered.endpoints }
   const options = { [oauth.customFetch]: fetchThrough(http) }
   const verifier = oauth.generateRandomCodeVerifier()
   const response = await oauth.deviceAuthorizationRequest(
     server,
-    client,
-    authentication(config, `${config.portal_url}/oauth2/device`),
+    auth.client,
+    auth.proofFor(server.device_authorization_endpoint),
     { scope, code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256' },
     options,
   )
-  if (response.status === unreachableStatus)
-    throw new Fault(`the portal gave no answer (${response.statusText})`, { hint: 'check portal_url and the network' })
-  const answer = await judged(() => oauth.processDeviceAuthorizationResponse(server, client, response))
+  if (response.status === unreachableStatus) throw noAnswer(response.statusText)
+  const answer = await judged(() => oauth.processDeviceAuthorizationResponse(server, auth.client, response))
   if ('problem' in answer)
-    throw new Fault(`the portal refused to start the enrollment: ${answer.problem}`, { hint: hintFor(answer.problem) })
+    throw new Fault(`the portal refused to start the enrollment: ${answer.problem}`, {
+      hint: hintFor(answer.problem, auth.method),
+    })
   const { device_code, user_code, verification_uri, verification_uri_complete, expires_in, interval = 5 } = answer.value
   const code = {
     userCode: printable(user_code),
@@ -65,23 +63,29 @@ export async function requestDeviceCode(config: Config, http: Http): Promise<Dev
     expiresIn: expires_in,
     interval,
   }
-  return { code, poll: () => poll(server, client, config, device_code, verifier, options) }
+  return {
+    code,
+    poll: () => poll(server, auth, device_code, { ...options, additionalParameters: { code_verifier: verifier } }),
+  }
 }
 
+type Server = oauth.AuthorizationServer & Endpoints
+
+const noAnswer = (detail: string): Fault =>
+  new Fault(`the portal gave no answer (${detail})`, { hint: 'check portal_url and the network' })
+
 async function poll(
-  server: oauth.AuthorizationServer,
-  client: oauth.Client,
-  config: Config,
+  server: Server,
+  { client, proofFor }: ClientAuth,
   deviceCode: string,
-  verifier: string,
-  options: oauth.DeviceAuthorizationRequestOptions,
+  options: oauth.TokenEndpointRequestOptions,
 ): Promise<Poll> {
   const response = await oauth.deviceCodeGrantRequest(
     server,
     client,
-    authentication(config, `${config.portal_url}/oauth2/token`),
+    proofFor(server.token_endpoint),
     deviceCode,
-    { ...options, additionalParameters: { code_verifier: verifier } },
+    options,
   )
   if (response.status === unreachableStatus) return { kind: 'unreachable' }
   const answer = await judged(() => oauth.processDeviceCodeResponse(server, client, response))
@@ -121,24 +125,12 @@ async function judged<T>(work: () => Promise<T>): Promise<Judged<T>> {
   }
 }
 
-function hintFor(problem: string): string {
+function hintFor(problem: string, method: ClientMethod): string {
   if (problem.startsWith('invalid_client') || problem.startsWith('invalid_request'))
-    return 'check client_id and client_secret, and that the client accepts client_secret_jwt (the secret never travels)'
+    return `check client_id and what proves it; this host used ${method} (client_auth_method), which the client must accept at the portal`
   if (problem.startsWith('unauthorized_client'))
     return 'allow the device authorization grant for this client at the portal'
   return 'look at the log of the portal'
-}
-
-// The secret itself never leaves this host: it only signs. The audience is the very endpoint (RFC 7523 §3).
-function authentication(config: Config, endpoint: string): oauth.ClientAuth {
-  const secret = config.client_secret?.expose()
-  if (secret === undefined) return oauth.None()
-  return oauth.ClientSecretJwt(secret, {
-    [oauth.modifyAssertion]: (_header, payload) => {
-      payload['aud'] = endpoint
-      payload['exp'] = Number(payload['iat']) + 300
-    },
-  })
 }
 
 /** Our own mark for «no answer»; no HTTP server sends it. */

@@ -1,0 +1,70 @@
+// Asks the portal where its OAuth endpoints are. A portal that says nothing usable has them where LemonLDAP::NG puts them.
+import { decodeUtf8 } from '../bytes.ts'
+import type { Config } from '../config/load.ts'
+import { Fault } from '../fault.ts'
+import { defaultEndpoints, type Endpoints, parseDiscovery } from '../formats/discovery.ts'
+import { paths } from '../paths.ts'
+import type { World } from '../world.ts'
+import type { Http } from './http.ts'
+
+export type Discovered =
+  | { readonly kind: 'found'; readonly endpoints: Endpoints; readonly document: string | undefined }
+  | { readonly kind: 'unreachable'; readonly detail: string }
+
+/** OpenID Connect Discovery 1.0 §4, then RFC 8414 §3. */
+export async function discover(config: Config, http: Http): Promise<Discovered> {
+  const { origin, pathname } = new URL(config.portal_url)
+  const metadata = `${origin}/.well-known/oauth-authorization-server${pathname === '/' ? '' : pathname}`
+  for (const url of [`${config.portal_url}/.well-known/openid-configuration`, metadata]) {
+    const answer = await http({ method: 'GET', url, headers: {} })
+    if (answer.kind === 'unreachable') return answer
+    if (answer.kind !== 'answer' || answer.status !== 200) continue
+    const endpoints = believed(answer.text, config, url)
+    if (endpoints) return { kind: 'found', endpoints, document: answer.text }
+  }
+  return { kind: 'found', endpoints: defaultEndpoints(config.portal_url), document: undefined }
+}
+
+function believed(text: string, config: Config, url: string): Endpoints | undefined {
+  const parsed = parseDiscovery(text, config.portal_url)
+  if (parsed && 'problem' in parsed)
+    throw new Fault(`${url}: ${parsed.problem}`, {
+      hint: 'set portal_url to the address that the portal itself goes by, or correct its OpenID Connect settings',
+    })
+  return parsed
+}
+
+/** A document is asked for again after so many seconds. */
+const keptSeconds = 3600
+
+/** As discover, with a copy of the document in /run, so that a login asks one question and not two. */
+export async function discoverOnce(world: World, config: Config, http: Http): Promise<Discovered> {
+  const facts = world.files.stat(paths.discovery)
+  if (facts && Math.abs(world.now() - facts.modifiedAt) < keptSeconds) {
+    const bytes = world.files.readTrusted(paths.discovery, { limit: 1 << 20, secret: true })
+    const [portal, document] = split((bytes && decodeUtf8(bytes)) ?? '')
+    if (portal === config.portal_url) {
+      if (document === '') return { kind: 'found', endpoints: defaultEndpoints(portal), document: undefined }
+      const endpoints = believed(document, config, paths.discovery)
+      if (endpoints) return { kind: 'found', endpoints, document }
+    }
+  }
+  const found = await discover(config, http)
+  if (found.kind === 'found') keep(world, `${config.portal_url}\n${found.document ?? ''}`)
+  return found
+}
+
+const split = (text: string): readonly [string, string] => {
+  const end = text.indexOf('\n')
+  return end < 0 ? ['', ''] : [text.slice(0, end), text.slice(end + 1)]
+}
+
+function keep(world: World, text: string): void {
+  try {
+    world.files.makeDirectory(paths.discovery.slice(0, paths.discovery.lastIndexOf('/')), 0o755)
+    world.files.writeAtomic(paths.discovery, text, { mode: 0o600 })
+  } catch (error) {
+    // A copy is a convenience: without it the portal is asked each time.
+    if (!(error instanceof Fault)) throw error
+  }
+}
