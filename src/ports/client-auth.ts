@@ -69,11 +69,13 @@ function secretOf(config: Config, method: ClientMethod): string {
   })
 }
 
-// RFC 6749 §2.3.1. Written out because portals that forget to decode still read the usual letters, - . _ included.
+// RFC 6749 §2.3.1, written out so that letters, digits and - . _ stay as they are: a portal that forgets to decode them
+// reads them too.
 const basic =
   (secret: string): oauth.ClientAuth =>
   (_server, client, _body, headers) => {
-    const encoded = (text: string): string => new URLSearchParams([['', text]]).toString().slice(1)
+    const encoded = (text: string): string =>
+      new URLSearchParams([['', text]]).toString().slice(1).replaceAll('+', '%20')
     headers.set('authorization', `Basic ${btoa(`${encoded(client.client_id)}:${encoded(secret)}`)}`)
   }
 
