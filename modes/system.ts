@@ -4,6 +4,7 @@ import { readFileSync, readSync, writeSync } from 'node:fs'
 import type { Exit, SyslogPriority, Terminal, World } from '../src/world.ts'
 import { connectionSeed } from './ancestry.ts'
 import { disk } from './disk.ts'
+import { keyring } from './keyring.ts'
 import { sendDatagram } from './libc.ts'
 import { tlsFetch } from './network.ts'
 import { processes, readProc } from './proc.ts'
@@ -62,6 +63,7 @@ export function system(environment: Environment, deadline: AbortSignal): World {
     fetch: tlsFetch,
     sleep: (seconds) => Bun.sleep(seconds * 1000),
     files: disk(deadline),
+    keyring,
     processes,
     spawn,
     stdin: (limit) => readInput(limit),

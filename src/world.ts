@@ -88,6 +88,14 @@ export type Processes = {
   readonly signal: (pid: number, signal: 'SIGHUP' | 'SIGKILL') => void
 }
 
+/** Keys that the kernel holds for root until the next boot, or for less. */
+export type Keyring = {
+  readonly find: (description: string) => Uint8Array<ArrayBuffer> | undefined
+  /** False where the kernel holds no keys for us; containers often forbid it. */
+  readonly keep: (description: string, payload: Uint8Array, seconds: number) => boolean
+  readonly forget: (description: string) => void
+}
+
 export type SyslogPriority = 'err' | 'warning' | 'notice' | 'info' | 'debug'
 
 export type World = {
@@ -112,6 +120,7 @@ export type World = {
   readonly fetch: (url: string, init: RequestInit, tls: TlsOptions, proxy: string | undefined) => Promise<Response>
   readonly sleep: (seconds: number) => Promise<void>
   readonly files: Files
+  readonly keyring: Keyring
   readonly processes: Processes
   readonly spawn: (argv: readonly string[], options?: { readonly stdin?: string }) => Promise<Exit>
   /** Standard input up to this many bytes. */

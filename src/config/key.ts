@@ -5,6 +5,7 @@ export const sections = {
   portal: 'The portal and how it is reached',
   host: 'This host, as the portal knows it',
   keys: 'Keys and certificates',
+  secrets: 'Secrets at rest',
   accounts: 'Accounts on this host',
   lockout: 'Lockouts after failures',
   offline: 'When the portal is away',

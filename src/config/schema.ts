@@ -4,6 +4,7 @@ import { cacheAliases, cacheKeys } from './caches.ts'
 import { type Key, key, optional, required } from './key.ts'
 import { notifyAliases, notifyKeys } from './notify.ts'
 import { accessTokenKeys, clientKeys } from './oauth.ts'
+import { secretsAliases, secretsKeys } from './secrets.ts'
 import {
   accountPath,
   choice,
@@ -145,6 +146,7 @@ export const keys = {
     section: 'keys',
     unit: 'bits',
   })),
+  ...secretsKeys,
   create_user: key(false, () => ({
     schema: toggle(),
     says: 'Make an account and its home for a user whom the portal allows and this host does not know.',
@@ -279,6 +281,7 @@ export const aliases = (): Readonly<Record<string, KeyName>> => ({
   ssh_allowed_types: 'ssh_key_allowed_types',
   ssh_min_rsa_bits: 'ssh_key_min_rsa_bits',
   ssh_min_ecdsa_bits: 'ssh_key_min_ecdsa_bits',
+  ...secretsAliases,
   create_user_enabled: 'create_user',
   home_base: 'create_user_home_base',
   skel: 'create_user_skel',

@@ -15,8 +15,6 @@ const groups: readonly Group[] = [
   ['token_bind_ip bind_ip token_check_revocation check_revocation', 'off'],
   ['token_bind_fingerprint bind_fingerprint', 'off', 'fingerprint_binding asks the portal about the proven key'],
   ['token_rotate_refresh rotate_refresh', 'off'],
-  ['secrets_encrypted secrets_use_keyring use_keyring', 'off'],
-  ['secrets_keyring_name keyring_name', 'empty'],
   ['create_user_groups allowed_managed_groups', 'empty'],
   ['service_accounts_file service_accounts', 'empty'],
   ['crowdsec_enabled crowdsec', 'off'],

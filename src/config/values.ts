@@ -63,8 +63,24 @@ export const level = <const W extends string>(words: readonly W[]) =>
 export const words = () =>
   value('1 to 255 characters', (text) => (text !== '' && text.length <= 255 ? text : undefined))
 
+/** What a secret is called in the sealed store. */
+export const isSecretName = (text: string): boolean => /^[a-z][a-z0-9_-]{0,63}$/.test(text)
+
+const reference = 'sealed:'
+
+/** The secret itself, or where it is kept. */
 export const secret = () =>
-  value('1 to 1024 characters', (text) => (text !== '' && text.length <= 1024 ? new Secret(text) : undefined))
+  value('1 to 1024 characters, or sealed:NAME with a name that ob secret takes', (text) => {
+    if (text === '' || text.length > 1024) return undefined
+    return text.startsWith(reference) && !isSecretName(text.slice(reference.length)) ? undefined : new Secret(text)
+  })
+
+/** The name in the sealed store that this value of a secret key stands for, if it stands for one. */
+export const sealedName = (written: Secret): string | undefined =>
+  written.expose().startsWith(reference) ? written.expose().slice(reference.length) : undefined
+
+export const keyringName = () =>
+  value('1 to 64 of letters, digits and _ . -', (text) => (/^[A-Za-z0-9_.-]{1,64}$/.test(text) ? text : undefined))
 
 export const wordList = () =>
   value('words of letters, digits and _ . : / -, separated by commas or blanks', (text) =>

@@ -8,6 +8,8 @@ export type FakeFile = { data: Uint8Array; mode: number; uid: number; gid: numbe
 export type FakeWorld = World & {
   readonly disk: Map<string, FakeFile>
   readonly homes: Map<string, { uid: number; gid: number }>
+  /** What the kernel's keyring holds. */
+  readonly kept: Map<string, Uint8Array>
   readonly printed: { out: string; err: string }
   readonly logged: string[]
   readonly clock: { now: number }
@@ -26,6 +28,8 @@ export type Options = {
   readonly spawn?: (argv: readonly string[]) => { code: number; stdout?: string; stderr?: string }
   /** Paths whose change fails, with the cause, as a full or read-only disk does. */
   readonly broken?: (path: string) => string | undefined
+  /** false: the kernel keeps no keys, as in many containers. */
+  readonly keyring?: boolean
 }
 
 const bytes = (data: Uint8Array | string): Uint8Array<ArrayBuffer> =>
@@ -37,6 +41,7 @@ export function fakeWorld(options: Options = {}): FakeWorld {
   for (const [path, data] of Object.entries(options.files ?? {}))
     disk.set(path, { data: bytes(data), mode: 0o600, uid: 0, gid: 0, modifiedAt: clock.now })
   const homes = new Map<string, { uid: number; gid: number }>()
+  const kept = new Map<string, Uint8Array>()
   const printed = { out: '', err: '' }
   const logged: string[] = []
   const slept = { seconds: 0 }
@@ -45,6 +50,7 @@ export function fakeWorld(options: Options = {}): FakeWorld {
   return {
     disk,
     homes,
+    kept,
     printed,
     logged,
     clock,
@@ -72,6 +78,18 @@ export function fakeWorld(options: Options = {}): FakeWorld {
     processes: {
       ofUser: (uid) => [...processes].filter(([, owner]) => owner === uid).map(([pid]) => pid),
       signal: (pid) => void processes.delete(pid),
+    },
+    keyring: {
+      find: (description) => {
+        const payload = kept.get(description)
+        return payload && bytes(payload)
+      },
+      keep: (description, payload) => {
+        if (options.keyring === false) return false
+        kept.set(description, bytes(payload))
+        return true
+      },
+      forget: (description) => void kept.delete(description),
     },
     spawn: async (argv) => ({ code: 127, stdout: '', stderr: '', ...options.spawn?.(argv) }),
     stdin: (limit) => bytes(options.stdin ?? '').subarray(0, limit),

@@ -1,0 +1,118 @@
+// Derived keys. PBKDF2 costs more than everything else in a login, so a key is derived once and kept where only root
+// finds it and only until the next boot: in the kernel's keyring, or, where that is closed to us, in a file below /run.
+import { concat, equalBytes, hex, hmacSha256 } from '../bytes.ts'
+import type { Config } from '../config/load.ts'
+import { Fault } from '../fault.ts'
+import { deriveKey, type KeySource, keyLength, parseMachineId, passwordOf } from '../formats/kdf.ts'
+import { paths } from '../paths.ts'
+import type { World } from '../world.ts'
+
+export type Keys = {
+  /** The key of the store with this salt: kept since an earlier run, or derived now and kept. */
+  readonly keyFor: (source: KeySource, salt: Uint8Array) => Promise<Uint8Array<ArrayBuffer>>
+  /** Removes a kept key that nothing needs any more. */
+  readonly forget: (source: KeySource, salt: Uint8Array) => void
+}
+
+export type KeepingConfig = Pick<Config, 'secrets_use_keyring' | 'secrets_keyring_name'>
+
+/** In the keyring; a day without a login, and the next one derives anew. */
+const keptSeconds = 86_400
+
+export function openKeys(world: World, config: KeepingConfig): Keys {
+  const place = openPlace(world, config)
+  return {
+    keyFor: async (source, salt) => {
+      const id = idOf(source, salt)
+      const kept = unwrap(id, place.find(id))
+      if (kept) return kept
+      const key = await deriveKey({ ...source, salt })
+      place.keep(id, wrap(id, key))
+      return key
+    },
+    forget: (source, salt) => place.forget(idOf(source, salt)),
+  }
+}
+
+/** One name for each password and salt, so that a key can never be taken for that of another machine or key file. */
+function idOf(source: KeySource, salt: Uint8Array): string {
+  const password = passwordOf(source)
+  const id = hex(
+    hmacSha256(password, concat(new TextEncoder().encode('open-bastion kept key\0'), salt)).subarray(0, 16),
+  )
+  password.fill(0)
+  return id
+}
+
+const checkOf = (id: string, key: Uint8Array): Uint8Array => hmacSha256(key, id).subarray(0, 16)
+
+const wrap = (id: string, key: Uint8Array): Uint8Array<ArrayBuffer> => concat(key, checkOf(id, key))
+
+// What was cut or mixed up is derived again; sealing with it would lose what is sealed.
+function unwrap(id: string, kept: Uint8Array<ArrayBuffer> | undefined): Uint8Array<ArrayBuffer> | undefined {
+  if (kept?.length !== keyLength + 16) return undefined
+  const key = kept.slice(0, keyLength)
+  return equalBytes(kept.subarray(keyLength), checkOf(id, key)) ? key : undefined
+}
+
+type Place = {
+  readonly find: (id: string) => Uint8Array<ArrayBuffer> | undefined
+  readonly keep: (id: string, kept: Uint8Array) => void
+  readonly forget: (id: string) => void
+}
+
+function openPlace(world: World, { secrets_use_keyring, secrets_keyring_name }: KeepingConfig): Place {
+  const fileOf = (id: string): string => `${paths.keptKeys}/${id}`
+  const describe = (id: string): string => `${secrets_keyring_name}:${id}`
+  const file: Place = {
+    find: (id) => world.files.readTrusted(fileOf(id), { limit: 1024, secret: true }),
+    keep: (id, kept) => {
+      world.files.makeDirectory(paths.keptKeys, 0o700)
+      world.files.writeAtomic(fileOf(id), kept, { mode: 0o600 })
+    },
+    forget: (id) => void world.files.remove(fileOf(id)),
+  }
+  if (!secrets_use_keyring) return tolerant(file)
+  return tolerant({
+    find: (id) => world.keyring.find(describe(id)) ?? file.find(id),
+    keep: (id, kept) => {
+      if (!world.keyring.keep(describe(id), kept, keptSeconds)) file.keep(id, kept)
+    },
+    forget: (id) => {
+      world.keyring.forget(describe(id))
+      file.forget(id)
+    },
+  })
+}
+
+// A kept key only saves time: where it cannot be read or kept (a full or read-only /run), it is derived.
+const tolerant = (place: Place): Place => ({
+  find: (id) => unlessFault(() => place.find(id)),
+  keep: (id, kept) => unlessFault(() => place.keep(id, kept)),
+  forget: place.forget,
+})
+
+function unlessFault<T>(work: () => T): T | undefined {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof Fault) return undefined
+    throw error
+  }
+}
+
+/** What this machine is called by its own files (machine-id(5)); undefined where it has no name. */
+export function readMachineId(world: World): string | undefined {
+  const bytes = world.files.read(paths.machineId, 4096)
+  return bytes && parseMachineId(bytes)
+}
+
+/** The key file's content; a Fault when it cannot be one, undefined when there is none. */
+export function readKeyFile(world: World, path: string = paths.keyFile): Uint8Array<ArrayBuffer> | undefined {
+  const bytes = world.files.readTrusted(path, { limit: 65_536, secret: true })
+  if (bytes && bytes.length < keyLength)
+    throw new Fault(`${path} holds ${bytes.length} bytes, and a key file holds at least ${keyLength}`, {
+      hint: 'restore it from a backup',
+    })
+  return bytes
+}
