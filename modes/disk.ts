@@ -35,6 +35,7 @@ export const disk = (deadline: AbortSignal): Files => ({
   createExclusive,
   append: (path, data, mode) => append(path, data, mode),
   remove,
+  destroy,
   makeDirectory: (path, mode) => makeDirectory(path, mode),
   withLock: (path, work) => withLock(path, work, deadline),
   makeHome: (home) => insist('make the home directory', home.path, () => makeHome(home)),
@@ -203,6 +204,23 @@ function remove(path: string): boolean {
   return (
     attempt('remove', path, () => {
       unlinkSync(path)
+      return true
+    }) ?? false
+  )
+}
+
+// A link is unlinked and nothing else: what it points to is not ours.
+function destroy(path: string): boolean {
+  return (
+    attempt('destroy', path, () => {
+      const stats = lstatSync(path)
+      if (stats.isFile() && stats.nlink === 1)
+        withDescriptor(openSync(path, O_WRONLY | O_NOFOLLOW), (descriptor) => {
+          writeAll(descriptor, new Uint8Array(Math.min(fstatSync(descriptor).size, 1024 * 1024)))
+          fsyncSync(descriptor)
+        })
+      unlinkSync(path)
+      syncDirectory(path)
       return true
     }) ?? false
   )

@@ -43,6 +43,11 @@ export type Files = {
   /** One O_APPEND write; creates with this mode. Refuses a file that others may write. */
   readonly append: (path: string, data: string, mode: number) => void
   readonly remove: (path: string) => boolean
+  /**
+   * Removes what must not come back: overwrites it, then unlinks it, each on the disk before the next. What copy-on-write
+   * file systems, flash and backups still hold is out of reach.
+   */
+  readonly destroy: (path: string) => boolean
   /** Makes the directory and its parents when missing, root-owned; refuses one that others own or may write. */
   readonly makeDirectory: (path: string, mode: number) => void
   /**

@@ -160,6 +160,11 @@ function fakeFiles({ disk, homes, clock, broken }: Store): Files {
       change(path)
       return disk.delete(path)
     },
+    destroy: (path) => {
+      if (!disk.has(path)) return false
+      change(path)
+      return disk.delete(path)
+    },
     makeDirectory: () => undefined,
     withLock: async (_path, work) => work(),
     makeHome: ({ path, uid, gid }) => {

@@ -1,0 +1,185 @@
+// What the portal allowed, kept for when it is away. Found by name, never by listing.
+import type { Config } from '../config/load.ts'
+import { ageOf } from '../decide/freshness.ts'
+import { Fault } from '../fault.ts'
+import {
+  type AuthCacheName,
+  type AuthEntry,
+  authCacheFileName,
+  authCacheLimit,
+  openAuthBody,
+  openAuthHeader,
+  sealAuthEntry,
+} from '../formats/auth-cache.ts'
+import type { Granted } from '../formats/replies.ts'
+import { ivLength } from '../formats/sealed.ts'
+import { type Fingerprint, type LoginName, parseLoginName } from '../names.ts'
+import type { World } from '../world.ts'
+import { openCacheKey } from './cache-key.ts'
+import type { KeepingConfig } from './keys.ts'
+import { type Lockouts, openLockouts } from './lockouts.ts'
+
+export type GrantName = AuthCacheName & { readonly user: LoginName }
+
+export type CachedGrant = {
+  readonly kind: 'hit'
+  readonly authorization: Granted
+  /** Infinity when the clock was set back since. */
+  readonly ageSeconds: number
+  readonly expiresAt: number
+  /** Keys that the portal accepted and that still count. */
+  readonly fingerprints: readonly Fingerprint[]
+}
+
+export type NoCachedGrant = {
+  readonly kind: 'miss' | 'expired' | 'tampered' | 'unreadable'
+  readonly detail: string
+}
+
+export type AuthCache = {
+  /** Keeps the answer. Keys accepted earlier stay, each until its own end. */
+  readonly store: (
+    name: GrantName,
+    grant: {
+      readonly authorization: Granted
+      readonly fingerprint?: Fingerprint | undefined
+      readonly seconds: number
+    },
+  ) => Promise<void>
+  readonly lookup: (name: GrantName) => Promise<CachedGrant | NoCachedGrant>
+  /** True when there was something to forget. */
+  readonly forget: (name: GrantName) => boolean
+}
+
+export const authSalt = '.auth_salt'
+/** A person has few keys; the ones used longest ago go first. */
+const keptFingerprints = 32
+/** As of the portal's answer itself. */
+const mostGroups = 256
+
+type Found = { readonly kind: 'entry'; readonly entry: AuthEntry; readonly writtenAt: number } | NoCachedGrant
+
+export function openAuthCache(world: World, config: KeepingConfig & Pick<Config, 'auth_cache_dir'>): AuthCache {
+  const directory = config.auth_cache_dir
+  const keys = openCacheKey(world, config, { directory, saltName: authSalt })
+  const fileOf = (name: GrantName): string => `${directory}/${authCacheFileName(name)}`
+  const find = async (name: GrantName): Promise<Found> => {
+    const path = fileOf(name)
+    try {
+      const bytes = world.files.readTrusted(path, { limit: authCacheLimit, secret: true })
+      if (!bytes) return { kind: 'miss', detail: 'nothing is kept for the user' }
+      const key = await keys.find()
+      if (!key) return { kind: 'unreadable', detail: `${path}: ${directory}/${authSalt} is missing or too short` }
+      return await openFile(world, { path, bytes, key, user: name.user })
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      return { kind: 'unreadable', detail: error.message }
+    }
+  }
+  return {
+    store: async (name, { authorization, fingerprint, seconds }) => {
+      const key = await keys.make()
+      await keys.alone(async () => {
+        const now = Math.floor(world.now())
+        const found = await find(name)
+        const before = found.kind === 'entry' ? found.entry.fingerprints : undefined
+        const fingerprints = merged(before, fingerprint, { now, until: now + seconds })
+        const entry = entryOf(authorization, { expiresAt: now + seconds, createdAt: now, fingerprints })
+        const sealed = await sealAuthEntry(key, entry, world.random(ivLength))
+        world.files.writeAtomic(fileOf(name), sealed, { mode: 0o600 })
+      })
+    },
+    lookup: async (name) => {
+      const found = await find(name)
+      return found.kind === 'entry' ? hitOf(found, name.user, world.now()) : found
+    },
+    forget: (name) => world.files.destroy(fileOf(name)),
+  }
+}
+
+type File = { readonly path: string; readonly bytes: Uint8Array; readonly key: Uint8Array; readonly user: string }
+
+async function openFile(world: World, { path, bytes, key, user }: File): Promise<Found> {
+  const header = openAuthHeader(key, bytes)
+  if (header.kind !== 'header') return { ...header, detail: `${path}: ${header.detail}` }
+  if (header.expiresAt <= world.now()) {
+    world.files.destroy(path)
+    return { kind: 'expired', detail: 'what was kept for the user is too old' }
+  }
+  const opened = await openAuthBody(key, header.body, header.expiresAt)
+  if (opened.kind !== 'entry') return { ...opened, detail: `${path}: ${opened.detail}` }
+  if (opened.entry.user !== user)
+    return { kind: 'tampered', detail: `${path}: it was sealed for another user and moved here` }
+  const writtenAt = opened.entry.createdAt ?? world.files.stat(path)?.modifiedAt ?? 0
+  return { kind: 'entry', entry: opened.entry, writtenAt }
+}
+
+function hitOf(
+  { entry, writtenAt }: Found & { kind: 'entry' },
+  user: LoginName,
+  now: number,
+): CachedGrant | NoCachedGrant {
+  if (!entry.authorized) return { kind: 'miss', detail: 'what was kept for the user is a refusal' }
+  const { gecos, shell, home } = entry
+  return {
+    kind: 'hit',
+    authorization: {
+      kind: 'granted',
+      user,
+      groups: entry.groups.slice(0, mostGroups),
+      sudoAllowed: entry.sudoAllowed,
+      attributes: { ...(gecos && { gecos }), ...(shell && { shell }), ...(home && { home }) },
+    },
+    ageSeconds: ageOf(writtenAt, now),
+    expiresAt: entry.expiresAt,
+    fingerprints: [...(entry.fingerprints ?? [])].flatMap(([one, until]) => (until > now ? [one] : [])),
+  }
+}
+
+function merged(
+  before: ReadonlyMap<Fingerprint, number> | undefined,
+  accepted: Fingerprint | undefined,
+  { now, until }: { readonly now: number; readonly until: number },
+): ReadonlyMap<Fingerprint, number> {
+  const living = [...(before ?? [])].filter(([one, end]) => end > now && one !== accepted)
+  const all = accepted === undefined ? living : [...living, [accepted, until] as const]
+  return new Map(all.slice(-keptFingerprints))
+}
+
+const entryOf = (
+  { user, groups, sudoAllowed, attributes }: Granted,
+  { fingerprints, ...life }: Required<Pick<AuthEntry, 'expiresAt' | 'createdAt' | 'fingerprints'>>,
+): AuthEntry => ({
+  user,
+  authorized: true,
+  sudoAllowed,
+  sudoNopasswd: false,
+  groups,
+  managedGroups: [],
+  gecos: attributes.gecos ?? '',
+  shell: attributes.shell ?? '',
+  home: attributes.home ?? '',
+  ...life,
+  ...(fingerprints.size > 0 ? { fingerprints } : {}),
+})
+
+/** How often the cache is asked for one user: the C implementation's counter files, in its place. */
+export const openCacheLimits = (world: World, config: Config): Lockouts =>
+  openLockouts(
+    world,
+    {
+      ...config,
+      rate_limit_enabled: config.cache_rate_limit_enabled,
+      rate_limit_max_attempts: config.cache_rate_limit_max_attempts,
+      rate_limit_initial_lockout: config.cache_rate_limit_lockout_sec,
+      rate_limit_max_lockout: config.cache_rate_limit_max_lockout_sec,
+      rate_limit_backoff_mult: 2,
+    },
+    `${config.auth_cache_dir}/ratelimit`,
+  )
+
+/** A name of the directory's file for a name that may not be one of ours. */
+export const grantName = (user: string, host: string, group: string): GrantName | undefined => {
+  const name = parseLoginName(user)
+  return name && { user: name, host, group }
+}
