@@ -99,7 +99,7 @@ async function authenticate(request: PamRequest, config: Config, world: World): 
   const ports = openPorts(world, config)
   const { outcome, effects, facts } = await settleAuth(ports, config, request, typed)
   const told = await performAuth(ports, request, typed, effects)
-  return { outcome, notes: [detailOf(facts.verification ?? facts.newcomer), ...told] }
+  return { outcome, notes: [detailOf(facts.verification ?? facts.introspection ?? facts.newcomer), ...told] }
 }
 
 async function authorize(request: PamRequest, config: Config, world: World): Promise<Finding> {

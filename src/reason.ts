@@ -21,6 +21,8 @@ const reasons = {
   'token-rejected': ['the portal rejected the token', 'denied'],
   'token-replayed': ['the token was used on this host before', 'denied'],
   'token-of-another-user': ['the token belongs to another user', 'denied'],
+  'token-unsuitable': ['the access token is not one for logging in here (its client, scope or type)', 'denied'],
+  'token-expiring': ['the access token ends too soon', 'denied'],
   'locked-out': ['too many failures for this user from this source', 'denied'],
   'unknown-to-sshd': ['sshd does not know the user, so the answer is its placeholder and not what was typed', 'denied'],
   'newcomer-registered': ['the portal knows the user; the account is ready for the next connection', 'denied'],

@@ -1,10 +1,12 @@
 // PAM authentication: may the person who typed this go on? Reads top to bottom as the policy;
 // the order of the questions is part of it.
 
+import type { ActiveToken, Introspection } from '../formats/introspection.ts'
 import type { Authorization, NoAnswer, Verification } from '../formats/replies.ts'
 import type { AnswerKind } from '../formats/user-token.ts'
 import type { LoginName } from '../names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../outcome.ts'
+import type { Reason } from '../reason.ts'
 import type { Step } from './step.ts'
 
 export type AuthFacts = {
@@ -18,9 +20,18 @@ export type AuthFacts = {
   readonly newcomer?: Authorization
   readonly claim?: 'won' | 'lost'
   readonly verification?: Verification
+  /** Set where people type access tokens (oauth2_token_auth) instead of one-time tokens. */
+  readonly accessTokens?: AccessTokenPolicy | undefined
+  readonly introspection?: Introspection
 }
 
-export type AuthQuestion = 'lockout' | 'newcomerLimit' | 'newcomer' | 'claim' | 'verification'
+export type AccessTokenPolicy = {
+  /** Applications whose tokens are accepted. */
+  readonly clients: readonly string[]
+  readonly minSeconds: number
+}
+
+export type AuthQuestion = 'lockout' | 'newcomerLimit' | 'newcomer' | 'claim' | 'verification' | 'introspection'
 
 export type AuthEffect =
   | { readonly do: 'count-failure' | 'clear-failures' | 'release-claim' | 'count-newcomer' }
@@ -49,6 +60,7 @@ export function decideAuth(f: AuthFacts): AuthStep {
 function decideToken(f: AuthFacts, user: LoginName): AuthStep {
   if (!f.lockout) return { ask: 'lockout' }
   if (f.lockout.secondsLeft > 0) return end(denied('locked-out'))
+  if (f.accessTokens) return decideAccessToken(f, user, f.accessTokens)
   // The portal's own single use is not atomic, so the token is claimed here before anybody is asked.
   if (!f.claim) return { ask: 'claim' }
   if (f.claim === 'lost') return end(denied('token-replayed'), { do: 'count-failure' })
@@ -65,6 +77,36 @@ function decideToken(f: AuthFacts, user: LoginName): AuthStep {
     case 'refuses-host':
       return end(noAnswer(f.verification), { do: 'release-claim' })
   }
+}
+
+// An access token works until it expires, so it is not claimed; guesses are counted all the same.
+function decideAccessToken({ introspection: told }: AuthFacts, user: LoginName, policy: AccessTokenPolicy): AuthStep {
+  if (!told) return { ask: 'introspection' }
+  switch (told.kind) {
+    case 'active': {
+      const objection = objectionTo(told, user, policy)
+      return objection === undefined
+        ? end(allowed('token-accepted'), { do: 'clear-failures' })
+        : end(denied(objection), { do: 'count-failure' })
+    }
+    case 'inactive':
+      return end(denied('token-rejected'), { do: 'count-failure' })
+    case 'unreachable':
+    case 'garbled':
+    case 'refuses-host':
+      return end(noAnswer(told))
+  }
+}
+
+// The token of an enrolled host speaks for the person who enrolled it, so whoever reads one must not log in with it.
+const serverScopes: ReadonlySet<string> = new Set(['pam', 'pam:server'])
+
+function objectionTo(token: ActiveToken, user: LoginName, policy: AccessTokenPolicy): Reason | undefined {
+  if (token.subject !== user) return 'token-of-another-user'
+  // A client that is its own subject is a machine, whatever it is called.
+  const machine = token.subject === token.client || token.scopes.some((scope) => serverScopes.has(scope))
+  if (machine || !token.bearer || !policy.clients.includes(token.client)) return 'token-unsuitable'
+  return token.secondsLeft >= policy.minSeconds ? undefined : 'token-expiring'
 }
 
 // sshd knows no such user and sent its placeholder, so nothing was proven and nobody gets in. But when the portal

@@ -1,6 +1,8 @@
 // Wires every door once. Nothing is read or connected before it is asked.
 import type { Config } from '../config/load.ts'
+import type { Introspection } from '../formats/introspection.ts'
 import { paths } from '../paths.ts'
+import type { Secret } from '../secret.ts'
 import type { World } from '../world.ts'
 import type { Accounts } from './accounts.ts'
 import { type Claims, openClaims } from './claims.ts'
@@ -13,6 +15,8 @@ import { openTokens } from './tokens.ts'
 
 export type Ports = {
   readonly portal: Portal
+  /** Loaded when first asked for: only hosts where people type access tokens need it. */
+  readonly introspect: (token: Secret) => Promise<Introspection>
   /** Loaded when first asked for: most phases touch no account. */
   readonly accounts: () => Promise<Accounts>
   readonly claims: Claims
@@ -26,8 +30,10 @@ export type Ports = {
 const mostNewcomers = 2_048
 
 export function openPorts(world: World, config: Config): Ports {
+  const http = openHttp(world, config)
   return {
-    portal: openPortal(world, config, openHttp(world, config), openTokens(world, config)),
+    portal: openPortal(world, config, http, openTokens(world, config)),
+    introspect: async (token) => (await import('./introspection.ts')).introspect(world, config, http, token),
     accounts: async () => (await import('./accounts.ts')).openAccounts(world, config),
     claims: openClaims(world),
     connections: openConnections(world),

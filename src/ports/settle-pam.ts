@@ -2,7 +2,7 @@
 // the effects.
 import type { Config } from '../config/load.ts'
 import { type AccountEffect, type AccountFacts, askedService, decideAccount } from '../decide/account.ts'
-import { type AuthEffect, type AuthFacts, decideAuth } from '../decide/auth.ts'
+import { type AccessTokenPolicy, type AuthEffect, type AuthFacts, decideAuth } from '../decide/auth.ts'
 import {
   boundFingerprint,
   decideSession,
@@ -40,6 +40,7 @@ export const settleAuth = (
     answer: typed.kind,
     authorizeOnly: config.authorize_only,
     createUser: config.create_user,
+    accessTokens: accessTokenPolicy(config),
   }
   return settle(decideAuth, facts, {
     lockout: ({ user }) => ports.lockouts.left(lockoutKey(named(user), rhost)),
@@ -47,7 +48,14 @@ export const settleAuth = (
     newcomer: ({ user }) => ports.portal.authorize({ user: named(user), service: askedService(service) }),
     claim: () => ports.claims.take(typed.token),
     verification: () => ports.portal.verify(typed.token),
+    introspection: () => ports.introspect(typed.token),
   })
+}
+
+const accessTokenPolicy = (config: Config): AccessTokenPolicy | undefined => {
+  if (!config.oauth2_token_auth) return undefined
+  const clients = config.oauth2_token_clients ?? (config.client_id === undefined ? [] : [config.client_id])
+  return { clients, minSeconds: config.oauth2_token_min_ttl }
 }
 
 export const settleAccount = (

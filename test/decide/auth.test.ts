@@ -9,6 +9,23 @@ const base: AuthFacts = { user: alice, answer: 'token', authorizeOnly: false, cr
 const open = { secondsLeft: 0 }
 const granted = { kind: 'granted', user: alice, groups: [], sudoAllowed: false, attributes: {} } as const
 
+const token = {
+  kind: 'active',
+  subject: 'alice',
+  client: 'desktop',
+  scopes: ['openid'],
+  bearer: true,
+  secondsLeft: 60,
+  detail: '',
+} as const
+const accessTokens = { clients: ['desktop'], minSeconds: 60 }
+const introspected = (introspection: AuthFacts['introspection'] & {}): AuthFacts => ({
+  ...base,
+  lockout: open,
+  accessTokens,
+  introspection,
+})
+
 const rows: readonly (readonly [string, AuthFacts, string])[] = [
   ['a name this host does not accept', { ...base, user: undefined }, 'denied bad-login-name'],
   ['root is never for the portal to decide', { ...base, user: 'root' as LoginName }, 'denied root-refused'],
@@ -82,6 +99,64 @@ const rows: readonly (readonly [string, AuthFacts, string])[] = [
     'the portal is away',
     { ...base, answer: 'placeholder', newcomerLimit: open, newcomer: { kind: 'unreachable', detail: '' } },
     'unavailable portal-unreachable',
+  ],
+  ['an access token: the lockout is looked at first too', { ...base, accessTokens }, 'ask lockout'],
+  ['an access token from a locked source', { ...base, accessTokens, lockout: { secondsLeft: 1 } }, 'denied locked-out'],
+  ['an access token is not claimed', { ...base, accessTokens, lockout: open }, 'ask introspection'],
+  ['an active access token of the user', introspected(token), 'allowed token-accepted +clear-failures'],
+  ['an inactive one', introspected({ kind: 'inactive' }), 'denied token-rejected +count-failure'],
+  [
+    'the access token of another user',
+    introspected({ ...token, subject: 'mallory' }),
+    'denied token-of-another-user +count-failure',
+  ],
+  [
+    'another case is another user, also here',
+    introspected({ ...token, subject: 'Alice' }),
+    'denied token-of-another-user +count-failure',
+  ],
+  [
+    'another user’s token is that first, whatever else is wrong with it',
+    introspected({ ...token, subject: 'mallory', client: 'web', secondsLeft: 0 }),
+    'denied token-of-another-user +count-failure',
+  ],
+  [
+    'the token of another application',
+    introspected({ ...token, client: 'web' }),
+    'denied token-unsuitable +count-failure',
+  ],
+  ['the token of no application', introspected({ ...token, client: '' }), 'denied token-unsuitable +count-failure'],
+  [
+    'the token of an enrolled server, which a user enrolled',
+    introspected({ ...token, scopes: ['openid', 'pam:server'] }),
+    'denied token-unsuitable +count-failure',
+  ],
+  [
+    'a token with the old scope of servers',
+    introspected({ ...token, scopes: ['pam'] }),
+    'denied token-unsuitable +count-failure',
+  ],
+  [
+    'a machine that is called like the user',
+    { ...introspected({ ...token, client: 'alice' }), accessTokens: { clients: ['alice'], minSeconds: 0 } },
+    'denied token-unsuitable +count-failure',
+  ],
+  [
+    'a token that is no bearer token',
+    introspected({ ...token, bearer: false }),
+    'denied token-unsuitable +count-failure',
+  ],
+  ['a token that ends too soon', introspected({ ...token, secondsLeft: 59 }), 'denied token-expiring +count-failure'],
+  [
+    'no answer about an access token is never counted',
+    introspected({ kind: 'unreachable', detail: '' }),
+    'unavailable portal-unreachable',
+  ],
+  ['nonsense about an access token', introspected({ kind: 'garbled', detail: '' }), 'unavailable portal-garbled'],
+  [
+    'the portal refuses this host as a client',
+    introspected({ kind: 'refuses-host', detail: '' }),
+    'unavailable portal-refuses-host',
   ],
 ]
 

@@ -1,0 +1,30 @@
+// Asks the portal about an access token that somebody typed (RFC 7662). This host proves itself as a client, not with
+// its server token.
+import type { Config } from '../config/load.ts'
+import { type Introspection, parseIntrospection } from '../formats/introspection.ts'
+import type { Secret } from '../secret.ts'
+import type { World } from '../world.ts'
+import { openClientAuth } from './client-auth.ts'
+import { discoverOnce } from './discovery.ts'
+import type { Http } from './http.ts'
+import { believe } from './portal.ts'
+
+export async function introspect(world: World, config: Config, http: Http, token: Secret): Promise<Introspection> {
+  const auth = await openClientAuth(world, config)
+  const discovered = await discoverOnce(world, config, http)
+  if (discovered.kind === 'unreachable') return discovered
+  const url = discovered.endpoints.introspection_endpoint
+  const body = new URLSearchParams({ token: token.expose(), token_type_hint: 'access_token' })
+  const headers = new Headers({ 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8' })
+  await auth.proofFor(url)({ issuer: config.portal_url }, auth.client, body, headers)
+  const answer = await http({ method: 'POST', url, headers: Object.fromEntries(headers), body: body.toString() })
+  const { pathname } = new URL(url)
+  // RFC 6749 §5.2: a client that did not prove itself gets 401, from some portals 400.
+  if (answer.kind === 'answer' && [400, 401, 403].includes(answer.status))
+    return {
+      kind: 'refuses-host',
+      detail: `${pathname}: the portal refuses client ${auth.client.client_id} proven by ${auth.method} (HTTP ${answer.status}); check client_id, client_secret and client_auth_method`,
+    }
+  const reply = believe(answer, pathname)
+  return reply.kind === 'json' ? parseIntrospection(reply.json, world.now()) : reply
+}
