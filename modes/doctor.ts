@@ -2,6 +2,7 @@
 // often break with it.
 import { decodeUtf8 } from '../src/bytes.ts'
 import { type Config, checkConfig, configPath, loadConfig, problemText } from '../src/config/load.ts'
+import { judgeClock, judgeHeartbeat, judgeRefresh, judgeTimer } from '../src/decide/identity.ts'
 import { type Finding, judgeSshd, judgeStack, type PlacedLine } from '../src/decide/soundness.ts'
 import { Fault } from '../src/fault.ts'
 import { parsePamFile } from '../src/formats/pam-stack.ts'
@@ -9,8 +10,10 @@ import { parseSshdSettings } from '../src/formats/sshd-settings.ts'
 import { parseLoginName } from '../src/names.ts'
 import { allowed, denied } from '../src/outcome.ts'
 import { paths } from '../src/paths.ts'
-import { openHttp } from '../src/ports/http.ts'
+import { readHeartbeat } from '../src/ports/heartbeat.ts'
 import { openPorts } from '../src/ports/open.ts'
+import { probePortal, tlsFloor } from '../src/ports/probe.ts'
+import { timerState } from '../src/ports/timer.ts'
 import { readTokenFile } from '../src/ports/tokens.ts'
 import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
@@ -86,6 +89,7 @@ const checks: readonly Check[] = [
   { name: 'directories', run: checkDirectories },
   { name: 'token', run: checkToken },
   { name: 'portal', run: checkPortal },
+  { name: 'heartbeat', run: checkHeartbeat },
   { name: 'clock', run: checkClock },
   { name: 'accounts', run: checkAccounts },
   { name: 'pam', run: checkStacks },
@@ -158,8 +162,6 @@ async function checkPortal(world: World, config: Config): Promise<readonly Findi
   const startedAt = world.monotonic()
   const answer = await openPorts(world, config).portal.authorize({ user: probe, service: 'sshd' })
   const took = Math.round(world.monotonic() - startedAt)
-  const pinned = config.cert_pin.length > 0 ? ', pinned' : ''
-  const tls = `TLS ${config.min_tls_version === 12 ? '1.2' : '1.3'} or later${pinned}`
   switch (answer.kind) {
     case 'granted':
       return [
@@ -169,7 +171,7 @@ async function checkPortal(world: World, config: Config): Promise<readonly Findi
         ),
       ]
     case 'refused':
-      return [good(`${config.portal_url} answers this host in ${took} ms, ${tls}`)]
+      return [good(`${config.portal_url} answers this host in ${took} ms, ${tlsFloor(config)}`)]
     case 'unreachable':
       return [bad(answer.detail, `check the network, and ${config.portal_url} from this host`)]
     case 'garbled':
@@ -179,23 +181,15 @@ async function checkPortal(world: World, config: Config): Promise<readonly Findi
   }
 }
 
-const toleratedSkew = 60
+async function checkHeartbeat(world: World, config: Config): Promise<readonly Finding[]> {
+  const state = readHeartbeat(world)
+  const tokens = readTokenFile(world, config.server_token_file)
+  const [refresh, fresh] = [judgeRefresh(state, tokens, world.now()), judgeHeartbeat(state, world.now())]
+  return [judgeTimer(await timerState(world)), fresh, ...(tokens.refreshToken ? [refresh] : [])]
+}
 
 async function checkClock(world: World, config: Config): Promise<readonly Finding[]> {
-  const answer = await openHttp(
-    world,
-    config,
-  )({ method: 'GET', url: `${config.portal_url}/.well-known/openid-configuration`, headers: {} })
-  const date = answer.kind === 'answer' ? Date.parse(answer.headers.get('date') ?? '') : Number.NaN
-  if (Number.isNaN(date)) return [note('the portal did not tell its time')]
-  const skew = Math.round(world.now() - date / 1000)
-  if (Math.abs(skew) <= toleratedSkew) return [good(`the clock agrees with the portal's within ${Math.abs(skew)} s`)]
-  return [
-    bad(
-      `the clock is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} the portal's`,
-      'synchronise the clock, e.g. with systemd-timesyncd',
-    ),
-  ]
+  return [judgeClock((await probePortal(world, config)).skew)]
 }
 
 async function checkAccounts(world: World, config: Config): Promise<readonly Finding[]> {

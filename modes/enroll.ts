@@ -2,14 +2,14 @@
 // said yes.
 import { type Config, loadConfig } from '../src/config/load.ts'
 import { Fault } from '../src/fault.ts'
-import { formatTokenFile } from '../src/formats/token-file.ts'
 import { type LoginName, parseLoginName } from '../src/names.ts'
 import { allowed, denied, unavailable } from '../src/outcome.ts'
 import { clientMethod } from '../src/ports/client-auth.ts'
 import { type DeviceGrant, type Poll, requestDeviceCode } from '../src/ports/device.ts'
 import { type Http, openHttp } from '../src/ports/http.ts'
 import { openPorts } from '../src/ports/open.ts'
-import { readTokenFile } from '../src/ports/tokens.ts'
+import { armTimer } from '../src/ports/timer.ts'
+import { readTokenFile, saveEnrollment } from '../src/ports/tokens.ts'
 import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode } from './mode.ts'
@@ -43,6 +43,7 @@ export const mode: Mode = {
       voice.say('this host is enrolled already, and the portal accepts its token; ob enroll --force enrolls it again', {
         event: 'already-enrolled',
       })
+      await arm(world, voice)
       return ended(allowed('done'))
     }
     return enroll(world, config, http, voice)
@@ -92,8 +93,8 @@ async function enroll(world: World, config: Config, http: Http, voice: Voice): P
     })
   const now = Math.floor(world.now())
   const { accessToken, refreshToken } = granted
-  const text = formatTokenFile({ accessToken, refreshToken, expiresAt: now + granted.expiresIn, enrolledAt: now })
-  world.files.writeAtomic(config.server_token_file, text, { mode: 0o600 })
+  const expiresAt = now + granted.expiresIn
+  await saveEnrollment(world, config, { accessToken, refreshToken, expiresAt, enrolledAt: now, renewedAt: now })
   if (!(await proves(world, config)))
     throw new Fault(`the token was saved in ${config.server_token_file}, but the portal does not accept it`, {
       hint: 'check that the PAM plugin of the portal is active, then run: ob doctor',
@@ -102,7 +103,14 @@ async function enroll(world: World, config: Config, http: Http, voice: Voice): P
     event: 'enrolled',
     file: config.server_token_file,
   })
+  await arm(world, voice)
   return ended(allowed('done'))
+}
+
+/** Without heartbeats the portal forgets this host after a month; their absence does not undo the enrollment. */
+async function arm(world: World, voice: Voice): Promise<void> {
+  const { armed, text } = await armTimer(world)
+  voice.say(text, { event: 'heartbeats', armed, detail: text })
 }
 
 async function announce(world: World, { code }: DeviceGrant, voice: Voice): Promise<void> {

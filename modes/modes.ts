@@ -33,6 +33,24 @@ export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>(
     },
   ],
   [
+    'heartbeat',
+    {
+      caller: 'admin',
+      summary: 'renew the server token and tell the portal about this host; a timer runs it',
+      deadlineSeconds: 60,
+      load: () => import('./heartbeat.ts'),
+    },
+  ],
+  [
+    'status',
+    {
+      caller: 'admin',
+      summary: 'show who this host is to the portal and how it is',
+      deadlineSeconds: 0,
+      load: () => import('./status.ts'),
+    },
+  ],
+  [
     'nss',
     {
       caller: 'admin',

@@ -116,19 +116,30 @@ export function writeText(descriptor: number, text: string): void {
 }
 
 async function spawn(argv: readonly string[], options: { readonly stdin?: string } = {}): Promise<Exit> {
-  const child = Bun.spawn([...argv], {
-    cwd: '/',
-    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
-    stdin: options.stdin === undefined ? 'ignore' : new TextEncoder().encode(options.stdin),
-    stdout: 'pipe',
-    stderr: 'pipe',
-  })
+  const child = start(argv, options.stdin)
+  // As a shell says it (sh(1), exit status).
+  if (!child) return { code: 127, stdout: '', stderr: `${argv[0]}: not found` }
   const [stdout, stderr, code] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
     child.exited,
   ])
   return { code, stdout, stderr }
+}
+
+function start(argv: readonly string[], stdin: string | undefined) {
+  try {
+    return Bun.spawn([...argv], {
+      cwd: '/',
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+      stdin: stdin === undefined ? 'ignore' : new TextEncoder().encode(stdin),
+      stdout: 'pipe',
+      stderr: 'pipe',
+    })
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']

@@ -109,6 +109,16 @@ export const keys = {
     section: 'host',
     example: 'bastion',
   })),
+  report_sessions: key(true, () => ({
+    schema: toggle(),
+    says: 'Tell the portal with every heartbeat who is logged in to this host, from where and since when.',
+    section: 'host',
+  })),
+  max_reported_sessions: key(200, () => ({
+    schema: whole(0, 10000),
+    says: 'How many sessions are told; the newest ones when there are more.',
+    section: 'host',
+  })),
   authorize_only: key(false, () => ({
     schema: toggle(),
     says: 'Only decide whether a user may enter; never accept a one-time token as proof of who it is.',

@@ -3,10 +3,10 @@
 import { parseBoolean } from './values.ts'
 
 /**
- * off: false. either: true or false, because the thing it qualifies never happens here. zero: 0. All accept an empty
+ * off: false. either: true or false, because the thing it qualifies never happens here. All accept an empty
  * value.
  */
-export type Accepts = 'off' | 'either' | 'zero' | 'true' | 'empty'
+export type Accepts = 'off' | 'either' | 'true' | 'empty'
 
 type Group = readonly [names: string, accepts: Accepts, instead?: string]
 
@@ -14,7 +14,7 @@ type Group = readonly [names: string, accepts: Accepts, instead?: string]
 const groups: readonly Group[] = [
   ['token_bind_ip bind_ip token_check_revocation check_revocation', 'off'],
   ['token_bind_fingerprint bind_fingerprint', 'off', 'fingerprint_binding asks the portal about the proven key'],
-  ['token_rotate_refresh rotate_refresh', 'off'],
+  ['token_rotate_refresh rotate_refresh', 'off', 'ob heartbeat renews the token; it never rotates the refresh token'],
   ['create_user_groups allowed_managed_groups', 'empty'],
   ['service_accounts_file service_accounts', 'empty'],
   ['crowdsec_enabled crowdsec', 'off'],
@@ -24,8 +24,6 @@ const groups: readonly Group[] = [
   ['crowdsec_ban_duration crowdsec_whitelist', 'empty'],
   ['oauth2_token_cache', 'either'],
   ['offline_revalidation_grace', 'empty'],
-  ['report_sessions', 'off'],
-  ['max_reported_sessions', 'zero'],
   ['bastion_jwt_required require_bastion', 'off'],
   ['bastion_jwt_verify_local bastion_jwt_replay_detection', 'either'],
   ['bastion_jwt_issuer bastion_jwt_jwks_url bastion_jwt_jwks_cache bastion_jwt_cache_ttl', 'empty'],
@@ -56,7 +54,6 @@ export function unsupportedFacts(key: string): { readonly accepted: string; read
 const inWords: Readonly<Record<Accepts, string>> = {
   off: 'false',
   either: 'true or false',
-  zero: '0',
   true: 'true',
   empty: '',
 }
@@ -73,8 +70,6 @@ export function asksForNothing(key: string, value: string): boolean {
       return parseBoolean(value) === true
     case 'either':
       return parseBoolean(value) !== undefined
-    case 'zero':
-      return value === '0'
     case 'empty':
       return false
   }

@@ -45,7 +45,14 @@ export type UserInfo =
   | NoAnswer
 
 export type Renewal =
-  | { readonly kind: 'renewed'; readonly accessToken: Secret; readonly expiresIn: number; readonly serverTime?: number }
+  | {
+      readonly kind: 'renewed'
+      readonly accessToken: Secret
+      readonly expiresIn: number
+      readonly serverTime?: number
+      /** Seconds until the portal wants to hear of this host again. */
+      readonly nextSeconds?: number
+    }
   | NoAnswer
 
 const stringLimit = 4096
@@ -142,6 +149,7 @@ const renewed = v.object({
   access_token: v.pipe(text, v.regex(/^[!-~]+$/)),
   expires_in: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(10 * 365 * 86400)),
   server_time: v.fallback(v.optional(v.number()), undefined),
+  next_heartbeat: v.fallback(v.optional(v.number()), undefined),
 })
 
 /** The body of a 200 answer to POST /pam/heartbeat. */
@@ -152,12 +160,13 @@ export function parseRenewal(json: unknown): Renewal {
       kind: 'garbled',
       detail: 'no usable "status", "access_token" and "expires_in" in the answer to /pam/heartbeat',
     }
-  const { access_token, expires_in, server_time } = result.output
+  const { access_token, expires_in, server_time, next_heartbeat } = result.output
   return {
     kind: 'renewed',
     accessToken: new Secret(access_token),
     expiresIn: expires_in,
     ...(server_time === undefined ? {} : { serverTime: server_time }),
+    ...(next_heartbeat === undefined ? {} : { nextSeconds: next_heartbeat }),
   }
 }
 

@@ -7,12 +7,14 @@ export type TokenFile = {
   /** Epoch seconds. */
   readonly expiresAt?: number
   readonly enrolledAt?: number
+  /** When the portal last renewed the access token; the C implementation keeps no such member. */
+  readonly renewedAt?: number
   /** Members this version does not know; written back as they were. */
   readonly more?: Readonly<Record<string, unknown>>
 }
 export type TokenFileProblem = { readonly problem: string }
 
-const known = ['access_token', 'refresh_token', 'expires_at', 'enrolled_at']
+const known = ['access_token', 'refresh_token', 'expires_at', 'enrolled_at', 'renewed_at']
 
 // RFC 6750 §2.1 allows less; what matters is that it cannot leave its header.
 const isToken = (value: unknown): value is string => typeof value === 'string' && /^[\x21-\x7e]{1,8191}$/.test(value)
@@ -42,7 +44,7 @@ export function parseTokenFile(text: string): TokenFile | TokenFileProblem {
   if (!text.trimStart().startsWith('{')) return parsePlain(text)
   const members = parseJson(text)
   if (members === undefined) return { problem: 'the token file is not valid JSON; enroll this host again' }
-  const { access_token, refresh_token = '', expires_at, enrolled_at } = members
+  const { access_token, refresh_token = '', expires_at, enrolled_at, renewed_at } = members
   if (!isToken(access_token)) return { problem: 'access_token is missing or not a token; enroll this host again' }
   if (refresh_token !== '' && !isToken(refresh_token)) return { problem: 'refresh_token is not a token' }
   if (expires_at !== undefined && !isInstant(expires_at)) return { problem: 'expires_at is not in epoch seconds' }
@@ -53,6 +55,8 @@ export function parseTokenFile(text: string): TokenFile | TokenFileProblem {
     ...(refresh_token === '' ? {} : { refreshToken: new Secret(refresh_token) }),
     ...(expires_at === undefined ? {} : { expiresAt: expires_at }),
     ...(enrolled_at === undefined ? {} : { enrolledAt: enrolled_at }),
+    // Only ever told, never decided by: what is wrong with it refuses nobody.
+    ...(isInstant(renewed_at) ? { renewedAt: renewed_at } : {}),
     ...(strangers.length === 0 ? {} : { more: Object.fromEntries(strangers) }),
   }
 }
@@ -64,6 +68,7 @@ export function formatTokenFile(tokens: TokenFile): string {
     refresh_token: tokens.refreshToken?.expose() ?? '',
     ...(tokens.expiresAt === undefined ? {} : { expires_at: Math.floor(tokens.expiresAt) }),
     ...(tokens.enrolledAt === undefined ? {} : { enrolled_at: Math.floor(tokens.enrolledAt) }),
+    ...(tokens.renewedAt === undefined ? {} : { renewed_at: Math.floor(tokens.renewedAt) }),
     ...(tokens.more ?? {}),
   }
   return `${JSON.stringify(members, null, 2)}\n`

@@ -2,6 +2,7 @@
 // all
 // is decided here once: status 200, application/json, and the members the reply must have.
 import type { Config } from '../config/load.ts'
+import type { HeartbeatBody, Report } from '../formats/heartbeat.ts'
 import {
   type Authorization,
   type NoAnswer,
@@ -30,7 +31,8 @@ export type Portal = {
   readonly verify: (token: Secret) => Promise<Verification>
   readonly authorize: (request: AuthorizationRequest) => Promise<Authorization>
   readonly userinfo: (user: LoginName) => Promise<UserInfo>
-  readonly heartbeat: (refresh: Secret) => Promise<Renewal>
+  /** Renews the access token; the report is what the portal shows about this host. */
+  readonly heartbeat: (refresh: Secret, report?: Report) => Promise<Renewal>
 }
 
 export function openPortal(world: World, config: Config, http: Http, tokens: Tokens): Portal {
@@ -48,14 +50,8 @@ export function openPortal(world: World, config: Config, http: Http, tokens: Tok
     })
   }
 
-  const heartbeat = async (refresh: Secret): Promise<Renewal> => {
-    const body = {
-      refresh_token: refresh.expose(),
-      hostname: world.hostname(),
-      server_group: config.server_group,
-      version: programVersion,
-      ...(config.node_role === undefined ? {} : { node_role: config.node_role }),
-    }
+  const heartbeat = async (refresh: Secret, report: Report = {}): Promise<Renewal> => {
+    const body = heartbeatBody(world, config, refresh.expose(), report)
     const reply = believe(await post('/pam/heartbeat', body, undefined), '/pam/heartbeat')
     return reply.kind === 'json' ? parseRenewal(reply.json) : reply
   }
@@ -89,6 +85,21 @@ export function openPortal(world: World, config: Config, http: Http, tokens: Tok
 }
 
 export const programVersion = '0.1.0'
+
+/** What a heartbeat sends; with the Secret itself instead of its text it can be shown. */
+export const heartbeatBody = (
+  world: World,
+  config: Config,
+  refresh: string | Secret,
+  report: Report,
+): HeartbeatBody => ({
+  refresh_token: refresh,
+  hostname: world.hostname(),
+  server_group: config.server_group,
+  version: programVersion,
+  ...(config.node_role === undefined ? {} : { node_role: config.node_role }),
+  ...report,
+})
 
 function signature(world: World, config: Config, path: string, body: string): Record<string, string> {
   if (config.request_signing_secret === undefined) return {}

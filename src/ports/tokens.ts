@@ -1,10 +1,11 @@
-// This host's own credentials: the access token that every portal call carries, and its renewal by heartbeat.
-
+// This host's own credentials: the access token that every portal call carries. How it is renewed is heartbeat.ts,
+// which a login loads only when the portal refused the token.
 import { decodeUtf8 } from '../bytes.ts'
 import type { Config } from '../config/load.ts'
 import { Fault } from '../fault.ts'
-import type { Renewal } from '../formats/replies.ts'
+import type { NoAnswer, Renewal } from '../formats/replies.ts'
 import { formatTokenFile, parseTokenFile, type TokenFile } from '../formats/token-file.ts'
+import { paths } from '../paths.ts'
 import type { Secret } from '../secret.ts'
 import type { World } from '../world.ts'
 
@@ -14,37 +15,13 @@ export type Tokens = {
   readonly renew: (refused: Secret, heartbeat: (refresh: Secret) => Promise<Renewal>) => Promise<Renewed>
 }
 
-export type Renewed = { readonly kind: 'token'; readonly accessToken: Secret } | Exclude<Renewal, { kind: 'renewed' }>
+export type Renewed = { readonly kind: 'token'; readonly accessToken: Secret } | NoAnswer
 
 export function openTokens(world: World, config: Config): Tokens {
-  const path = config.server_token_file
   return {
-    read: () => readTokenFile(world, path),
-    renew: (refused, heartbeat) =>
-      world.files.withLock(`${path}.lock`, async () => {
-        const current = readTokenFile(world, path)
-        // Another login was faster: its token is the answer, and the portal is asked once for all of us.
-        if (current.accessToken.expose() !== refused.expose())
-          return { kind: 'token', accessToken: current.accessToken }
-        if (!current.refreshToken)
-          return {
-            kind: 'refuses-host',
-            detail: `the portal refuses the token in ${path} and it holds no refresh token; run: ob enroll`,
-          }
-        const renewal = await heartbeat(current.refreshToken)
-        if (renewal.kind !== 'renewed') return renewal
-        saveRenewal(world, path, current, renewal)
-        return { kind: 'token', accessToken: renewal.accessToken }
-      }),
+    read: () => readTokenFile(world, config.server_token_file),
+    renew: async (refused, heartbeat) => (await import('./heartbeat.ts')).renew({ world, config }, refused, heartbeat),
   }
-}
-
-/** Saved before it is used: a token that cannot be kept would be asked for again by every login. */
-function saveRenewal(world: World, path: string, current: TokenFile, renewal: Renewal & { kind: 'renewed' }): void {
-  const expiresAt = Math.floor(world.now()) + renewal.expiresIn
-  world.files.writeAtomic(path, formatTokenFile({ ...current, accessToken: renewal.accessToken, expiresAt }), {
-    mode: 0o600,
-  })
 }
 
 export function readTokenFile(world: World, path: string): TokenFile {
@@ -53,4 +30,17 @@ export function readTokenFile(world: World, path: string): TokenFile {
   const parsed = parseTokenFile(decodeUtf8(bytes) ?? '')
   if ('problem' in parsed) throw new Fault(`${path}: ${parsed.problem}`, { hint: 'run: ob enroll' })
   return parsed
+}
+
+/** A new enrollment, never overwritten by a login that renews the old one at the same time. */
+export const saveEnrollment = (world: World, config: Config, tokens: TokenFile): Promise<void> =>
+  withTokenLock(world, () => writeTokenFile(world, config.server_token_file, tokens))
+
+export const writeTokenFile = (world: World, path: string, tokens: TokenFile): void =>
+  world.files.writeAtomic(path, formatTokenFile(tokens), { mode: 0o600 })
+
+/** In /run, so that it can be taken when the disk is full or read-only. */
+export function withTokenLock<T>(world: World, work: () => T | Promise<T>): Promise<T> {
+  world.files.makeDirectory(paths.run, 0o755)
+  return world.files.withLock(paths.tokenLock, work)
 }

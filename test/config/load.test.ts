@@ -205,8 +205,8 @@ test('a missing file and one that is not UTF-8 are Faults with a remedy', () => 
 test.each([
   ['crowdsec_enabled = no', true],
   ['crowdsec_enabled = true', false],
-  ['max_reported_sessions = 0', true],
-  ['max_reported_sessions = 300', false],
+  ['token_rotate_refresh = no', true],
+  ['token_rotate_refresh = true', false],
   ['crowdsec_fail_open = true', true],
   ['crowdsec_url =', true],
   ['crowdsec_url = http://127.0.0.1:8080', false],

@@ -125,6 +125,8 @@ function fakeFiles({ disk, homes, clock, broken }: Store): Files {
     const file = disk.get(path)
     return file && bytes(file.data)
   }
+  // Whoever holds a lock is waited for, as flock(2) does.
+  const locks = new Map<string, Promise<unknown>>()
   return {
     read,
     readEnd: read,
@@ -166,7 +168,13 @@ function fakeFiles({ disk, homes, clock, broken }: Store): Files {
       return disk.delete(path)
     },
     makeDirectory: () => undefined,
-    withLock: async (_path, work) => work(),
+    withLock: (path, work) => {
+      const before = locks.get(path) ?? Promise.resolve()
+      const mine = before.then(() => work())
+      const over = mine.catch(() => undefined)
+      locks.set(path, over)
+      return mine
+    },
     makeHome: ({ path, uid, gid }) => {
       change(path)
       if (homes.has(path)) return false

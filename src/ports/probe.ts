@@ -1,0 +1,29 @@
+// One question to the portal that needs no credentials: is it there, how fast, and what time has it.
+import type { Config } from '../config/load.ts'
+import type { World } from '../world.ts'
+import { openHttp } from './http.ts'
+
+export type Probe = {
+  /** Why there was no usable answer. */
+  readonly problem: string | undefined
+  readonly tookMs: number
+  /** This host's clock minus the portal's, in seconds. */
+  readonly skew: number | undefined
+}
+
+export async function probePortal(world: World, config: Config): Promise<Probe> {
+  const startedAt = world.monotonic()
+  const url = `${config.portal_url}/.well-known/openid-configuration`
+  const answer = await openHttp(world, config)({ method: 'GET', url, headers: {} })
+  const tookMs = Math.round(world.monotonic() - startedAt)
+  if (answer.kind !== 'answer') return { problem: answer.detail, tookMs, skew: undefined }
+  // RFC 9110 §6.6.1
+  const date = Date.parse(answer.headers.get('date') ?? '')
+  const skew = Number.isNaN(date) ? undefined : Math.round(world.now() - date / 1000)
+  return { problem: undefined, tookMs, skew }
+}
+
+export const tlsFloor = (config: Config): string =>
+  `TLS ${config.min_tls_version === 12 ? '1.2' : '1.3'} or later${
+    config.cert_pin.length > 0 ? `, ${config.cert_pin.length} pin${config.cert_pin.length > 1 ? 's' : ''}` : ''
+  }`

@@ -1,0 +1,78 @@
+// What a heartbeat tells the portal about this host: how long it runs, who is logged in, what was decided since.
+import { decodeBytewise, decodeUtf8 } from '../bytes.ts'
+import type { Config } from '../config/load.ts'
+import { Fault } from '../fault.ts'
+import { countEvents, type Report, type Stats } from '../formats/heartbeat.ts'
+import {
+  parseLogindSessions,
+  parseSessionIds,
+  parseUtmp,
+  type Session,
+  sessionProperties,
+} from '../formats/sessions.ts'
+import type { World } from '../world.ts'
+
+/** How much of the audit log is counted: some 3000 decisions between two heartbeats. Bytes. */
+const auditLimit = 1 << 20
+
+export async function gatherReport(world: World, config: Config, since: number | undefined): Promise<Report> {
+  const uptime = uptimeOf(world)
+  const now = world.now()
+  return {
+    ...(uptime === undefined ? {} : { uptime: Math.floor(uptime) }),
+    stats: countDecisions(world, config, since ?? now - (uptime ?? 0)),
+    ...(config.report_sessions ? { sessions: await reportedSessions(world, config) } : {}),
+  }
+}
+
+export function uptimeOf(world: World): number | undefined {
+  const bytes = world.files.read('/proc/uptime', 256)
+  const seconds = Number.parseFloat((bytes && decodeUtf8(bytes)) ?? '')
+  return seconds >= 0 ? seconds : undefined
+}
+
+function countDecisions(world: World, config: Config, since: number): Stats {
+  try {
+    const bytes = config.audit_enabled ? world.files.readEnd(config.audit_log_file, auditLimit) : undefined
+    return bytes ? countEvents(decodeBytewise(bytes), since, world.now()) : {}
+  } catch (error) {
+    if (error instanceof Fault) return {}
+    throw error
+  }
+}
+
+/** The newest ones when there are more than the portal should hear of. */
+async function reportedSessions(world: World, config: Config): Promise<readonly Session[]> {
+  const sessions = [...(await currentSessions(world))].sort((a, b) => (b.since ?? 0) - (a.since ?? 0))
+  return sessions.slice(0, config.max_reported_sessions)
+}
+
+/** logind may hang where its bus does; then utmp has to do. Seconds. */
+const patience = 5
+
+export async function currentSessions(world: World): Promise<readonly Session[]> {
+  const signal = world.limit(patience)
+  const late = new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined)))
+  return (await Promise.race([logindSessions(world), late])) ?? utmpSessions(world)
+}
+
+async function logindSessions(world: World): Promise<readonly Session[] | undefined> {
+  // sd_booted(3)
+  if (!world.files.stat('/run/systemd/system')) return undefined
+  const listed = await world.spawn(['loginctl', 'list-sessions', '--no-legend', '--no-pager'])
+  if (listed.code !== 0) return undefined
+  const ids = parseSessionIds(listed.stdout)
+  if (ids.length === 0) return []
+  const properties = sessionProperties.flatMap((name) => ['-p', name])
+  // A session that ends between the two calls makes the second one fail after it told the others.
+  const { stdout } = await world.spawn(['loginctl', 'show-session', ...ids, ...properties, '--no-pager'])
+  return parseLogindSessions(stdout, { now: world.now(), uptime: uptimeOf(world) ?? 0 })
+}
+
+function utmpSessions(world: World): readonly Session[] {
+  const bytes = world.files.read('/run/utmp', 4 << 20)
+  // Records of sessions that ended badly stay behind; their process does not.
+  return parseUtmp(bytes ?? new Uint8Array())
+    .filter(({ pid }) => world.files.stat(`/proc/${pid}`) !== undefined)
+    .map(({ user, from, tty, since }) => ({ user, from, tty, since }))
+}

@@ -1,0 +1,73 @@
+// What is true on this host right now, for a screen or a script. Nothing is changed, and what cannot be read is said.
+import { decodeUtf8 } from '../bytes.ts'
+import type { Config } from '../config/load.ts'
+import { secondsLeft } from '../decide/lockout.ts'
+import { Fault } from '../fault.ts'
+import { parseAuditLine } from '../formats/audit-line.ts'
+import { parseLockoutState } from '../formats/lockout-state.ts'
+import type { World } from '../world.ts'
+import { openPorts } from './open.ts'
+import { currentSessions } from './report.ts'
+
+export type AuditStanding = {
+  readonly path: string
+  readonly bytes: number
+  readonly last: { readonly at: number; readonly event: string; readonly user: string } | undefined
+}
+
+export type Standing = {
+  readonly locked: number
+  readonly accounts: number
+  readonly audit: AuditStanding | undefined
+  readonly sessions: number
+  /** What could not be found out, and why. */
+  readonly problems: readonly string[]
+}
+
+export async function standing(world: World, config: Config): Promise<Standing> {
+  const problems: string[] = []
+  const tried = async <T>(work: () => T | Promise<T>, otherwise: T): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      problems.push(error.message)
+      return otherwise
+    }
+  }
+  return {
+    locked: await tried(() => lockedKeys(world, config), 0),
+    accounts: await tried(() => activeAccounts(world, config), 0),
+    audit: await tried(() => auditStanding(world, config), undefined),
+    sessions: await tried(async () => (await currentSessions(world)).length, 0),
+    problems,
+  }
+}
+
+function lockedKeys(world: World, config: Config): number {
+  const directory = config.rate_limit_state_dir
+  const names = (world.files.list(directory) ?? []).filter((name) => name.endsWith('.state'))
+  return names.filter((name) => {
+    const bytes = world.files.read(`${directory}/${name}`, 1024)
+    return secondsLeft(bytes && parseLockoutState(decodeUtf8(bytes) ?? ''), world.now()) > 0
+  }).length
+}
+
+async function activeAccounts(world: World, config: Config): Promise<number> {
+  const { users } = (await openPorts(world, config).accounts()).registry()
+  return [...users.values()].filter(({ state }) => state === 'active').length
+}
+
+function auditStanding(world: World, config: Config): AuditStanding | undefined {
+  const path = config.audit_log_file
+  const facts = config.audit_enabled ? world.files.stat(path) : undefined
+  const end = facts && world.files.readEnd(path, 8192)
+  if (!facts || !end) return undefined
+  const lines = (decodeUtf8(end) ?? '').trimEnd().split('\n')
+  const last = parseAuditLine(lines.at(-1) ?? '')
+  return {
+    path,
+    bytes: facts.size,
+    last: last && { at: last.timestamp, event: last.event_type, user: last.user ?? '' },
+  }
+}
