@@ -12,11 +12,12 @@ const pinned = JSON.parse(readFileSync(join(root, 'packaging/tools/bun.json'), '
 /** Ends the command with a sentence instead of a stack. */
 class Stop extends Error {}
 
+// Nothing that edits /etc when it is installed (libnss-systemd rewrites nsswitch.conf) or brings a server of its own.
 const machine = [
-  ...['openssh-server', 'openssh-client', 'sudo', 'libnss-extrausers', 'libnss-systemd', 'pamtester', 'sshpass'],
-  ...['expect', 'openssl', 'nginx-light', 'iproute2', 'util-linux', 'procps', 'curl', 'valgrind'],
+  ...['openssh-server', 'openssh-client', 'sudo', 'libnss-extrausers', 'openssl', 'iproute2', 'util-linux'],
+  ...['procps', 'curl', 'valgrind'],
 ]
-const measuring = [...machine, 'gcc', 'libc6-dev', 'time']
+const measuring = [...machine, 'pamtester', 'gcc', 'libc6-dev', 'time']
 
 const biome = ['node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '--colors=off']
 
@@ -109,12 +110,20 @@ function aptGet(args) {
   return quietly(command[0], command.slice(1), { env })
 }
 
+/** Debian switches sshd on for the next boot; a machine that had none must not listen because somebody ran tests. */
+function leaveSwitchedOff() {
+  const run = spawnSync('systemctl', ['--quiet', '--no-reload', 'disable', 'ssh.service'], { encoding: 'utf8' })
+  if (run.error) return
+  if (run.status !== 0) throw new Stop(`sshd was installed and starts at the next boot: ${run.stderr.trim()}`)
+}
+
 function installDebian(names) {
   const missing = missingPackages(names)
   if (missing.length === 0) return 'all there'
   if (process.getuid() !== 0) throw new Stop(`run this as root, or first: sudo apt-get install ${missing.join(' ')}`)
   aptGet(['update'])
   aptGet(['install', '-y', '--no-install-recommends', ...missing])
+  if (missing.includes('openssh-server')) leaveSwitchedOff()
   return missing.join(' ')
 }
 
