@@ -7,6 +7,7 @@ import {
   fchownSync,
   fstatSync,
   fsyncSync,
+  ftruncateSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -19,7 +20,8 @@ import {
   writeSync,
 } from 'node:fs'
 import { Fault } from '../src/fault.ts'
-import type { FileFacts, Files, TrustRules, WriteOptions } from '../src/world.ts'
+import type { FileFacts, FileParts, Files, TrustRules, WriteOptions } from '../src/world.ts'
+import { attempt, causes, codeOf, insist } from './attempt.ts'
 import { makeHome } from './home.ts'
 import { tryLock } from './libc.ts'
 
@@ -29,52 +31,19 @@ export const disk = (deadline: AbortSignal): Files => ({
   read: (path, limit) => readPlain(path, limit),
   readEnd,
   readTrusted: (path, rules) => readTrusted(path, rules),
+  readTrustedParts,
   stat: (path) => attempt('examine', path, () => factsOf(lstatSync(path))),
   list: (path) => attempt('list', path, () => readdirSync(path)),
   writeAtomic,
   createExclusive,
   append: (path, data, mode) => append(path, data, mode),
+  extend,
   remove,
   destroy,
   makeDirectory: (path, mode) => makeDirectory(path, mode),
   withLock: (path, work) => withLock(path, work, deadline),
   makeHome: (home) => insist('make the home directory', home.path, () => makeHome(home)),
 })
-
-const causes: Record<string, string> = {
-  ENOSPC: 'there is no space left on this file system; free some',
-  EDQUOT: 'the disk quota is used up; raise it',
-  EROFS: 'the file system is mounted read-only; remount it read-write',
-  EACCES: 'permission denied; run this as root',
-  EPERM: 'permission denied; run this as root',
-  ELOOP: 'it is a symbolic link; replace it by a regular file',
-  EISDIR: 'it is a directory',
-  ENXIO: 'it is not a regular file',
-  EMFILE: 'too many open files',
-  EIO: 'the disk reports an error; check the kernel log',
-}
-
-/** Runs a file operation: absent gives undefined, everything else a Fault with cause and remedy. */
-function attempt<T>(verb: string, path: string, work: () => T): T | undefined {
-  try {
-    return work()
-  } catch (error) {
-    if (error instanceof Fault) throw error
-    const code = codeOf(error)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw new Fault(`cannot ${verb} ${path}: ${causes[code] ?? code}`)
-  }
-}
-
-/** As attempt, where an absent directory is a failure too. */
-function insist<T>(verb: string, path: string, work: () => T): T {
-  const result = attempt(verb, path, () => ({ value: work() }))
-  if (!result) throw new Fault(`cannot ${verb} ${path}: a directory on the way does not exist, or is a link or file`)
-  return result.value
-}
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown error'
 
 function factsOf(stats: Stats): FileFacts {
   const kind = stats.isFile()
@@ -131,15 +100,31 @@ function readEnd(path: string, length: number): Uint8Array<ArrayBuffer> | undefi
 }
 
 function readTrusted(path: string, rules: TrustRules): Uint8Array<ArrayBuffer> | undefined {
-  const bytes = readPlain(path, rules.limit, (stats) => {
-    if (stats.uid !== 0) throw new Fault(`${path} belongs to uid ${stats.uid}`, { hint: `chown root: ${path}` })
-    if (rules.secret && (stats.mode & 0o077) !== 0)
-      throw new Fault(`${path} can be read by others (mode ${octal(stats.mode)})`, { hint: `chmod 600 ${path}` })
-    if ((stats.mode & 0o022) !== 0)
-      throw new Fault(`${path} can be written by others (mode ${octal(stats.mode)})`, { hint: `chmod go-w ${path}` })
-  })
+  const bytes = readPlain(path, rules.limit, (stats) => insistOnTrust(path, stats, rules))
   if (bytes) checkParents(path)
   return bytes
+}
+
+function readTrustedParts<T>(path: string, rules: TrustRules, work: (file: FileParts) => T): T | undefined {
+  return attempt('read', path, () =>
+    withDescriptor(openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), (descriptor) => {
+      const stats = fstatSync(descriptor)
+      insistOnTrust(path, stats, rules)
+      checkParents(path)
+      return work({ size: stats.size, read: (offset, length) => readUpTo(descriptor, length, offset) })
+    }),
+  )
+}
+
+function insistOnTrust(path: string, stats: Stats, rules: TrustRules): void {
+  if (!stats.isFile()) throw new Fault(`${path} is not a regular file; replace it by one`)
+  if (stats.size > rules.limit)
+    throw new Fault(`${path} is larger than ${rules.limit} bytes; it cannot be what it should be`)
+  if (stats.uid !== 0) throw new Fault(`${path} belongs to uid ${stats.uid}`, { hint: `chown root: ${path}` })
+  if (rules.secret && (stats.mode & 0o077) !== 0)
+    throw new Fault(`${path} can be read by others (mode ${octal(stats.mode)})`, { hint: `chmod 600 ${path}` })
+  if ((stats.mode & 0o022) !== 0)
+    throw new Fault(`${path} can be written by others (mode ${octal(stats.mode)})`, { hint: `chmod go-w ${path}` })
 }
 
 // A file is only as trustworthy as every directory above it (OpenSSH, safe_path).
@@ -165,9 +150,10 @@ function checkParents(path: string): void {
 
 const octal = (mode: number): string => (mode & 0o7777).toString(8).padStart(4, '0')
 
-function writeAll(descriptor: number, data: Uint8Array | string): void {
+function writeAll(descriptor: number, data: Uint8Array | string, start: number | null = null): void {
   const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data
-  for (let offset = 0; offset < bytes.length; ) offset += writeSync(descriptor, bytes, offset)
+  for (let offset = 0; offset < bytes.length; )
+    offset += writeSync(descriptor, bytes, offset, null, start === null ? null : start + offset)
 }
 
 function writeAtomic(path: string, data: Uint8Array | string, options: WriteOptions): void {
@@ -257,6 +243,25 @@ function append(path: string, data: string, mode: number): void {
       // One write, so that lines of concurrent logins never mix; a short write means a full disk.
       if (writeSync(descriptor, bytes) !== bytes.length)
         throw new Fault(`cannot append to ${path}: ${causes['ENOSPC']}`)
+    }),
+  )
+}
+
+function extend(path: string, at: number, data: string, options: WriteOptions): void {
+  insist('extend', path, () =>
+    withDescriptor(openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, options.mode), (descriptor) => {
+      const stats = fstatSync(descriptor)
+      insistOnTrust(path, stats, { limit: Number.MAX_SAFE_INTEGER, secret: false })
+      if (stats.size < at) throw new Fault(`${path} is shorter than it was a moment ago; nothing was written to it`)
+      ftruncateSync(descriptor, at)
+      try {
+        writeAll(descriptor, data, at)
+        fsyncSync(descriptor)
+      } catch (error) {
+        ftruncateSync(descriptor, at)
+        throw error
+      }
+      if (at === 0) syncDirectory(path)
     }),
   )
 }

@@ -17,6 +17,20 @@ export const paths = {
   state: '/var/lib/open-bastion',
   secrets: '/var/lib/open-bastion/secrets',
   registry: '/var/lib/open-bastion/users.json',
+  exportedKeys: '/var/lib/open-bastion/keys',
+  publicPolicy: '/var/lib/open-bastion/public.json',
+  authorizedKeys: '/etc/open-bastion/authorized_keys.d',
+  authorizedKeysChain: '/etc/open-bastion/authorized_keys_chain',
+  serviceKeys: '/etc/open-bastion/service-accounts.d',
+  revokedKeys: '/etc/ssh/revoked_keys',
+  /** What changed since users.json was written. */
+  journal: '/var/lib/open-bastion/users.journal',
+  /** What the export files looked like when they last said what the registry says. */
+  seal: '/var/lib/open-bastion/export.json',
+  /** Uids that `ob serve` told sshd about first-time users, one empty file each. */
+  promises: '/run/open-bastion/promises',
+  serveLock: '/run/open-bastion/serve.lock',
+  userdb: '/run/systemd/userdb',
   registryLock: '/var/lib/open-bastion/users.lock',
   extrausers: '/var/lib/extrausers',
   systemAuthorities: ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem'],

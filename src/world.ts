@@ -21,6 +21,12 @@ export type TrustRules = {
   readonly secret: boolean
 }
 
+export type FileParts = {
+  readonly size: number
+  /** Fewer bytes only at the end of the file. */
+  readonly read: (offset: number, length: number) => Uint8Array<ArrayBuffer>
+}
+
 /**
  * The disk. Paths are absolute. Every member throws a Fault that names the file, the cause and the remedy;
  * a file that does not exist is `undefined` or `false`, never a Fault.
@@ -32,6 +38,8 @@ export type Files = {
   readonly readEnd: (path: string, length: number) => Uint8Array<ArrayBuffer> | undefined
   /** As read, and the file and every parent directory must belong to root and be writable by nobody else. */
   readonly readTrusted: (path: string, rules: TrustRules) => Uint8Array<ArrayBuffer> | undefined
+  /** As readTrusted, a part at a time from one descriptor: for files that grow with the number of users. */
+  readonly readTrustedParts: <T>(path: string, rules: TrustRules, work: (file: FileParts) => T) => T | undefined
   /** Facts about the entry itself; a symbolic link is not followed. */
   readonly stat: (path: string) => FileFacts | undefined
   /** Names in a directory, or undefined when there is none. */
@@ -42,6 +50,8 @@ export type Files = {
   readonly createExclusive: (path: string, data: string, mode: number) => boolean
   /** One O_APPEND write; creates with this mode. Refuses a file that others may write. */
   readonly append: (path: string, data: string, mode: number) => void
+  /** Everything after this offset becomes this text, and is on the disk when it returns; refuses as append does. */
+  readonly extend: (path: string, at: number, data: string, options: WriteOptions) => void
   readonly remove: (path: string) => boolean
   /**
    * Removes what must not come back: overwrites it, then unlinks it, each on the disk before the next. What copy-on-write

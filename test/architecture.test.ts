@@ -28,6 +28,7 @@ const furniture = [
   'exit',
   'args',
   'system',
+  'attempt',
   'disk',
   'home',
   'network',

@@ -1,5 +1,6 @@
 // Every key of openbastion.conf, once. The program reads through it; the sample, the manual page and the docs are
 // printed from it.
+import { accountKeys } from './accounts.ts'
 import { cacheAliases, cacheKeys } from './caches.ts'
 import { type Key, key, optional, required } from './key.ts'
 import { notifyAliases, notifyKeys } from './notify.ts'
@@ -157,6 +158,20 @@ export const keys = {
     unit: 'bits',
   })),
   ...secretsKeys,
+  krl_max_age: key(0, () => ({
+    schema: whole(0, 31_536_000),
+    says:
+      'How old the revocation list may be, since ob krl update last fetched it, before certificates are refused. ' +
+      '0: any age. A value below the interval of the timer that fetches it locks everybody with a certificate out.',
+    section: 'keys',
+    unit: 'seconds',
+    since: '0.1',
+  })),
+  service_accounts_file: key('/etc/open-bastion/service-accounts.conf', () => ({
+    schema: path(),
+    says: 'Accounts for programs, each bound to one key and decided without the portal. It may be missing.',
+    section: 'accounts',
+  })),
   create_user: key(false, () => ({
     schema: toggle(),
     says: 'Make an account and its home for a user whom the portal allows and this host does not know.',
@@ -197,6 +212,7 @@ export const keys = {
     says: 'Largest uid given to a user of the portal; larger than min_uid.',
     section: 'accounts',
   })),
+  ...accountKeys,
   rate_limit_enabled: key(true, () => ({
     schema: toggle(),
     says: 'Lock a user and source out after too many rejected tokens.',
@@ -292,6 +308,7 @@ export const aliases = (): Readonly<Record<string, KeyName>> => ({
   ssh_min_rsa_bits: 'ssh_key_min_rsa_bits',
   ssh_min_ecdsa_bits: 'ssh_key_min_ecdsa_bits',
   ...secretsAliases,
+  service_accounts: 'service_accounts_file',
   create_user_enabled: 'create_user',
   home_base: 'create_user_home_base',
   skel: 'create_user_skel',

@@ -1,6 +1,7 @@
 // The kinds of values a key can have. Each carries its rule as a title: messages and the manual say the same words.
 import * as v from 'valibot'
 import { decodeBase64 } from '../bytes.ts'
+import { parseGroupName } from '../names.ts'
 import { Secret } from '../secret.ts'
 
 /** A value with its rule, which completes the sentence "KEY must be …"; the messages never repeat what was written. */
@@ -107,6 +108,11 @@ export const accountPath = () =>
 export const pathList = () =>
   value('absolute paths below /, of letters, digits and / _ . -, separated by colons', (text) =>
     parseList(text.split(':'), parsePlainPath),
+  )
+
+export const groupList = () =>
+  value('group names of a–z 0–9 _ -, separated by commas', (text): readonly string[] | undefined =>
+    parseList(text.split(/[\s,]+/), (item) => (item === 'root' ? undefined : parseGroupName(item))),
   )
 
 function parseList<T>(items: readonly string[], parse: (item: string) => T | undefined): readonly T[] | undefined {

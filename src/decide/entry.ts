@@ -1,7 +1,8 @@
 // May this user exist on this host, and as what? The portal proposes; the registry and the local files have the last
 // word.
 import { sanitizeGecos, validHome, validShell } from '../formats/paths.ts'
-import type { Registry, RegistryUser } from '../formats/registry.ts'
+import type { RegistryUser } from '../formats/registry.ts'
+import type { RegistryView } from '../formats/registry-lines.ts'
 import { firstFreeUid, parsePortalUid, type UidRange } from '../formats/uid.ts'
 import { type LoginName, parseGroupName, parseLoginName } from '../names.ts'
 
@@ -13,6 +14,8 @@ export type WantedEntry = {
   readonly shell?: unknown
   readonly sudo?: boolean
   readonly groups?: readonly string[]
+  /** Of service-accounts.conf: ids that the administrator chose are taken as they are, or refused. */
+  readonly service?: { readonly uid: number | undefined; readonly gid: number | undefined }
 }
 export type EntryRules = {
   readonly range: UidRange
@@ -24,16 +27,19 @@ export type EntryRules = {
 export type EntryFacts = {
   readonly name: string
   readonly wanted: WantedEntry
-  readonly registry: Registry
+  readonly registry: RegistryView
   /** Names and ids of every account and group that is not ours (/etc/passwd, /etc/group, foreign export lines). */
   readonly localPasswd: ReadonlyMap<string, number>
   readonly localGroup: ReadonlyMap<string, number>
+  /** Uids that NSS told sshd about users who are logging in for the first time, with their names. */
+  readonly promised?: ReadonlyMap<number, string>
   readonly rules: EntryRules
   readonly now: number
 }
+type EntryRefusal = 'bad-name' | 'no-free-uid' | 'group-name-taken' | 'id-taken' | 'ids-differ' | 'service-name'
 export type EntryVerdict =
   | { readonly kind: 'keep' | 'update' | 'create'; readonly record: RegistryUser }
-  | { readonly kind: 'refused'; readonly why: 'local-account' | 'bad-name' | 'no-free-uid' | 'group-name-taken' }
+  | { readonly kind: 'refused'; readonly why: 'local-account' | EntryRefusal }
 
 const groupsOf = (wanted: WantedEntry): readonly string[] =>
   [...new Set((wanted.groups ?? []).filter((group) => parseGroupName(group) !== undefined))].sort()
@@ -52,36 +58,56 @@ function homeOf(name: LoginName, facts: EntryFacts): string {
   const { home } = facts.wanted
   const usual = `${homeBase}/${name}`
   if (typeof home !== 'string' || !validHome(home, homePrefixes)) return usual
-  const isAnothers = home.startsWith(`${homeBase}/`) && !home.slice(homeBase.length + 1).includes('/') && home !== usual
-  const clashes = [...facts.registry.users].some(
-    ([other, user]) => other !== name && (`${user.home}/`.startsWith(`${home}/`) || home.startsWith(`${user.home}/`)),
+  const isAnothers =
+    !facts.wanted.service &&
+    home.startsWith(`${homeBase}/`) &&
+    !home.slice(homeBase.length + 1).includes('/') &&
+    home !== usual
+  if (home === usual || isAnothers) return usual
+  const clashes = [...facts.registry.homes()].some(
+    ([other, theirs]) => other !== name && (`${theirs}/`.startsWith(`${home}/`) || home.startsWith(`${theirs}/`)),
   )
-  return isAnothers || clashes ? usual : home
+  return clashes ? usual : home
 }
+
+/** The uid that NSS told sshd about a user who had none yet, if it did. */
+export const promisedTo = (name: string, { promised }: Pick<EntryFacts, 'promised'>): number | undefined =>
+  promised?.entries().find(([, holder]) => holder === name)?.[0]
 
 function uidOf(name: LoginName, facts: EntryFacts): number | undefined {
   const { registry, localPasswd, localGroup, rules } = facts
-  const owned = new Set([...localPasswd.values(), ...localGroup.values(), ...registry.groups.values()])
-  for (const user of registry.users.values()) owned.add(user.uid).add(user.gid)
-  const proposed = parsePortalUid(facts.wanted.uid, rules.range)
-  if (proposed !== undefined && !owned.has(proposed)) return proposed
-  return firstFreeUid(name, rules.range, (uid) => owned.has(uid))
+  const local = new Set([...localPasswd.values(), ...localGroup.values()])
+  const isOwned = (uid: number): boolean => {
+    const holder = facts.promised?.get(uid)
+    return local.has(uid) || registry.owner(uid) !== undefined || (holder !== undefined && holder !== name)
+  }
+  const proposed = facts.wanted.service?.uid ?? parsePortalUid(facts.wanted.uid, rules.range)
+  if (proposed !== undefined && !isOwned(proposed)) return proposed
+  const promise = promisedTo(name, facts)
+  if (promise !== undefined && !isOwned(promise)) return promise
+  return firstFreeUid(name, rules.range, isOwned)
 }
 
 function create(name: LoginName, facts: EntryFacts): EntryVerdict {
-  if (facts.localGroup.has(name) || facts.registry.groups.has(name)) return { kind: 'refused', why: 'group-name-taken' }
+  if (facts.localGroup.has(name) || facts.registry.group(name) !== undefined)
+    return { kind: 'refused', why: 'group-name-taken' }
   const uid = uidOf(name, facts)
   if (uid === undefined) return { kind: 'refused', why: 'no-free-uid' }
+  const { service } = facts.wanted
+  const isFree = (id: number): boolean =>
+    uidOf(name, { ...facts, wanted: { service: { uid: id, gid: undefined } } }) === id
+  if ([service?.uid, service?.gid].some((id) => id !== undefined && !isFree(id)))
+    return { kind: 'refused', why: 'id-taken' }
   const { wanted, rules } = facts
   const record: RegistryUser = {
     uid,
-    gid: uid,
+    gid: service?.gid ?? uid,
     gecos: gecosOf(wanted, ''),
     home: homeOf(name, facts),
     shell: shellOf(wanted, rules, rules.defaultShell),
     sudo: wanted.sudo ?? false,
     groups: groupsOf(wanted),
-    source: 'portal',
+    source: service ? 'service' : 'portal',
     createdAt: Math.floor(facts.now),
     state: 'active',
   }
@@ -91,16 +117,22 @@ function create(name: LoginName, facts: EntryFacts): EntryVerdict {
 // Uid, gid and home never change once files belong to them. What an administrator wrote is the administrator's.
 function update(known: RegistryUser, facts: EntryFacts): EntryVerdict {
   const { wanted, rules } = facts
-  const isOurs = known.source === 'portal'
+  const { service } = wanted
+  if (known.source === 'service' && !service) return { kind: 'refused', why: 'service-name' }
+  if ((service?.uid ?? known.uid) !== known.uid || (service?.gid ?? known.gid) !== known.gid)
+    return { kind: 'refused', why: 'ids-differ' }
+  const isOurs = known.source !== 'administrator'
   const record: RegistryUser = {
     ...known,
     gecos: isOurs ? gecosOf(wanted, known.gecos) : known.gecos,
     shell: isOurs ? shellOf(wanted, rules, known.shell) : known.shell,
     sudo: wanted.sudo ?? known.sudo,
     groups: wanted.groups === undefined ? known.groups : groupsOf(wanted),
+    source: service ? 'service' : known.source,
     state: 'active',
   }
   const isSame =
+    record.source === known.source &&
     record.gecos === known.gecos &&
     record.shell === known.shell &&
     record.sudo === known.sudo &&
@@ -114,6 +146,6 @@ export function decideEntry(facts: EntryFacts): EntryVerdict {
   const name = parseLoginName(facts.name)
   if (name === undefined) return { kind: 'refused', why: 'bad-name' }
   if (name === 'root' || facts.localPasswd.has(name)) return { kind: 'refused', why: 'local-account' }
-  const known = facts.registry.users.get(name)
+  const known = facts.registry.user(name)
   return known === undefined ? create(name, facts) : update(known, facts)
 }

@@ -1,5 +1,6 @@
 // users.json: who has which uid on this host, for ever. A damaged registry is a fault: guessing would hand out a uid
-// twice.
+// twice. It is written with one user a line, in order, so that registry-lines.ts finds one without reading the rest.
+import { utf8 } from '../bytes.ts'
 import { Fault } from '../fault.ts'
 import { type GroupName, type LoginName, parseGroupName, parseLoginName } from '../names.ts'
 import { isReservedUid } from './uid.ts'
@@ -12,7 +13,7 @@ export type RegistryUser = {
   readonly shell: string
   readonly sudo: boolean
   readonly groups: readonly string[]
-  readonly source: 'portal' | 'administrator'
+  readonly source: 'portal' | 'administrator' | 'service'
   /** Epoch seconds. */
   readonly createdAt: number
   /** A retired user is exported no more but keeps the uid. */
@@ -52,7 +53,8 @@ const isPath = (value: unknown): value is string => isField(value) && value.star
 
 const userMembers = ['uid', 'gid', 'gecos', 'home', 'shell', 'sudo', 'groups', 'source', 'createdAt', 'state']
 
-function readUser(name: LoginName, value: unknown): RegistryUser {
+/** The record of one user, or a Fault that names what is wrong in it. */
+export function readUser(name: string, value: unknown): RegistryUser {
   if (!isObject(value)) return broken(`${name} is not an object`)
   const { uid, gid, gecos, home, shell, sudo, groups, source, createdAt, state } = value as Record<string, unknown>
   if (!isId(uid)) return broken(`the uid of ${name} is missing or reserved`)
@@ -64,7 +66,8 @@ function readUser(name: LoginName, value: unknown): RegistryUser {
   if (!Array.isArray(groups) || !groups.every((group) => typeof group === 'string' && parseGroupName(group))) {
     return broken(`the groups of ${name} are not a list of group names`)
   }
-  if (source !== 'portal' && source !== 'administrator') return broken(`the source of ${name} is unknown`)
+  if (source !== 'portal' && source !== 'administrator' && source !== 'service')
+    return broken(`the source of ${name} is unknown`)
   if (typeof createdAt !== 'number' || createdAt < 0) return broken(`createdAt of ${name} is not an instant`)
   if (state !== 'active' && state !== 'retired') return broken(`the state of ${name} is unknown`)
   return {
@@ -131,21 +134,69 @@ export function parseRegistry(text: string): Registry {
   if (version !== 1) return broken('version is not 1; a newer program wrote it')
   const users = readUsers(userList)
   const groups = readGroups(groupList, users)
-  return { users, groups, ...without(value, ['version', 'users', 'groups']) }
+  return { users, groups, ...without(value, ['version', 'users', 'groups', 'owners', 'span']) }
 }
 
 const sorted = <T>(map: ReadonlyMap<string, T>): readonly (readonly [string, T])[] =>
   [...map].sort(([a], [b]) => (a < b ? -1 : 1))
 
-function userObject(user: RegistryUser): Members {
+/** The record as it stands in users.json and its journal. */
+export function userObject(user: RegistryUser): Members {
   const { more, ...known } = user
   const members = userMembers.map((key) => [key, (known as Members)[key]] as const)
   return Object.fromEntries([...members, ...Object.entries(more ?? {})])
 }
 
+/** Fixed width, so that the order of the texts is the order of the numbers. */
+export const ownerKey = (id: number): string => String(id).padStart(10, '0')
+
+const line = (key: string, value: unknown): string => `${JSON.stringify(key)}:${JSON.stringify(value)}`
+
+/** Where the sections of the file begin and end: users, groups, owners, and this list itself. */
+const spanOf = (parts: readonly string[]): readonly number[] => {
+  let offset = 0
+  const edges: number[] = []
+  for (const part of parts) {
+    edges.push(offset)
+    offset += utf8(part).length
+  }
+  return [edges[1]!, edges[2]! - 1, edges[3]!, edges[4]!, edges[5]!, edges[6]! - 1, edges[7]!]
+}
+
 /** The text of users.json: names in order, one way to write each registry. */
 export function formatRegistry(registry: Registry): string {
-  const users = Object.fromEntries(sorted(registry.users).map(([name, user]) => [name, userObject(user)]))
-  const whole = { version: 1, users, groups: Object.fromEntries(sorted(registry.groups)), ...(registry.more ?? {}) }
-  return `${JSON.stringify(whole, null, 2)}\n`
+  const users = sorted(registry.users).map(([name, user]) => line(name, userObject(user)))
+  const groups = JSON.stringify(Object.fromEntries(sorted(registry.groups)))
+  const more = Object.entries(registry.more ?? {}).map(([key, value]) => `,\n${line(key, value)}`)
+  return formatSections({ users, groups, owners: ownersOf(registry), more: more.join('') })
+}
+
+export type Sections = {
+  /** `"name":{…}` and `"0000010000":"name"`, in the order of the names. */
+  readonly users: readonly string[]
+  readonly owners: readonly string[]
+  /** JSON. */
+  readonly groups: string
+  /** Empty, or further members, each after a comma. */
+  readonly more: string
+}
+
+export function formatSections({ users, groups, owners, more }: Sections): string {
+  const parts = [
+    '{"version":1,"users":{\n',
+    `${users.join(',\n')}\n`,
+    '},\n"groups":',
+    groups,
+    ',\n"owners":{\n',
+    `${owners.join(',\n')}\n`,
+    `}${more},\n`,
+  ]
+  return `${parts.join('')}"span":${JSON.stringify(spanOf([...parts, '']))}}\n`
+}
+
+function ownersOf({ users, groups }: Registry): readonly string[] {
+  const owners = new Map<string, string>()
+  for (const [name, { uid, gid }] of users) owners.set(ownerKey(uid), name).set(ownerKey(gid), name)
+  for (const [name, gid] of groups) owners.set(ownerKey(gid), name)
+  return sorted(owners).map(([id, name]) => line(id, name))
 }

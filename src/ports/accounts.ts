@@ -1,28 +1,38 @@
-// Accounts on this host: the registry of uids, its export for libnss-extrausers, and the home.
-import { decodeBytewise, decodeUtf8 } from '../bytes.ts'
+// Accounts on this host: the registry of uids, its export for NSS, and the home. What a login of a known user does here
+// does not depend on how many users there are.
 import type { Config } from '../config/load.ts'
 import { decideEntry, type EntryVerdict, type WantedEntry } from '../decide/entry.ts'
-import { Fault } from '../fault.ts'
-import {
-  formatGroupLine,
-  formatPasswdLine,
-  formatShadowLine,
-  mergeExport,
-  parseGroup,
-  readIds,
-} from '../formats/passwd.ts'
-import { emptyRegistry, formatRegistry, parseRegistry, type Registry, type RegistryUser } from '../formats/registry.ts'
+import { sharedGroups, sudoGroup } from '../decide/groups.ts'
+import { readIds } from '../formats/passwd.ts'
+import type { Registry, RegistryUser } from '../formats/registry.ts'
+import type { Change } from '../formats/registry-journal.ts'
+import type { RegistryView } from '../formats/registry-lines.ts'
 import { firstFreeUid } from '../formats/uid.ts'
 import type { LoginName } from '../names.ts'
 import { paths } from '../paths.ts'
 import type { World } from '../world.ts'
+import {
+  exportAll,
+  exportOne,
+  type Foreign,
+  readForeign,
+  readForeignEntries,
+  readSeal,
+  writeSeal,
+} from './extrausers.ts'
+import { connectionOf, holders, readPromises } from './promises.ts'
+import { openRegistry, type RegistryStore } from './registry.ts'
 
 export type Accounts = {
   /** The entry of this user: kept, updated or made; with a home when asked for. */
   readonly provision: (user: LoginName, wanted: WantedEntry, home: boolean) => Promise<Provisioned>
+  /** Whether sshd, which looked the user up when the connection began, was told this uid. */
+  readonly agrees: (user: LoginName, entry: Provisioned & { kind: 'ready' }) => boolean
   readonly registry: () => Registry
   /** Writes the export files anew; true when one changed. */
   readonly sync: () => Promise<boolean>
+  /** The user is exported no more; name and uid stay taken. Undefined when there is no such user. */
+  readonly retire: (user: LoginName) => Promise<RegistryUser | undefined>
 }
 
 export type Provisioned =
@@ -30,178 +40,154 @@ export type Provisioned =
   | { readonly kind: 'local'; readonly detail: string }
   | { readonly kind: 'impossible'; readonly detail: string }
 
-export const sudoGroup = 'open-bastion-sudo'
+type Host = { readonly world: World; readonly config: Config; readonly store: RegistryStore }
 
 export function openAccounts(world: World, config: Config): Accounts {
-  const registry = (): Registry => readRegistry(world)
+  const host: Host = { world, config, store: openRegistry(world) }
   const underLock = <T>(work: () => T): Promise<T> => {
     world.files.makeDirectory(paths.state, 0o711)
     return world.files.withLock(paths.registryLock, work)
   }
-  const provision = async (user: LoginName, wanted: WantedEntry, home: boolean): Promise<Provisioned> => {
-    let verdict = judge(world, config, user, wanted)
-    const made = verdict.kind === 'create'
-    if (verdict.kind === 'create' || verdict.kind === 'update' || !isExported(world, user, verdict))
-      verdict = await underLock(() => record(world, config, user, wanted))
-    if (verdict.kind === 'refused') return refusal(verdict.why, user)
-    const homeMade = home && makeHome(world, config, verdict.record)
-    const detail = `uid ${verdict.record.uid}${homeMade ? `, home ${verdict.record.home} made` : ''}`
-    return { kind: 'ready', record: verdict.record, made, detail }
+  return {
+    registry: host.store.whole,
+    provision: async (user, wanted, home) => {
+      const foreign = readSeal(world, config, host.store.stamp())
+      let verdict = judge(host, foreign ?? nobody, user, wanted)
+      const made = verdict.kind === 'create'
+      // Without the seal a process may have died between the registry and its export.
+      const isSettled = verdict.kind === 'keep' || (verdict.kind === 'refused' && verdict.why === 'local-account')
+      if (!isSettled || (!foreign && verdict.kind !== 'refused'))
+        verdict = await underLock(() => record(host, user, wanted))
+      if (verdict.kind === 'refused') return refusal(verdict.why, user)
+      const homeMade = home && makeHome(world, config, verdict.record)
+      const detail = `uid ${verdict.record.uid}${homeMade ? `, home ${verdict.record.home} made` : ''}`
+      return { kind: 'ready', record: verdict.record, made, detail }
+    },
+    agrees: (user, { record, made }) => {
+      const promises = readPromises(world)
+      if (promises === undefined) return true
+      const connection = connectionOf(world.connectionSeed())
+      const promise = promises.find((one) => one.name === user && one.connection === connection)
+      return promise === undefined ? !made : promise.uid === record.uid
+    },
+    sync: () => underLock(() => publish(host).changed),
+    retire: (user) => underLock(() => retire(host, user)),
   }
-  return { provision, registry, sync: () => underLock(() => exportAll(world, config, readRegistry(world))) }
 }
+
+const nobody: Foreign = { passwd: new Map(), group: new Map() }
 
 const refusal = (why: (EntryVerdict & { kind: 'refused' })['why'], user: LoginName): Provisioned => {
   if (why === 'local-account') return { kind: 'local', detail: `${user} is a local account; it is left alone` }
   const details = {
     'bad-name': `"${user}" is not a name this host accepts`,
     'no-free-uid': `no uid between min_uid and max_uid is free for ${user}; widen the range`,
+    'id-taken': `the uid or gid that service-accounts.conf names for ${user} belongs to somebody else; choose another`,
+    'ids-differ': `${user} has another uid or gid here than service-accounts.conf names; ids never change, so correct the file`,
+    'service-name': `${user} was a service account here; its uid and files go to nobody else`,
     'group-name-taken': `a group named ${user} exists already; rename it, or add the account by hand`,
   }
   return { kind: 'impossible', detail: details[why] }
 }
 
-function judge(world: World, config: Config, user: LoginName, wanted: WantedEntry): EntryVerdict {
-  const registry = readRegistry(world)
-  return decideEntry({
-    name: user,
-    wanted,
-    registry,
-    localPasswd: foreignIds(world, 'passwd', registry),
-    localGroup: foreignIds(world, 'group', registry),
-    rules: {
-      range: { min: config.min_uid, max: config.max_uid },
-      approvedShells: config.approved_shells,
-      homePrefixes: config.approved_home_prefixes,
-      homeBase: config.create_user_home_base,
-      defaultShell: config.create_user_shell,
-    },
-    now: world.now(),
+/** Names and ids that are not ours. */
+function localIds({ world }: Host, foreign: Foreign, view: RegistryView) {
+  const read = (file: 'passwd' | 'group'): ReadonlyMap<string, number> => {
+    const ids = new Map(readIds(readForeign(world, `/etc/${file}`)))
+    for (const [name, id] of foreign[file])
+      if (view.user(name) === undefined && view.group(name) === undefined)
+        ids.set(ids.has(name) ? `${name}:${id}` : name, id)
+    return ids
+  }
+  return { passwd: read('passwd'), group: read('group') }
+}
+
+function judge(host: Host, foreign: Foreign, user: LoginName, wanted: WantedEntry): EntryVerdict {
+  const { world, config } = host
+  return host.store.view((registry) => {
+    const local = localIds(host, foreign, registry)
+    return decideEntry({
+      name: user,
+      wanted,
+      registry,
+      localPasswd: local.passwd,
+      localGroup: local.group,
+      promised: holders(readPromises(world) ?? []),
+      rules: {
+        range: { min: config.min_uid, max: config.max_uid },
+        approvedShells: config.approved_shells,
+        homePrefixes: config.approved_home_prefixes,
+        homeBase: config.create_user_home_base,
+        defaultShell: config.create_user_shell,
+      },
+      now: world.now(),
+    })
   })
 }
 
 /** Judged again under the lock: two first logins at once must not take one uid. */
-function record(world: World, config: Config, user: LoginName, wanted: WantedEntry): EntryVerdict {
-  const verdict = judge(world, config, user, wanted)
-  if (verdict.kind === 'refused') return verdict
-  const registry = readRegistry(world)
-  const next = { ...registry, users: new Map(registry.users).set(user, verdict.record) }
-  // The registry first: an exported uid that nobody recorded could be given away again.
-  if (verdict.kind !== 'keep') writeRegistry(world, next)
-  exportAll(world, config, next)
+function record(host: Host, user: LoginName, wanted: WantedEntry): EntryVerdict {
+  const { world, config, store } = host
+  const foreign = readSeal(world, config, store.stamp()) ?? publish(host).foreign
+  const verdict = judge(host, foreign, user, wanted)
+  if (verdict.kind === 'create' || verdict.kind === 'update') apply(host, foreign, user, verdict.record)
   return verdict
 }
 
-function readRegistry(world: World): Registry {
-  const bytes = world.files.readTrusted(paths.registry, { limit: 64 << 20, secret: false })
-  if (!bytes) return emptyRegistry
-  const text = decodeUtf8(bytes)
-  if (text === undefined)
-    throw new Fault(`${paths.registry} is not UTF-8`, { hint: 'put back the last good copy; uids depend on it' })
-  return parseRegistry(text)
+function retire(host: Host, user: LoginName): RegistryUser | undefined {
+  const { world, config, store } = host
+  const known = store.view((view) => view.user(user))
+  if (known?.state !== 'active') return known
+  const retired: RegistryUser = { ...known, state: 'retired' }
+  apply(host, readSeal(world, config, store.stamp()) ?? publish(host).foreign, user, retired)
+  return retired
 }
 
-const writeRegistry = (world: World, registry: Registry): void =>
-  world.files.writeAtomic(paths.registry, formatRegistry(registry), { mode: 0o644 })
-
-const sizeLimit = 64 << 20
-
-/** An export file. It is written again as a whole, so text that cannot be kept is a fault. */
-function readText(world: World, path: string): string {
-  const bytes = world.files.read(path, sizeLimit)
-  const text = bytes ? decodeUtf8(bytes) : ''
-  if (text === undefined) throw new Fault(`${path} is not UTF-8`, { hint: 'save it as UTF-8, then run: ob nss export' })
-  return text
+/** Records one change and exports it; the export is known to be whole. */
+function apply(host: Host, foreign: Foreign, name: LoginName, after: RegistryUser): void {
+  const { world, config, store } = host
+  const before = store.view((view) => view.user(name))
+  const groups = missingGroups(host, foreign, sharedGroups(after, config.allowed_managed_groups))
+  const changes: readonly Change[] = [...groups.map(([group, gid]) => ({ group, gid })), { user: name, record: after }]
+  // The registry first: an exported uid that nobody recorded could be given away again.
+  store.record(changes)
+  store.view((view) => exportOne(world, config, { name, before, after, groups: view.group }))
+  writeSeal(world, config, store.stamp(), foreign)
 }
 
-/** A file of the system. chfn(1) lets every user put bytes that are not UTF-8 into /etc/passwd. */
-const readForeign = (world: World, path: string): string => {
-  const bytes = world.files.read(path, sizeLimit)
-  return bytes ? decodeBytewise(bytes) : ''
+/** Exports everything, and says what in the files is somebody else's. */
+function publish(host: Host): { readonly foreign: Foreign; readonly changed: boolean } {
+  const { world, config, store } = host
+  const registry = store.whole()
+  const foreign = readForeignEntries(world, registry)
+  const wanted = new Set([sudoGroup])
+  for (const user of registry.users.values())
+    for (const group of sharedGroups(user, config.allowed_managed_groups)) wanted.add(group)
+  const groups = missingGroups(host, foreign, [...wanted])
+  if (groups.length > 0) store.record(groups.map(([group, gid]) => ({ group, gid })))
+  const changed = exportAll(world, config, groups.length > 0 ? store.whole() : registry)
+  writeSeal(world, config, store.stamp(), foreign)
+  return { foreign, changed }
 }
 
-/** Names and ids that are not ours: local files, and lines other people keep in the export files. */
-function foreignIds(world: World, database: 'passwd' | 'group', registry: Registry): ReadonlyMap<string, number> {
-  const ids = new Map(readIds(readForeign(world, `/etc/${database}`)))
-  for (const [name, id] of readIds(readForeign(world, `${paths.extrausers}/${database}`)))
-    if (!registry.users.has(name) && !registry.groups.has(name)) ids.set(ids.has(name) ? `${name}:${id}` : name, id)
-  return ids
-}
-
-/** Whether the export files say just this; a process may have died between the registry and its export. */
-function isExported(world: World, user: LoginName, verdict: EntryVerdict): boolean {
-  if (verdict.kind === 'refused') return true
-  const { record } = verdict
-  const passwd = readText(world, `${paths.extrausers}/passwd`)
-  if (!`\n${passwd}`.includes(`\n${formatPasswdLine({ name: user, ...record })}\n`)) return false
-  const group = parseGroup(readText(world, `${paths.extrausers}/group`)).lines
-  return (
-    record.sudo ===
-    group.some((line) => line.kind === 'entry' && line.entry.name === sudoGroup && line.entry.members.includes(user))
-  )
-}
-
-function exportAll(world: World, config: Config, registry: Registry): boolean {
-  const complete = withSudoGroup(world, config, registry)
-  if (complete !== registry) writeRegistry(world, complete)
-  const active = [...complete.users].filter(([, user]) => user.state === 'active')
-  const day = (user: RegistryUser): number => Math.floor(user.createdAt / 86_400)
-  const passwd = active.map(([name, user]) => [name, formatPasswdLine({ name, ...user })] as const)
-  const shadow = active.map(([name, user]) => [name, formatShadowLine({ name, changedAt: day(user) })] as const)
-  const personal = active.map(([name, user]) => [name, formatGroupLine({ name, gid: user.gid, members: [] })] as const)
-  const shared = [...complete.groups].map(
-    ([name, gid]) => [name, formatGroupLine({ name, gid, members: membersOf(active, name) })] as const,
-  )
-  const users = new Set(complete.users.keys())
-  const groups = new Set([...complete.users.keys(), ...complete.groups.keys()])
-  // Groups and shadow first: a user who can be looked up must be complete.
-  const changes = [
-    writeExport(world, 'group', new Map([...personal, ...shared]), groups),
-    writeExport(world, 'shadow', new Map(shadow), users),
-    writeExport(world, 'passwd', new Map(passwd), users),
-  ]
-  return changes.includes(true)
-}
-
-const membersOf = (active: readonly (readonly [string, RegistryUser])[], group: string): string[] =>
-  group === sudoGroup ? active.filter(([, user]) => user.sudo).map(([name]) => name) : []
-
-function withSudoGroup(world: World, config: Config, registry: Registry): Registry {
-  const local = foreignIds(world, 'group', registry)
-  if (registry.groups.has(sudoGroup) || local.has(sudoGroup)) return registry
-  const taken = new Set([...local.values(), ...foreignIds(world, 'passwd', registry).values()])
-  for (const user of registry.users.values()) taken.add(user.uid).add(user.gid)
-  const gid = firstFreeUid(sudoGroup, { min: config.min_uid, max: config.max_uid }, (id) => taken.has(id))
-  return gid === undefined ? registry : { ...registry, groups: new Map(registry.groups).set(sudoGroup, gid) }
-}
-
-function writeExport(
-  world: World,
-  file: 'passwd' | 'group' | 'shadow',
-  managed: ReadonlyMap<string, string>,
-  ownedNames: ReadonlySet<string>,
-): boolean {
-  const path = `${paths.extrausers}/${file}`
-  const existing = readText(world, path)
-  const merged = mergeExport({ file, existing, managed, ownedNames })
-  if ('malformed' in merged)
-    throw new Fault(`${path} line ${merged.malformed.line} is malformed and hides every line after it`, {
-      hint: 'correct or remove that line, then run: ob nss export',
+/** A gid for each shared group that neither the registry nor this host has. Names of users are theirs. */
+function missingGroups(host: Host, foreign: Foreign, names: readonly string[]): readonly (readonly [string, number])[] {
+  const { world, config, store } = host
+  return store.view((view) => {
+    const missing = names.filter((name) => view.group(name) === undefined && view.user(name) === undefined)
+    if (missing.length === 0) return []
+    const local = localIds(host, foreign, view)
+    const taken = new Set([...local.passwd.values(), ...local.group.values()])
+    for (const { uid } of readPromises(world) ?? []) taken.add(uid)
+    return missing.flatMap((name) => {
+      if (local.group.has(name)) return []
+      const range = { min: config.min_uid, max: config.max_uid }
+      const gid = firstFreeUid(name, range, (id) => taken.has(id) || view.owner(id) !== undefined)
+      if (gid === undefined) return []
+      taken.add(gid)
+      return [[name, gid] as const]
     })
-  if (merged.text === existing) return false
-  world.files.makeDirectory(paths.extrausers, 0o755)
-  world.files.writeAtomic(
-    path,
-    merged.text,
-    file === 'shadow' ? { mode: 0o640, uid: 0, gid: shadowGroup(world) } : { mode: 0o644 },
-  )
-  return true
-}
-
-function shadowGroup(world: World): number {
-  for (const line of parseGroup(readForeign(world, '/etc/group')).lines)
-    if (line.kind === 'entry' && line.entry.name === 'shadow') return line.entry.gid
-  return 0
+  })
 }
 
 function makeHome(world: World, config: Config, record: RegistryUser): boolean {

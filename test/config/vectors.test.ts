@@ -20,6 +20,7 @@ function ours(key: string, upstream: unknown): unknown {
   if (colonLists.includes(key)) return String(upstream).split(':')
   if (key === 'ssh_key_allowed_types') return upstream === null ? allTypes : String(upstream).split(',')
   if (key === 'high_risk_services') return typeof upstream === 'string' ? upstream.split(',') : upstream
+  if (key === 'allowed_managed_groups') return upstream === null ? [] : String(upstream).split(',')
   if (key === 'cert_pin') return upstream === null ? [] : String(upstream).split(';')
   return upstream === null ? undefined : upstream
 }

@@ -4,6 +4,7 @@ import { decideEntry, type EntryFacts, type EntryVerdict } from '../../src/decid
 import { formatPasswdLine } from '../../src/formats/passwd.ts'
 import { defaultHomePrefixes, defaultShells } from '../../src/formats/paths.ts'
 import { emptyRegistry, formatRegistry, parseRegistry, type RegistryUser } from '../../src/formats/registry.ts'
+import { viewOf } from '../../src/formats/registry-lines.ts'
 import { isReservedUid } from '../../src/formats/uid.ts'
 
 const alice: RegistryUser = {
@@ -28,7 +29,7 @@ const rules = {
 const facts: EntryFacts = {
   name: 'alice',
   wanted: {},
-  registry: emptyRegistry,
+  registry: viewOf(emptyRegistry),
   localPasswd: new Map([
     ['root', 0],
     ['daemon', 1],
@@ -38,7 +39,7 @@ const facts: EntryFacts = {
   now: 1790000000.5,
 }
 const withUsers = (users: Readonly<Record<string, RegistryUser>>, groups: Readonly<Record<string, number>> = {}) => ({
-  registry: { users: new Map(Object.entries(users)), groups: new Map(Object.entries(groups)) },
+  registry: viewOf({ users: new Map(Object.entries(users)), groups: new Map(Object.entries(groups)) }),
 })
 
 /** The verdict in one line. */
@@ -215,7 +216,10 @@ test('whatever a portal sends, the record can be stored and exported and is nobo
       expect(isReservedUid(record.uid)).toBe(false)
       expect(who === 'alice').toBe(record.uid === alice.uid)
       formatPasswdLine({ name: who, ...record })
-      const users = new Map([...given.registry.users, [who, record]])
+      const users = new Map([
+        ['alice', alice],
+        [who, record],
+      ])
       expect(parseRegistry(formatRegistry({ users, groups: new Map() })).users.get(who)).toEqual(record)
     }),
   )

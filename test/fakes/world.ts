@@ -136,6 +136,16 @@ function fakeFiles({ disk, homes, clock, broken }: Store): Files {
       if (file && (file.mode & (secret ? 0o077 : 0o022)) !== 0) throw new Fault(`${path} is open to others`)
       return read(path)
     },
+    readTrustedParts: (path, { secret }, work) => {
+      const file = disk.get(path)
+      if (!file) return undefined
+      if (file.uid !== 0) throw new Fault(`${path} belongs to uid ${file.uid}`)
+      if ((file.mode & (secret ? 0o077 : 0o022)) !== 0) throw new Fault(`${path} is open to others`)
+      return work({
+        size: file.data.length,
+        read: (offset, length) => bytes(file.data.subarray(offset, offset + length)),
+      })
+    },
     stat: (path) => factsOf(disk.get(path)),
     list: (path) => {
       const names = [...disk.keys()]
@@ -156,6 +166,11 @@ function fakeFiles({ disk, homes, clock, broken }: Store): Files {
     append: (path, data, mode) => {
       change(path)
       put(path, new TextDecoder().decode(disk.get(path)?.data) + data, mode)
+    },
+    extend: (path, at, data, { mode, uid, gid }) => {
+      change(path)
+      const kept = disk.get(path)?.data.subarray(0, at) ?? new Uint8Array()
+      put(path, Uint8Array.from([...kept, ...bytes(data)]), mode, uid, gid)
     },
     remove: (path) => {
       if (!disk.has(path)) return false

@@ -1,0 +1,28 @@
+// Keys about how the accounts of portal users reach NSS.
+import { key } from './key.ts'
+import { choice, groupList, toggle } from './values.ts'
+
+export const accountKeys = {
+  create_user_target: key('extrausers', () => ({
+    schema: choice(['extrausers', 'userdb', 'passwd']),
+    says:
+      'Where accounts are found: in the files of libnss-extrausers; only in the user database of ob serve, through ' +
+      'nss-systemd; or in /etc/passwd, /etc/shadow, /etc/group and /etc/gshadow.',
+    section: 'accounts',
+    since: '0.1',
+  })),
+  allowed_managed_groups: key([], () => ({
+    schema: groupList(),
+    says:
+      'Groups of the portal that its users are in on this host too, each by its name. Others are never touched; a ' +
+      'name that means power here (sudo, docker, disk …) gives that power to whom the portal says.',
+    section: 'accounts',
+    example: 'developers, operators',
+  })),
+  nss_enumerate: key(false, () => ({
+    schema: toggle(),
+    says: 'Let everybody list all users and groups through the user database of ob serve.',
+    section: 'accounts',
+    since: '0.1',
+  })),
+}

@@ -1,0 +1,26 @@
+// Uids that NSS told sshd about users who log in for the first time. sshd looks a name up once, so the session runs
+// with that uid or not at all. Empty files in /run (UID.PID.NAME), because the service that made the promise may be
+// killed between the lookup and the session.
+import { parseLoginName } from '../names.ts'
+import { paths } from '../paths.ts'
+import type { World } from '../world.ts'
+
+export type Promised = { readonly uid: number; readonly name: string; readonly connection: number }
+
+/** Every promise, or undefined when no service has run since the last boot. */
+export function readPromises(world: Pick<World, 'files'>): readonly Promised[] | undefined {
+  return world.files.list(paths.promises)?.flatMap((file) => {
+    const [, uid, connection, name = ''] = /^(\d+)\.(\d+)\.(.+)$/.exec(file) ?? []
+    return parseLoginName(name) ? [{ uid: Number(uid), name, connection: Number(connection) }] : []
+  })
+}
+
+export const promisePath = ({ uid, name, connection }: Promised): string =>
+  `${paths.promises}/${uid}.${connection}.${name}`
+
+/** Whom each promised uid was promised to. */
+export const holders = (promises: readonly Promised[]): ReadonlyMap<number, string> =>
+  new Map(promises.map(({ uid, name }) => [uid, name]))
+
+/** The process that every phase of this connection descends from, and that asked NSS (ancestry.ts). */
+export const connectionOf = (seed: string): number => Number(seed.split(' ')[1])
