@@ -150,6 +150,7 @@ const credentials = (state: State) => ({
     const grant = newGrant(client, { clientId, user, scope, grant: type })
     const refresh = newId()
     state.refresh.set(refresh, grant)
+    state.refreshUntil.set(refresh, nowSeconds(state) + state.settings.refreshSeconds)
     return {
       access_token: storeAccess(state, grant, nowSeconds(state), false),
       refresh_token: refresh,

@@ -108,7 +108,10 @@ const issueTokens = async (exchange: Exchange, client: Client, grant: Grant, off
   const shared = { iss: `${exchange.origin}/`, aud: [clientId], sub, sid, iat, exp: iat + state.settings.accessSeconds }
   const jwt = { ...shared, client_id: clientId, jti: id, scope }
   const refresh = offline ? newId() : undefined
-  if (refresh !== undefined) state.refresh.set(refresh, grant)
+  if (refresh !== undefined) {
+    state.refresh.set(refresh, grant)
+    state.refreshUntil.set(refresh, iat + state.settings.refreshSeconds)
+  }
   const openid = scope.split(' ').includes('openid')
   return json(exchange, 200, {
     access_token: client.accessTokens === undefined ? id : await signJwt(key, { ...thumbprint, typ: 'at+JWT' }, jwt),

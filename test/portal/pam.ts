@@ -191,9 +191,14 @@ export const heartbeat = (exchange: Exchange): Response => {
     return json(exchange, 403, { error: 'Token not from Device Authorization Grant' })
   }
   if (!hasScope(grant.scope)) return json(exchange, 403, { error: 'Invalid token scope' })
+  const now = currentTime(exchange)
+  if ((state.refreshUntil.get(token) ?? now) < now) {
+    state.refresh.delete(token)
+    return json(exchange, 401, { error: 'Invalid refresh_token' }, challenge)
+  }
+  state.refreshUntil.set(token, now + state.settings.refreshSeconds)
   const { refresh_token: _, ...told } = body
   state.heartbeats.push({ ...told, device: grant.deviceId ?? grant.clientId })
-  const now = currentTime(exchange)
   return json(exchange, 200, {
     status: 'ok',
     access_token: storeAccess(state, grant, now, true),

@@ -87,6 +87,8 @@ export type PortalOptions = {
   readonly deviceSeconds?: number
   readonly interval?: number
   readonly accessSeconds?: number
+  /** How long a refresh token lives after each heartbeat. */
+  readonly refreshSeconds?: number
   readonly voucherSeconds?: number
   /** Lifetime of a hop certificate. */
   readonly certificateSeconds?: number
@@ -111,6 +113,8 @@ export type State = {
   readonly devices: Map<string, Device>
   readonly access: Map<string, AccessToken>
   readonly refresh: Map<string, Grant>
+  /** When each refresh token lapses; one that is missing here was never used. */
+  readonly refreshUntil: Map<string, number>
   /** One-time tokens. */
   readonly tokens: Map<string, { readonly user: string; readonly expiresAt: number }>
   readonly certificates: Map<string, Certificate[]>
@@ -195,6 +199,7 @@ export const createState = (options: PortalOptions): State => {
       deviceSeconds: 600,
       interval: 5,
       accessSeconds: 3600,
+      refreshSeconds: 2_592_000,
       voucherSeconds: 43200,
       certificateSeconds: 120,
       bastionGroups: ['bastion'],
@@ -210,6 +215,7 @@ export const createState = (options: PortalOptions): State => {
     devices: new Map(),
     access: new Map(),
     refresh: new Map(),
+    refreshUntil: new Map(),
     tokens: new Map(),
     certificates: new Map(),
     revokedSerials: new Set(),
