@@ -50,9 +50,25 @@ const reasons = {
   'session-closed': ['the session ended', 'none'],
   'not-our-session': ['nothing to do for a session of this service', 'none'],
   'account-impossible': ['the account cannot be made on this host', 'broken'],
+  // service accounts
+  'service-account-allowed': [
+    'service-accounts.conf allows this account; its key is judged when the session opens',
+    'none',
+  ],
+  'service-account-opened': ['the proven key is the one of this service account; the session may begin', 'none'],
+  'service-account-sudo': ['service-accounts.conf allows this account sudo', 'none'],
+  'service-account-key-only': ['a service account proves itself over ssh with its key and with nothing else', 'denied'],
+  'service-account-other-key': ['the proven key is not the one of this service account', 'not-allowed'],
+  'service-account-no-sudo': ['service-accounts.conf does not allow this account sudo', 'not-allowed'],
+  'service-account-broken': ['the section of this service account has an error, so it is no account', 'broken'],
   // keys
   'keys-listed': ['keys were found for the user', 'none'],
   'no-keys': ['no keys are known for the user', 'none'],
+  'principal-listed': ['the certificate names the user', 'none'],
+  'no-principal': ['the certificate is not one for this user', 'none'],
+  'krl-stale': ['the revocation list is older than krl_max_age allows', 'broken'],
+  'krl-written': ['the revocation list of the portal was put in place', 'none'],
+  'krl-refused': ['the revocation list of the portal was not believed', 'none'],
   // sessions that began offline
   'silent-too-long': [
     'the portal is silent although the network is there, for longer than offline sessions may last',

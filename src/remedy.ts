@@ -8,7 +8,8 @@ const remedies: Partial<Record<Reason, string>> = {
   'token-rejected': 'get a new token; each works once and only for a few minutes',
   'token-replayed': 'get a new token; each works once',
   'token-of-another-user': 'log in with the name the token was made for, or find out who used whose token',
-  'token-unsuitable': 'use a token of client_id, or name its client in oauth2_token_clients; tokens of servers never work',
+  'token-unsuitable':
+    'use a token of client_id, or name its client in oauth2_token_clients; tokens of servers never work',
   'token-expiring': 'get a new access token; oauth2_token_min_ttl says how long it must be good for',
   'locked-out': 'wait; or remove the state file named in ob why USER --rhost ADDRESS',
   'unknown-to-sshd':
@@ -21,6 +22,15 @@ const remedies: Partial<Record<Reason, string>> = {
   'sudo-denied': 'change the sudo rule of this server group at the portal',
   'key-denied': 'sign this key at the portal, or set fingerprint_binding = never',
   'key-policy': 'use another key, or change ssh_key_allowed_types and ssh_key_min_…_bits',
+  'service-account-key-only':
+    'log in with the key of the account; for sudo without a password set sudo_nopasswd = true in service-accounts.conf',
+  'service-account-other-key':
+    'correct key_fingerprint in service-accounts.conf, or remove the other key of this account',
+  'service-account-no-sudo': 'set sudo_allowed = true for this account in service-accounts.conf',
+  'service-account-broken': 'ob service-account check names the lines',
+  'krl-stale': 'run: ob krl update; and see that its timer is active: systemctl enable --now ob-krl.timer',
+  'krl-refused':
+    'ask the portal’s administrator what happened to the list; then: ob krl update --allow-empty if it is right',
   'no-proof': 'OpenSSH 7.6 or later is needed, and no PAM module may change SSH_AUTH_INFO_0',
   'account-impossible': 'the details above name what is in the way',
   'silent-too-long': 'find out what keeps the portal from answering; offline_max_sso_unreachable is the limit',

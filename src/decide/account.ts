@@ -5,6 +5,7 @@ import type { LoginName } from '../names.ts'
 import { allowed, denied, type Outcome } from '../outcome.ts'
 import { noAnswer } from './auth.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from './offline.ts'
+import { decideServiceAccess, type ServiceStanding } from './service-account.ts'
 import type { Step } from './step.ts'
 
 export type AccountFacts = OfflineFacts & {
@@ -12,6 +13,7 @@ export type AccountFacts = OfflineFacts & {
   readonly user: LoginName | undefined
   readonly service: string
   readonly authorization?: Authorization
+  readonly serviceAccount?: ServiceStanding | undefined
 }
 
 export type AccountEffect =
@@ -27,6 +29,7 @@ export const askedService = (service: string): string => (isSudo(service) ? 'sud
 export function decideAccount(f: AccountFacts): AccountStep {
   if (!f.user) return end(denied('bad-login-name'))
   if (f.user === 'root') return end(isSudo(f.service) ? allowed('root-exempt') : denied('root-refused'))
+  if (f.serviceAccount) return end(decideServiceAccess(f.serviceAccount, f.service))
   if (!f.authorization) return { ask: 'authorization' }
   switch (f.authorization.kind) {
     case 'granted':

@@ -7,6 +7,7 @@ import type { AnswerKind } from '../formats/user-token.ts'
 import type { LoginName } from '../names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../outcome.ts'
 import type { Reason } from '../reason.ts'
+import { decideServiceAuth, type ServiceStanding } from './service-account.ts'
 import type { Step } from './step.ts'
 
 export type AuthFacts = {
@@ -23,6 +24,8 @@ export type AuthFacts = {
   /** Set where people type access tokens (oauth2_token_auth) instead of one-time tokens. */
   readonly accessTokens?: AccessTokenPolicy | undefined
   readonly introspection?: Introspection
+  readonly service: string
+  readonly serviceAccount?: ServiceStanding | undefined
 }
 
 export type AccessTokenPolicy = {
@@ -42,6 +45,7 @@ type AuthStep = Step<AuthQuestion, AuthEffect>
 export function decideAuth(f: AuthFacts): AuthStep {
   if (!f.user) return end(denied('bad-login-name'))
   if (f.user === 'root') return end(denied('root-refused'))
+  if (f.serviceAccount) return end(decideServiceAuth(f.serviceAccount, f.service))
   if (f.authorizeOnly) return end(denied('authorize-only'))
   switch (f.answer) {
     case 'absent':

@@ -7,6 +7,7 @@ import { allowed, denied, type Outcome, unavailable } from '../outcome.ts'
 import type { Reason } from '../reason.ts'
 import { noAnswer } from './auth.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from './offline.ts'
+import { decideServiceKey, type ServiceStanding } from './service-account.ts'
 import type { Step } from './step.ts'
 
 /** What sshd says was proven. Without a key: a password or a keyboard-interactive answer. */
@@ -20,7 +21,7 @@ export type Proof =
   | { readonly kind: 'no-key' }
   | { readonly kind: 'unreadable' }
 
-export type KeyVerdict = 'accepted' | 'type-refused' | 'too-small'
+export type KeyVerdict = 'accepted' | 'type-refused' | 'too-small' | 'krl-stale'
 export type Binding = 'certificates' | 'always' | 'never'
 
 /** What the account phase of the same connection learned, and with which fingerprint it had asked, if any. */
@@ -38,6 +39,7 @@ export type SessionFacts = OfflineFacts & {
   readonly createUser: boolean
   readonly remembered: Remembered | undefined
   readonly authorization?: Authorization
+  readonly serviceAccount?: ServiceStanding | undefined
   readonly account?: { readonly kind: 'ready' | 'local' | 'impossible'; readonly detail: string }
 }
 
@@ -53,7 +55,9 @@ export function decideSession(f: SessionFacts): SessionStep {
   if (!f.user) return end(denied('bad-login-name'))
   if (f.user === 'root') return end(denied('root-refused'))
   if (f.proof.kind === 'unreadable') return end(denied('no-proof'))
+  if (f.proof.kind === 'key' && f.proof.judged === 'krl-stale') return end(denied('krl-stale'))
   if (f.proof.kind === 'key' && f.proof.judged !== 'accepted') return end(denied('key-policy'))
+  if (f.serviceAccount) return decideServiceSession(f, decideServiceKey(f.serviceAccount, f.proof))
   const answer = f.authorization ?? (mustAskAgain(f) ? undefined : f.remembered?.authorization)
   if (!answer) return { ask: 'authorization' }
   switch (answer.kind) {
@@ -68,6 +72,9 @@ export function decideSession(f: SessionFacts): SessionStep {
       return end(noAnswer(answer))
   }
 }
+
+const decideServiceSession = (f: SessionFacts, outcome: Outcome): SessionStep =>
+  outcome.kind === 'allowed' ? decideProvisioning(f, outcome, []) : end(outcome)
 
 const openedBy = (f: SessionFacts): Reason => {
   if (f.remembered?.offline && !f.authorization) return 'offline-allowed'

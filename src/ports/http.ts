@@ -13,6 +13,8 @@ export type HttpRequest = {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string
+  /** The answer is bytes: its text is their base64. */
+  readonly binary?: true
 }
 
 export type HttpAnswer =
@@ -64,7 +66,7 @@ async function send(world: World, config: Config, tls: TlsOptions, request: Http
     const response = await exchange(world, config.proxy, tls, request, signal)
     if (weather.has(response.status))
       return { kind: 'unreachable', detail: `the portal answered HTTP ${response.status}`, heard: true }
-    const body = await readBody(response, signal)
+    const body = await readBody(response, signal, request.binary === true)
     if (typeof body !== 'string') return body
     return { kind: 'answer', status: response.status, headers: response.headers, text: body }
   } catch (error) {
@@ -99,12 +101,13 @@ async function exchange(
 
 type Body = string | (HttpAnswer & { kind: 'garbled' })
 
-async function readBody(response: Response, signal: AbortSignal): Promise<Body> {
+async function readBody(response: Response, signal: AbortSignal, binary: boolean): Promise<Body> {
   // ofetch has replaced the body by the stream it promises.
   const stream = (response as { _data?: unknown })._data
   if (!(stream instanceof ReadableStream)) return ''
   const bytes = await collect(stream as ReadableStream<Uint8Array<ArrayBuffer>>, signal)
   if (!bytes) return { kind: 'garbled', detail: `the answer is larger than ${bodyLimit} bytes` }
+  if (binary) return bytes.toBase64()
   return decodeUtf8(bytes) ?? { kind: 'garbled', detail: 'the answer is not UTF-8' }
 }
 

@@ -11,6 +11,7 @@ import { openHttp } from './http.ts'
 import { type Lockouts, openLockouts } from './lockouts.ts'
 import { type OfflineSessions, openOfflineSessions } from './offline-sessions.ts'
 import { openPortal, type Portal } from './portal.ts'
+import { openServiceAccounts, type ServiceAccountsFile } from './service-accounts.ts'
 import { openTokens } from './tokens.ts'
 
 export type Ports = {
@@ -23,6 +24,7 @@ export type Ports = {
   readonly connections: Connections
   readonly lockouts: Lockouts
   readonly newcomers: Lockouts
+  readonly serviceAccounts: ServiceAccountsFile
   readonly offlineSessions: OfflineSessions
 }
 
@@ -37,6 +39,7 @@ export function openPorts(world: World, config: Config): Ports {
     accounts: async () => (await import('./accounts.ts')).openAccounts(world, config),
     claims: openClaims(world),
     connections: openConnections(world),
+    serviceAccounts: openServiceAccounts(world, config),
     lockouts: openLockouts(world, config, config.rate_limit_state_dir),
     offlineSessions: openOfflineSessions(world),
     newcomers: openLockouts(world, config, paths.newcomers, mostNewcomers),

@@ -17,6 +17,7 @@ import type { Granted } from '../formats/replies.ts'
 import type { UserToken } from '../formats/user-token.ts'
 import type { LoginName } from '../names.ts'
 import type { Ports } from './open.ts'
+import { entryOf } from './service-accounts.ts'
 import { offlineAnswers, offlinePolicy } from './settle-offline.ts'
 
 /** PAM's own items, checked (pam_get_item(3)). */
@@ -41,6 +42,8 @@ export const settleAuth = (
     authorizeOnly: config.authorize_only,
     createUser: config.create_user,
     accessTokens: accessTokenPolicy(config),
+    service,
+    serviceAccount: user && ports.serviceAccounts.standing(user),
   }
   return settle(decideAuth, facts, {
     lockout: ({ user }) => ports.lockouts.left(lockoutKey(named(user), rhost)),
@@ -66,7 +69,8 @@ export const settleAccount = (
 ): Promise<Settled<AccountFacts, AccountEffect>> => {
   const fingerprint = boundFingerprint({ proof, binding: config.fingerprint_binding })
   const { user, service } = request
-  const facts: AccountFacts = { user, service, offline: offlinePolicy(config, service) }
+  const serviceAccount = user && ports.serviceAccounts.standing(user)
+  const facts: AccountFacts = { user, service, offline: offlinePolicy(config, service), serviceAccount }
   return settle(decideAccount, facts, {
     ...offlineAnswers(),
     authorization: ({ user }) =>
@@ -84,12 +88,16 @@ export const settleSession = (
   const remembered = user && ports.connections.recall(connection, user)
   const binding = config.fingerprint_binding
   const offline = offlinePolicy(config, service)
-  const facts: SessionFacts = { user, proof, binding, createUser: config.create_user, remembered, offline }
+  const serviceAccount = user && ports.serviceAccounts.standing(user)
+  const createUser = config.create_user
+  const facts: SessionFacts = { user, proof, binding, createUser, remembered, offline, serviceAccount }
   return settle(decideSession, facts, {
     ...offlineAnswers(),
     authorization: (f) =>
       ports.portal.authorize({ user: named(f.user), service: askedService(service), fingerprint: boundFingerprint(f) }),
     account: async (f) => {
+      if (f.serviceAccount?.kind === 'sound')
+        return (await ports.accounts()).provision(named(f.user), entryOf(f.serviceAccount.account), true)
       const answer = latest(f)
       if (answer?.kind !== 'granted') throw new Fault('an account was asked for before the portal granted it')
       return (await ports.accounts()).provision(named(f.user), wantedOf(answer), true)

@@ -5,7 +5,7 @@ import type { LoginName } from '../../src/names.ts'
 import { line } from './line.ts'
 
 const alice = 'alice' as LoginName
-const base: AuthFacts = { user: alice, answer: 'token', authorizeOnly: false, createUser: true }
+const base: AuthFacts = { user: alice, answer: 'token', authorizeOnly: false, createUser: true, service: 'sshd' }
 const open = { secondsLeft: 0 }
 const granted = { kind: 'granted', user: alice, groups: [], sudoAllowed: false, attributes: {} } as const
 

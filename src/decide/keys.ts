@@ -1,0 +1,85 @@
+// Which authorized_keys lines a user gets for what a client offers. Every line is written anew from what was
+// understood, so nothing that was not can reach sshd.
+import {
+  formatAuthorizedKeysLine,
+  type KeyOption,
+  parseAuthorizedKeysLine,
+  parseKeyOptions,
+} from '../formats/authorized-keys.ts'
+import type { PublicKey } from '../formats/ssh-wire.ts'
+import type { Fingerprint } from '../names.ts'
+
+/**
+ * `root`: a file that only root writes. `chain`: what the administrator's other command printed. `portal`: what the
+ * portal exported, which may hold keys and nothing else.
+ */
+export type KeySource = { readonly from: 'root' | 'chain' | 'portal'; readonly text: string }
+
+/** What the client offers, as far as sshd was asked to say; nothing means that every line is wanted. */
+export type Offer =
+  | { readonly kind: 'anything' }
+  | { readonly kind: 'key'; readonly fingerprint: Fingerprint }
+  | { readonly kind: 'certificate'; readonly authority: Fingerprint; readonly principals: readonly string[] }
+
+export type JudgeKey = (key: PublicKey) => boolean
+
+type Line = { readonly options: readonly KeyOption[]; readonly key: PublicKey }
+
+const portalLines = 32
+
+export function selectKeys(sources: readonly KeySource[], offer: Offer, accepts: JudgeKey): readonly string[] {
+  const lines = sources.flatMap((source) => readSource(source)).filter(({ key }) => accepts(key))
+  const wanted = lines.filter((line) => isWanted(line, offer))
+  return [...new Set(wanted.map(({ options, key }) => formatLine(options, key)))]
+}
+
+const formatLine = (options: readonly KeyOption[], { type, blob }: PublicKey): string =>
+  formatAuthorizedKeysLine(options, { type, base64: blob.toBase64() })
+
+const nameOf = (option: KeyOption): string => (typeof option === 'string' ? option : option[0])
+const isAuthority = ({ options }: Line): boolean => options.some((option) => nameOf(option) === 'cert-authority')
+
+function isWanted(line: Line, offer: Offer): boolean {
+  switch (offer.kind) {
+    case 'anything':
+      return true
+    case 'key':
+      return !isAuthority(line) && line.key.fingerprint === offer.fingerprint
+    case 'certificate':
+      // sshd before 10.3 takes a comma in a principal for two of them (CVE-2026-35414); no name is for anybody.
+      return (
+        isAuthority(line) &&
+        line.key.fingerprint === offer.authority &&
+        offer.principals.length > 0 &&
+        !offer.principals.some((principal) => /[,\s"*?!]/.test(principal))
+      )
+  }
+}
+
+// Each source either keeps its own rules or says nothing: half of an answer that was not understood is not believed.
+function readSource({ from, text }: KeySource): readonly Line[] {
+  const lines: Line[] = []
+  for (const raw of text.split('\n')) {
+    const parsed = parseAuthorizedKeysLine(raw)
+    if (parsed.kind === 'problem' && from === 'chain') return []
+    if (parsed.kind !== 'key' || parsed.key.certificate) continue
+    const options = parseKeyOptions(parsed.options ?? '')
+    if ('problem' in options || !mayCarry(from, options)) continue
+    lines.push({ options, key: parsed.key })
+  }
+  return from === 'portal' ? lines.slice(0, portalLines) : lines
+}
+
+/** Options that only take something away. A line with any other is dropped whole: without it, it might allow more. */
+const restricting = /^(restrict|no-[a-z0-9-]+|from|command|expiry-time|verify-required)$/
+
+function mayCarry(from: KeySource['from'], options: readonly KeyOption[]): boolean {
+  switch (from) {
+    case 'root':
+      return true
+    case 'chain':
+      return options.every((option) => restricting.test(nameOf(option)) && nameOf(option) !== 'no-touch-required')
+    case 'portal':
+      return options.length === 0
+  }
+}

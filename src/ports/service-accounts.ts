@@ -1,0 +1,68 @@
+// The file of service accounts, which only root may read or write.
+import { decodeBytewise, decodeUtf8 } from '../bytes.ts'
+import type { Config } from '../config/load.ts'
+import type { WantedEntry } from '../decide/entry.ts'
+import type { ServiceStanding } from '../decide/service-account.ts'
+import { parseServiceAccounts, type ServiceAccount, type ServiceAccounts } from '../formats/service-accounts.ts'
+import type { LoginName } from '../names.ts'
+import { paths } from '../paths.ts'
+import type { World } from '../world.ts'
+
+export type ServiceAccountsFile = {
+  /** What the file says about this name; undefined when it says nothing. */
+  readonly standing: (user: LoginName) => ServiceStanding | undefined
+  readonly read: () => ServiceAccounts
+  /** Writes what the edit makes of the text, unless it is the same; two editors wait for each other. */
+  readonly change: (edit: (text: string) => string) => Promise<void>
+}
+
+export const nopasswdGroup = 'open-bastion-nopasswd'
+
+type ServiceConfig = Pick<Config, 'service_accounts_file' | 'approved_shells' | 'approved_home_prefixes'>
+
+export function openServiceAccounts(world: World, config: ServiceConfig): ServiceAccountsFile {
+  const path = config.service_accounts_file
+  const textOf = (): string => {
+    const bytes = world.files.readTrusted(path, { limit: 1 << 20, secret: true })
+    return bytes ? (decodeUtf8(bytes) ?? decodeBytewise(bytes)) : ''
+  }
+  const parse = (text: string): ServiceAccounts =>
+    parseServiceAccounts(text, {
+      approvedShells: config.approved_shells,
+      homePrefixes: config.approved_home_prefixes,
+    })
+  return {
+    read: () => parse(textOf()),
+    standing: (user) => {
+      const text = textOf()
+      // Most logins are of people, and need not understand the whole file.
+      if (!text.includes(`[${user}]`)) return undefined
+      const { accounts, broken } = parse(text)
+      const account = accounts.get(user)
+      if (account) return { kind: 'sound', account }
+      const detail = broken.get(user)
+      return detail === undefined ? undefined : { kind: 'broken', detail: `${path} ${detail}` }
+    },
+    change: (edit) => {
+      world.files.makeDirectory(paths.state, 0o711)
+      return world.files.withLock(`${paths.state}/service-accounts.lock`, () => {
+        const text = textOf()
+        const next = edit(text)
+        if (next !== text) world.files.writeAtomic(path, next, { mode: 0o600 })
+      })
+    },
+  }
+}
+
+/** The account as an entry of the registry. */
+export const entryOf = (account: ServiceAccount): WantedEntry => {
+  const { gecos, home, shell, uid, gid, sudoAllowed, sudoNopasswd } = account
+  return {
+    ...(gecos === undefined ? {} : { gecos }),
+    ...(home === undefined ? {} : { home }),
+    ...(shell === undefined ? {} : { shell }),
+    groups: sudoAllowed && sudoNopasswd ? [nopasswdGroup] : [],
+    sudo: sudoAllowed,
+    service: { uid, gid },
+  }
+}
