@@ -2,6 +2,7 @@
 // the verdict.
 import { type Config, loadConfig } from '../src/config/load.ts'
 import { isSudo } from '../src/decide/account.ts'
+import type { Cached } from '../src/decide/offline.ts'
 import { boundFingerprint, type Proof } from '../src/decide/session.ts'
 import { Fault } from '../src/fault.ts'
 import { correlationId, reference } from '../src/formats/audit-line.ts'
@@ -20,7 +21,12 @@ type Phase = 'auth' | 'account' | 'open_session' | 'close_session'
 const phases: ReadonlySet<string> = new Set(['auth', 'account', 'open_session', 'close_session'])
 
 /** What one phase found: the outcome, and what the log should know besides. */
-type Finding = { readonly outcome: Outcome; readonly notes: readonly string[] }
+type Finding = {
+  readonly outcome: Outcome
+  readonly notes: readonly string[]
+  /** What the cache said, when the portal was away. */
+  readonly cached?: Cached | undefined
+}
 
 /** A refusal is never faster than this, so that the time does not tell why. Seconds. */
 const refusalFloor = 0.4
@@ -46,7 +52,7 @@ async function runPhase(phase: Phase, request: PamRequest, world: World): Promis
     const filed = report(phase, request, finding, world, config, startedAt)
     const outcome = !filed && config.audit_required ? unavailable('audit-unwritable') : finding.outcome
     if (phase === 'auth' && outcome.kind !== 'allowed') await floor(world, startedAt)
-    return ended(outcome, spoken(outcome.reason, request))
+    return ended(outcome, saidAbout(finding) ?? spoken(outcome.reason, request))
   } catch (error) {
     if (!(error instanceof Fault)) throw error
     const outcome = unavailable(error.kind === 'refused' ? 'portal-untrusted' : 'fault')
@@ -108,7 +114,8 @@ async function authorize(request: PamRequest, config: Config, world: World): Pro
   const { outcome, effects, facts } = await settleAccount(ports, config, request, proof)
   const fingerprint = boundFingerprint({ proof, binding: config.fingerprint_binding })
   const told = await performAccount(ports, request, fingerprint, effects)
-  return { outcome, notes: [detailOf(facts.authorization), ...told] }
+  const notes = [detailOf(facts.authorization), detailOf(facts.cached), ...told]
+  return { outcome, notes, cached: facts.cached }
 }
 
 const withoutSession: ReadonlySet<string> = new Set(['sudo', 'sudo-i', 'su', 'su-l', 'cron', 'crond', 'systemd-user'])
@@ -120,7 +127,8 @@ async function openSession(request: PamRequest, config: Config, world: World): P
   const { outcome, effects, facts } = await settleSession(ports, config, request, proof)
   const told = [...(await performSession(ports, request, effects)), ...(await forgetConnection(ports, request))]
   const key = proof.kind === 'key' ? `${proof.certificate ? 'certificate' : 'key'} ${proof.fingerprint}` : ''
-  return { outcome, notes: [key, detailOf(facts.authorization), facts.account?.detail ?? '', ...told] }
+  const details = [key, detailOf(facts.authorization), detailOf(facts.cached), facts.account?.detail ?? '']
+  return { outcome, notes: [...details, ...told], cached: facts.cached }
 }
 
 async function proofOf(phase: Phase, world: World, config: Config): Promise<Proof> {
@@ -153,7 +161,7 @@ const detailOf = (reply: { readonly kind: string } | undefined): string =>
 function report(
   phase: Phase,
   request: PamRequest,
-  { outcome, notes }: Finding,
+  { outcome, notes, cached }: Finding,
   world: World,
   config: AuditConfig & Partial<Pick<Config, 'log_level'>>,
   startedAt: number,
@@ -171,11 +179,22 @@ function report(
     ...(request.rhost === undefined ? {} : { client_ip: request.rhost }),
     ...(tty ? { tty } : {}),
     result_code: outcome.kind === 'allowed' ? 0 : 4,
+    ...(cached ? { cache_hit: cached.kind === 'hit' } : {}),
     latency_ms: Math.round(world.monotonic() - startedAt),
     reason: outcome.reason,
     details,
-    more: { phase, outcome: outcome.kind },
+    more: { phase, outcome: outcome.kind, ...offlineFacts(cached) },
   })
+}
+
+const offlineFacts = (cached: Cached | undefined): Readonly<Record<string, string | number>> =>
+  cached?.kind === 'hit' ? { offline: 'true', cache_age: Math.round(Math.min(cached.ageSeconds, 1e9)) } : {}
+
+/** Somebody let in without the portal reads that, and how old its word is. */
+function saidAbout({ outcome, cached }: Finding): string | undefined {
+  if (outcome.kind !== 'allowed' || cached?.kind !== 'hit') return undefined
+  const minutes = Math.max(1, Math.round(cached.ageSeconds / 60))
+  return `The single sign-on portal cannot be reached; using its authorization of ${minutes} min ago.\n`
 }
 
 const logged = ({ log_level }: Partial<Pick<Config, 'log_level'>>): boolean =>
@@ -184,6 +203,7 @@ const logged = ({ log_level }: Partial<Pick<Config, 'log_level'>>): boolean =>
 const errors: Partial<Record<Reason, string>> = {
   'locked-out': 'RATE_LIMITED',
   'token-of-another-user': 'SECURITY_ERROR',
+  'cache-tampered': 'SECURITY_ERROR',
   'portal-untrusted': 'SECURITY_ERROR',
   fault: 'CONFIG_ERROR',
 }

@@ -1,6 +1,7 @@
 // Wires every door once. Nothing is read or connected before it is asked.
 import type { Config } from '../config/load.ts'
 import type { Introspection } from '../formats/introspection.ts'
+import type { Granted } from '../formats/replies.ts'
 import { paths } from '../paths.ts'
 import type { Secret } from '../secret.ts'
 import type { World } from '../world.ts'
@@ -9,6 +10,7 @@ import { type Claims, openClaims } from './claims.ts'
 import { type Connections, openConnections } from './connections.ts'
 import { openHttp } from './http.ts'
 import { type Lockouts, openLockouts } from './lockouts.ts'
+import type { Offline } from './offline.ts'
 import { type OfflineSessions, openOfflineSessions } from './offline-sessions.ts'
 import { openPortal, type Portal } from './portal.ts'
 import { openServiceAccounts, type ServiceAccountsFile } from './service-accounts.ts'
@@ -25,6 +27,10 @@ export type Ports = {
   readonly lockouts: Lockouts
   readonly newcomers: Lockouts
   readonly serviceAccounts: ServiceAccountsFile
+  /** Loaded when first asked for: only when the portal is away, or allows an answer to be kept. */
+  readonly offline: () => Promise<Offline>
+  /** Whether this answer is kept, or an older one may have to go. */
+  readonly mayKeep: (authorization: Granted) => boolean
   readonly offlineSessions: OfflineSessions
 }
 
@@ -41,6 +47,12 @@ export function openPorts(world: World, config: Config): Ports {
     connections: openConnections(world),
     serviceAccounts: openServiceAccounts(world, config),
     lockouts: openLockouts(world, config, config.rate_limit_state_dir),
+    offline: async () => (await import('./offline.ts')).openOffline(world, config),
+    mayKeep: ({ offlineSeconds }) =>
+      config.auth_cache_enabled &&
+      (offlineSeconds !== undefined ||
+        config.auth_cache_ttl !== undefined ||
+        world.files.stat(config.auth_cache_dir) !== undefined),
     offlineSessions: openOfflineSessions(world),
     newcomers: openLockouts(world, config, paths.newcomers, mostNewcomers),
   }

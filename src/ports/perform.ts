@@ -1,10 +1,12 @@
 // Performs what a decision ended with. What could not be written is told to the log, and changes no verdict.
 import type { AccountEffect } from '../decide/account.ts'
 import type { AuthEffect } from '../decide/auth.ts'
-import type { boundFingerprint, SessionEffect } from '../decide/session.ts'
+import type { SessionEffect } from '../decide/session.ts'
 import { Fault } from '../fault.ts'
 import { lockoutKey } from '../formats/lockout-state.ts'
+import type { Granted } from '../formats/replies.ts'
 import type { UserToken } from '../formats/user-token.ts'
+import type { Fingerprint } from '../names.ts'
 import type { Ports } from './open.ts'
 import { named, newcomerKey, type PamRequest, wantedOf } from './settle-pam.ts'
 
@@ -42,16 +44,24 @@ export async function performAuth(
 export const performAccount = (
   ports: Ports,
   request: PamRequest,
-  fingerprint: ReturnType<typeof boundFingerprint>,
+  fingerprint: Fingerprint | undefined,
   effects: readonly AccountEffect[],
 ): Promise<readonly string[]> =>
   collect(
     effects.map((effect) => async () => {
-      if (effect.do !== 'remember' && effect.do !== 'remember-offline') return undefined
-      const { authorization } = effect
-      const offline = effect.do === 'remember-offline'
-      ports.connections.remember(request.connection, { authorization, fingerprint, offline })
-      return undefined
+      switch (effect.do) {
+        case 'remember':
+        case 'remember-offline': {
+          const { authorization } = effect
+          const offline = effect.do === 'remember-offline'
+          ports.connections.remember(request.connection, { authorization, fingerprint, offline })
+          return undefined
+        }
+        case 'cache-grant':
+          return keepGrant(ports, effect.authorization, fingerprint)
+        case 'forget-grant':
+          return forgetGrant(ports, request)
+      }
     }),
   )
 
@@ -62,10 +72,29 @@ export const performSession = (
 ): Promise<readonly string[]> =>
   collect(
     effects.map((effect) => async () => {
-      if (effect.do === 'mark-offline') ports.offlineSessions.mark(named(request.user))
-      return undefined
+      switch (effect.do) {
+        case 'cache-grant':
+          return keepGrant(ports, effect.authorization, effect.fingerprint)
+        case 'forget-grant':
+          return forgetGrant(ports, request)
+        case 'mark-offline':
+          ports.offlineSessions.mark(named(request.user))
+          return undefined
+      }
     }),
   )
+
+async function keepGrant(
+  ports: Ports,
+  authorization: Granted,
+  fingerprint: Fingerprint | undefined,
+): Promise<undefined> {
+  if (ports.mayKeep(authorization)) await (await ports.offline()).keep(authorization, fingerprint)
+}
+
+async function forgetGrant(ports: Ports, request: PamRequest): Promise<undefined> {
+  ;(await ports.offline()).forget(named(request.user))
+}
 
 /** The session phase is the last that needs it, and the stacks do not call us when the session closes. */
 export const forgetConnection = (ports: Ports, request: PamRequest): Promise<readonly string[]> =>

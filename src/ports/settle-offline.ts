@@ -1,17 +1,30 @@
 // The questions of decide/offline.ts and their answers.
 import type { Config } from '../config/load.ts'
+import { isSudo } from '../decide/account.ts'
 import type { OfflineFacts, OfflinePolicy } from '../decide/offline.ts'
 import type { Answers } from '../decide/step.ts'
+import { Fault } from '../fault.ts'
 import type { LoginName } from '../names.ts'
+import type { Ports } from './open.ts'
 
-export const offlinePolicy = (_config: Config, _service: string): OfflinePolicy => ({
-  cacheEnabled: false,
-  highRiskSeconds: undefined,
-})
+/** `sudo -i` is as risky as sudo, whichever of the two the list names. */
+export function offlinePolicy(config: Config, service: string): OfflinePolicy {
+  const { high_risk_services: listed } = config
+  const isRisky = listed.includes(service) || (isSudo(service) && listed.some(isSudo))
+  return {
+    cacheEnabled: config.auth_cache_enabled,
+    highRiskSeconds: isRisky ? config.cache_ttl_high_risk : undefined,
+  }
+}
 
 type About = OfflineFacts & { readonly user: LoginName | undefined }
 
-export const offlineAnswers = (): Answers<About, 'forceOnline' | 'cached'> => ({
-  forceOnline: () => 'free',
-  cached: () => ({ kind: 'miss', detail: '' }),
+export const offlineAnswers = (ports: Ports): Answers<About, 'forceOnline' | 'cached'> => ({
+  forceOnline: async ({ user }) => (await ports.offline()).forceOnline(somebody(user)),
+  cached: async ({ user }) => (await ports.offline()).lookup(somebody(user)),
 })
+
+const somebody = (user: LoginName | undefined): LoginName => {
+  if (!user) throw new Fault('the cache was asked about nobody')
+  return user
+}

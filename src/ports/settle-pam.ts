@@ -72,7 +72,7 @@ export const settleAccount = (
   const serviceAccount = user && ports.serviceAccounts.standing(user)
   const facts: AccountFacts = { user, service, offline: offlinePolicy(config, service), serviceAccount }
   return settle(decideAccount, facts, {
-    ...offlineAnswers(),
+    ...offlineAnswers(ports),
     authorization: ({ user }) =>
       ports.portal.authorize({ user: named(user), service: askedService(service), fingerprint }),
   })
@@ -92,7 +92,7 @@ export const settleSession = (
   const createUser = config.create_user
   const facts: SessionFacts = { user, proof, binding, createUser, remembered, offline, serviceAccount }
   return settle(decideSession, facts, {
-    ...offlineAnswers(),
+    ...offlineAnswers(ports),
     authorization: (f) =>
       ports.portal.authorize({ user: named(f.user), service: askedService(service), fingerprint: boundFingerprint(f) }),
     account: async (f) => {
@@ -100,7 +100,10 @@ export const settleSession = (
         return (await ports.accounts()).provision(named(f.user), entryOf(f.serviceAccount.account), true)
       const answer = latest(f)
       if (answer?.kind !== 'granted') throw new Fault('an account was asked for before the portal granted it')
-      return (await ports.accounts()).provision(named(f.user), wantedOf(answer), true)
+      const accounts = await ports.accounts()
+      const made = await accounts.provision(named(f.user), wantedOf(answer), true)
+      if (made.kind !== 'ready' || accounts.agrees(named(f.user), made)) return made
+      return { kind: 'unsettled', detail: `${made.detail}, and sshd was told another` }
     },
   })
 }

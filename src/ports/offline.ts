@@ -1,0 +1,45 @@
+// What this host may go by while the portal is away: one door to the cache, its limiter and the force_online file.
+import type { Config } from '../config/load.ts'
+import type { Cached } from '../decide/offline.ts'
+import type { Granted } from '../formats/replies.ts'
+import type { Fingerprint, LoginName } from '../names.ts'
+import type { World } from '../world.ts'
+import { openAuthCache, openCacheLimits } from './auth-cache.ts'
+import { forcedOnline } from './force-online.ts'
+
+export type Offline = {
+  readonly forceOnline: (user: LoginName) => 'listed' | 'free'
+  /** Every use counts against the limiter; one that finds an answer starts the count anew. */
+  readonly lookup: (user: LoginName) => Promise<Cached>
+  /** Keeps the answer as long as the portal and the configuration allow; forgets an older one when they do not. */
+  readonly keep: (authorization: Granted, fingerprint: Fingerprint | undefined) => Promise<void>
+  readonly forget: (user: LoginName) => void
+}
+
+export function openOffline(world: World, config: Config): Offline {
+  const cache = openAuthCache(world, config)
+  const limits = openCacheLimits(world, config)
+  const nameOf = (user: LoginName) => ({ user, host: world.hostname(), group: config.server_group })
+  return {
+    forceOnline: (user) => forcedOnline(world, config, user),
+    lookup: async (user) => {
+      const { secondsLeft } = await limits.left(user)
+      if (secondsLeft > 0) return { kind: 'limited', detail: `the cache may be asked again in ${secondsLeft} s` }
+      const found = await cache.lookup(nameOf(user))
+      if (found.kind === 'hit') limits.clear(user)
+      else if (config.cache_rate_limit_enabled) await limits.count(user)
+      return found
+    },
+    keep: async (authorization, fingerprint) => {
+      const seconds = keptSeconds(authorization, config)
+      if (seconds === undefined) cache.forget(nameOf(authorization.user))
+      else await cache.store(nameOf(authorization.user), { authorization, fingerprint, seconds })
+    },
+    forget: (user) => void cache.forget(nameOf(user)),
+  }
+}
+
+function keptSeconds({ offlineSeconds }: Granted, { auth_cache_ttl }: Config): number | undefined {
+  if (offlineSeconds === undefined) return auth_cache_ttl
+  return Math.min(offlineSeconds, auth_cache_ttl ?? offlineSeconds)
+}

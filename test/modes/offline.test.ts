@@ -1,0 +1,165 @@
+// Whole phases while the portal is away: who still gets in, on what grounds, for how long, and how it is said.
+import { expect, test } from 'bun:test'
+import { audited } from '../fakes/world.ts'
+import { enrolledHost, type Host } from './host.ts'
+
+const user = { PAM_USER: 'rtyler' }
+const sudo = { PAM_SERVICE: 'sudo', PAM_USER: 'rtyler', PAM_RUSER: 'rtyler', PAM_RHOST: '' }
+const password = { ...user, SSH_AUTH_INFO_0: 'password\n' }
+
+/** The portal of the recordings offers rtyler, in @ops, a day offline. */
+const online = async (options: Parameters<typeof enrolledHost>[0] = {}): Promise<Host> => {
+  const host = await enrolledHost(options)
+  await host.phase('account', user)
+  return host
+}
+const cut = (host: Host): void => host.portal.control.fault({ kind: 'down', status: 503 })
+const account = async (host: Host, env: Readonly<Record<string, string>> = user): Promise<string> => (await host.phase('account', env)).outcome
+const marks = (host: Host): string[] =>
+  [...host.world.disk.keys()].filter((path) => path.includes('/offline_sessions/'))
+
+test('somebody the portal allowed before gets in while it is away, and reads so', async () => {
+  const host = await online()
+  cut(host)
+  host.world.clock.now += 12 * 60
+  const { outcome, said } = await host.phase('account', user)
+  expect(outcome).toBe('allowed offline-allowed')
+  expect(said).toBe('The single sign-on portal cannot be reached; using its authorization of 12 min ago.\n')
+  expect(audited(host.world).at(-1)).toMatchObject({ cache_hit: true, offline: 'true', cache_age: 720 })
+})
+
+test('their session is marked, to be looked at again when the portal is back', async () => {
+  const host = await online()
+  cut(host)
+  await host.phase('account', user)
+  expect((await host.phase('open_session', password)).outcome).toBe('allowed offline-allowed')
+  expect(marks(host)).toEqual(['/run/open-bastion/offline_sessions/rtyler'])
+})
+
+test('the portal’s lifetime of an answer is its end', async () => {
+  const host = await online()
+  cut(host)
+  host.world.clock.now += 86_399
+  expect(await account(host)).toBe('allowed offline-allowed')
+  host.world.clock.now += 1
+  expect(await account(host)).toBe('unavailable portal-unreachable')
+})
+
+test('auth_cache_ttl shortens what the portal offers', async () => {
+  const host = await online({ config: 'auth_cache_ttl = 600' })
+  cut(host)
+  host.world.clock.now += 601
+  expect(await account(host)).toBe('unavailable portal-unreachable')
+})
+
+test('without an offer of the portal nothing is kept, unless the administrator says so', async () => {
+  const dwho = { PAM_USER: 'dwho' }
+  const strict = await enrolledHost()
+  const lenient = await enrolledHost({ config: 'auth_cache_ttl = 600' })
+  for (const host of [strict, lenient]) {
+    await host.phase('account', dwho)
+    cut(host)
+  }
+  expect(await account(strict, dwho)).toBe('unavailable portal-unreachable')
+  expect(await account(lenient, dwho)).toBe('allowed offline-allowed')
+})
+
+test('an offer withdrawn takes the kept answer along', async () => {
+  const host = await online()
+  host.portal.control.setRules({ group: 'backend', offline: { rule: false } })
+  await host.phase('account', user)
+  cut(host)
+  expect(await account(host)).toBe('unavailable portal-unreachable')
+})
+
+test('a denial takes the kept answer away at once', async () => {
+  const host = await online()
+  host.portal.control.setRules({ group: 'backend', ssh: false })
+  expect(await account(host)).toBe('denied portal-denied')
+  cut(host)
+  expect(await account(host)).toBe('unavailable portal-unreachable')
+})
+
+const never = [
+  ['a login page', { kind: 'html' }, 'portal-garbled'],
+  ['half an answer', { kind: 'truncated-json' }, 'portal-garbled'],
+  ['HTTP 400', { kind: 'down', status: 400 }, 'portal-garbled'],
+  ['HTTP 403', { kind: 'down', status: 403 }, 'portal-refuses-host'],
+  ['more than 256 KiB', { kind: 'oversize' }, 'portal-garbled'],
+] as const
+test.each(never)('%s is no outage and opens no cache', async (_name, fault, reason) => {
+  const host = await online()
+  host.portal.control.fault(fault)
+  expect(await account(host)).toBe(`unavailable ${reason}`)
+})
+
+test('an enrollment the portal revoked opens no cache', async () => {
+  const host = await online()
+  host.portal.control.dropEnrollment()
+  expect(await account(host)).toBe('unavailable portal-refuses-host')
+})
+
+test('a refused certificate opens no cache, and is a security event', async () => {
+  const host = await online()
+  Object.assign(host.world, {
+    fetch: async () => {
+      throw Object.assign(new Error('bad'), { code: 'CERT_HAS_EXPIRED' })
+    },
+  })
+  expect(await account(host)).toBe('unavailable portal-untrusted')
+  expect(audited(host.world).at(-1)).toMatchObject({ event_type: 'SECURITY_ERROR' })
+})
+
+test('sudo goes by an answer of a minute, not of a day', async () => {
+  const host = await online()
+  cut(host)
+  host.world.clock.now += 59
+  expect(await account(host, sudo)).toBe('allowed offline-sudo-allowed')
+  host.world.clock.now += 2
+  expect(await account(host, sudo)).toBe('unavailable cache-too-old')
+  expect(await account(host, { ...sudo, PAM_SERVICE: 'sudo-i' })).toBe('unavailable cache-too-old')
+})
+
+test('force_online keeps a user, or everybody, from the cache', async () => {
+  const host = await online()
+  cut(host)
+  const list = (text: string): void => {
+    host.world.files.writeAtomic('/etc/open-bastion/force_online', text, { mode: 0o644 })
+  }
+  list('somebody\n')
+  expect(await account(host)).toBe('allowed offline-allowed')
+  list('# laptops\nrtyler\n')
+  expect(await account(host)).toBe('unavailable online-only')
+  list('')
+  expect(await account(host)).toBe('unavailable online-only')
+})
+
+test('an entry that somebody changed is refused, and is a security event', async () => {
+  const host = await online()
+  cut(host)
+  const entry = [...host.world.disk].find(([path]) => path.endsWith('.authcache'))?.[1]
+  entry!.data[0] = 0x39 // the expiry, further away
+  expect(await account(host)).toBe('denied cache-tampered')
+  expect(audited(host.world).at(-1)).toMatchObject({ event_type: 'SECURITY_ERROR', cache_hit: false })
+})
+
+test('the cache can be switched off', async () => {
+  const host = await online({ config: 'auth_cache_enabled = false' })
+  cut(host)
+  expect(await account(host)).toBe('unavailable portal-unreachable')
+  expect([...host.world.disk.keys()].filter((path) => path.endsWith('.authcache'))).toEqual([])
+})
+
+test('the cache’s limiter slows down whoever keeps asking in vain', async () => {
+  const host = await enrolledHost({ config: 'cache_rate_limit_enabled = true' })
+  cut(host)
+  for (let i = 0; i < 3; i++) expect(await account(host)).toBe('unavailable portal-unreachable')
+  expect(await account(host)).toBe('unavailable cache-limited')
+})
+
+test('a clock set back makes no answer younger', async () => {
+  const host = await online()
+  cut(host)
+  host.world.clock.now -= 3600
+  expect(await account(host, sudo)).toBe('unavailable cache-too-old')
+})
