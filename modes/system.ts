@@ -1,7 +1,7 @@
 // The real World. This file, its neighbours (disk, home, network, ancestry, libc) and ob.ts are the only ones that
 // touch the machine.
 import { readFileSync, readSync, writeSync } from 'node:fs'
-import type { Exit, SyslogPriority, Terminal, World } from '../src/world.ts'
+import type { Exit, NativeArgon2, SyslogPriority, Terminal, World } from '../src/world.ts'
 import { connectionSeed } from './ancestry.ts'
 import { disk } from './disk.ts'
 import { keyring } from './keyring.ts'
@@ -64,6 +64,7 @@ export function system(environment: Environment, deadline: AbortSignal): World {
     sleep: (seconds) => Bun.sleep(seconds * 1000),
     files: disk(deadline),
     keyring,
+    argon2,
     processes,
     spawn,
     stdin: (limit) => readInput(limit),
@@ -74,6 +75,15 @@ export function system(environment: Environment, deadline: AbortSignal): World {
       return terminal(environment)
     },
   }
+}
+
+// Loaded when a password is verified without the portal, and only then: node:crypto costs every other login too much.
+const argon2: NativeArgon2 = async (password, { salt, memory, passes, lanes, length }) => {
+  const { argon2: native } = await import('node:crypto')
+  const how = { message: password, nonce: salt, parallelism: lanes, tagLength: length, memory, passes }
+  return new Promise((resolve, reject) =>
+    native('argon2id', how, (error, hash) => (error ? reject(error) : resolve(Uint8Array.from(hash)))),
+  )
 }
 
 function interrupted(): AbortSignal {

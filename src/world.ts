@@ -54,8 +54,8 @@ export type Files = {
   readonly extend: (path: string, at: number, data: string, options: WriteOptions) => void
   readonly remove: (path: string) => boolean
   /**
-   * Removes what must not come back: overwrites it, then unlinks it, each on the disk before the next. What copy-on-write
-   * file systems, flash and backups still hold is out of reach.
+   * Removes what must not come back: overwrites it, then unlinks it, each on the disk before the next. What
+   * copy-on-write file systems, flash and backups still hold is out of reach.
    */
   readonly destroy: (path: string) => boolean
   /** Makes the directory and its parents when missing, root-owned; refuses one that others own or may write. */
@@ -111,6 +111,18 @@ export type Keyring = {
   readonly forget: (description: string) => void
 }
 
+/** 32 bytes or as many as asked for; memory in KiB. */
+export type NativeArgon2 = (
+  password: Uint8Array,
+  how: {
+    readonly salt: Uint8Array
+    readonly memory: number
+    readonly passes: number
+    readonly lanes: number
+    readonly length: number
+  },
+) => Promise<Uint8Array<ArrayBuffer>>
+
 export type SyslogPriority = 'err' | 'warning' | 'notice' | 'info' | 'debug'
 
 export type World = {
@@ -136,6 +148,8 @@ export type World = {
   readonly sleep: (seconds: number) => Promise<void>
   readonly files: Files
   readonly keyring: Keyring
+  /** The runtime's own Argon2id, where it has one. */
+  readonly argon2: NativeArgon2 | undefined
   readonly processes: Processes
   readonly spawn: (argv: readonly string[], options?: { readonly stdin?: string }) => Promise<Exit>
   /** Standard input up to this many bytes. */

@@ -18,6 +18,7 @@ const doors: Record<string, readonly string[]> = {
   ofetch: ['src/ports/http.ts'],
   oauth4webapi: ['src/ports/device.ts', 'src/ports/client-auth.ts'],
   uqr: ['modes/enroll.ts'],
+  'hash-wasm': ['src/formats/verifier.ts'],
   'bun:ffi': ['modes/libc.ts', 'modes/keyring.ts'],
 }
 
@@ -91,7 +92,7 @@ test('only the real world may read the environment', async () => {
 })
 
 test('what the hot modes load is light', async () => {
-  const heavy = /^(citty|uqr|oauth4webapi|jose|node:(crypto|tls|net|https?|stream|util))$/
+  const heavy = /^(citty|uqr|hash-wasm|oauth4webapi|jose|node:(crypto|tls|net|https?|stream|util))$/
   const seen = new Set<string>()
   const visit = async (file: string): Promise<void> => {
     if (seen.has(file)) return

@@ -1,5 +1,5 @@
-// JSON as json-c prints it with JSON_C_TO_STRING_SPACED: blanks inside every bracket and a backslash before every slash.
-// The C implementation's sealed entries look like this, so entries written here are the same to the byte.
+// JSON as json-c prints it with JSON_C_TO_STRING_SPACED: blanks inside every bracket and a backslash before every
+// slash. The C implementation's sealed entries look like this, so entries written here are the same to the byte.
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
 export type JsonObject = { readonly [name: string]: Json }

@@ -30,6 +30,8 @@ export type Options = {
   readonly broken?: (path: string) => string | undefined
   /** false: the kernel keeps no keys, as in many containers. */
   readonly keyring?: boolean
+  /** None unless a test hands one over: then hash-wasm does the work. */
+  readonly argon2?: World['argon2']
 }
 
 const bytes = (data: Uint8Array | string): Uint8Array<ArrayBuffer> =>
@@ -91,6 +93,7 @@ export function fakeWorld(options: Options = {}): FakeWorld {
       },
       forget: (description) => void kept.delete(description),
     },
+    argon2: options.argon2,
     spawn: async (argv) => ({ code: 127, stdout: '', stderr: '', ...options.spawn?.(argv) }),
     stdin: (limit) => bytes(options.stdin ?? '').subarray(0, limit),
     stdout: (text) => {
