@@ -96,6 +96,7 @@ export function fakeWorld(options: Options = {}): FakeWorld {
     argon2: options.argon2,
     spawn: async (argv) => ({ code: 127, stdout: '', stderr: '', ...options.spawn?.(argv) }),
     stdin: (limit) => bytes(options.stdin ?? '').subarray(0, limit),
+    hiddenInput: async (_prompt, limit) => bytes(options.stdin ?? '').subarray(0, limit),
     stdout: (text) => {
       printed.out += text
     },
@@ -149,7 +150,7 @@ function fakeFiles({ disk, homes, clock, broken }: Store): Files {
         read: (offset, length) => bytes(file.data.subarray(offset, offset + length)),
       })
     },
-    stat: (path) => factsOf(disk.get(path)),
+    stat: (path) => factsOf(disk.get(path)) ?? directoryFacts(disk, path),
     list: (path) => {
       const names = [...disk.keys()]
         .filter((name) => name.startsWith(`${path}/`))
@@ -206,6 +207,12 @@ function factsOf(file: FakeFile | undefined): FileFacts | undefined {
   if (!file) return undefined
   const { mode, uid, gid, modifiedAt, data } = file
   return { kind: 'file', mode, uid, gid, size: data.length, modifiedAt }
+}
+
+/** A directory is there when something is in it. */
+function directoryFacts(disk: ReadonlyMap<string, FakeFile>, path: string): FileFacts | undefined {
+  const isThere = [...disk.keys()].some((name) => name.startsWith(`${path}/`))
+  return isThere ? { kind: 'directory', mode: 0o755, uid: 0, gid: 0, size: 0, modifiedAt: 0 } : undefined
 }
 
 /** The text of a file, or undefined. */
