@@ -48,10 +48,13 @@ const steps: readonly Step[] = [
     },
   },
   {
-    tried: '"ob doctor" looks at the installation',
+    tried: '"ob heartbeat" reports to the portal, as a timer will, and "ob doctor" looks at the installation',
     run: async (lab) => {
+      const heartbeat = await lab.run(['/usr/sbin/ob', 'heartbeat'])
       const { code, stdout } = await lab.run(['/usr/sbin/ob', 'doctor'])
-      return { good: code === 0, happened: stdout.trim().split('\n').at(-1) ?? '' }
+      const wrong = stdout.split('\n').filter((line) => line.startsWith('BAD'))
+      const happened = [...wrong, stdout.trim().split('\n').at(-1) ?? ''].join('; ')
+      return { good: heartbeat.code === 0 && code === 0, happened }
     },
   },
   {
