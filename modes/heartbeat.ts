@@ -7,6 +7,7 @@ import { openPorts } from '../src/ports/open.ts'
 import { heartbeatBody } from '../src/ports/portal.ts'
 import { gatherReport } from '../src/ports/report.ts'
 import { readTokenFile } from '../src/ports/tokens.ts'
+import { drainAside } from '../src/ports/webhooks.ts'
 import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode } from './mode.ts'
@@ -30,8 +31,13 @@ export const mode: Mode = {
     const config = loadConfig(world.files)
     if (result.parsed['dry-run']) return rehearse(world, config)
     const gather = (since: number | undefined) => gatherReport(world, config, since)
-    const done = await beat({ world, config }, openPorts(world, config).portal.heartbeat, { force: once, gather })
-    return conclude(world, config, done, json)
+    try {
+      const done = await beat({ world, config }, openPorts(world, config).portal.heartbeat, { force: once, gather })
+      return conclude(world, config, done, json)
+    } finally {
+      // Events about a broken portal must leave this host too.
+      if (config.notify_enabled) await drainAside(world, config)
+    }
   },
 }
 

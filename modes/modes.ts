@@ -60,6 +60,15 @@ export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>(
     },
   ],
   [
+    'notify',
+    {
+      caller: 'admin',
+      summary: 'webhooks: try the receiver, deliver and list events that wait',
+      deadlineSeconds: 60,
+      load: () => import('./notify.ts'),
+    },
+  ],
+  [
     'doctor',
     {
       caller: 'admin',

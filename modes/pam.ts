@@ -5,7 +5,7 @@ import { isSudo } from '../src/decide/account.ts'
 import type { Cached } from '../src/decide/offline.ts'
 import { boundFingerprint, type Proof } from '../src/decide/session.ts'
 import { Fault } from '../src/fault.ts'
-import { correlationId, reference } from '../src/formats/audit-line.ts'
+import { type AuditEvent, correlationId, reference } from '../src/formats/audit-line.ts'
 import { parseUserToken } from '../src/formats/user-token.ts'
 import { parseLoginName } from '../src/names.ts'
 import { allowed, type Outcome, unavailable } from '../src/outcome.ts'
@@ -49,7 +49,7 @@ async function runPhase(phase: Phase, request: PamRequest, world: World): Promis
     refuseDuplicates(world)
     config = loadConfig(world.files)
     const finding = await find(phase, request, config, world)
-    const filed = report(phase, request, finding, world, config, startedAt)
+    const filed = await report(phase, request, finding, world, config, startedAt)
     const outcome = !filed && config.audit_required ? unavailable('audit-unwritable') : finding.outcome
     if (phase === 'auth' && outcome.kind !== 'allowed') await floor(world, startedAt)
     return ended(outcome, saidAbout(finding) ?? spoken(outcome.reason, request))
@@ -57,7 +57,7 @@ async function runPhase(phase: Phase, request: PamRequest, world: World): Promis
     if (!(error instanceof Fault)) throw error
     const outcome = unavailable(error.kind === 'refused' ? 'portal-untrusted' : 'fault')
     const text = error.hint ? `${error.message} (${error.hint})` : error.message
-    report(phase, request, { outcome, notes: [text] }, world, config ?? fallbackAudit, startedAt)
+    await report(phase, request, { outcome, notes: [text] }, world, config ?? fallbackAudit, startedAt)
     if (phase === 'auth') await floor(world, startedAt)
     return ended(outcome, spoken(outcome.reason, request))
   }
@@ -158,18 +158,18 @@ async function proofOf(phase: Phase, world: World, config: Config): Promise<Proo
 const detailOf = (reply: { readonly kind: string } | undefined): string =>
   reply && 'detail' in reply && typeof reply.detail === 'string' ? reply.detail : ''
 
-function report(
+async function report(
   phase: Phase,
   request: PamRequest,
   { outcome, notes, cached }: Finding,
   world: World,
-  config: AuditConfig & Partial<Pick<Config, 'log_level'>>,
+  config: AuditConfig & Partial<Pick<Config, 'log_level' | 'notify_enabled' | 'notify_events'>>,
   startedAt: number,
-): boolean {
+): Promise<boolean> {
   const details = [auditText(outcome.reason), ...notes].filter((note) => note !== '').join('; ')
   const { PAM_USER: user, PAM_TTY: tty } = world.env
   if (logged(config)) world.syslog('info', `${phase} ${outcome.kind} ${outcome.reason}`)
-  return openAudit(world, config).write({
+  const event: AuditEvent = {
     timestamp: world.now(),
     event_type: eventOf(phase, outcome),
     correlation_id: request.connection,
@@ -184,7 +184,20 @@ function report(
     reason: outcome.reason,
     details,
     more: { phase, outcome: outcome.kind, ...offlineFacts(cached) },
-  })
+  }
+  const filed = openAudit(world, config).write(event)
+  if (config.notify_enabled && config.notify_events?.includes(event.event_type)) await announce(world, event)
+  return filed
+}
+
+/** Leaves the event for the webhook. What cannot be left is told to syslog and changes no verdict. */
+async function announce(world: World, event: AuditEvent): Promise<void> {
+  try {
+    await (await import('../src/ports/webhooks.ts')).queueEvent(world, event)
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    world.syslog('err', error.message)
+  }
 }
 
 const offlineFacts = (cached: Cached | undefined): Readonly<Record<string, string | number>> =>

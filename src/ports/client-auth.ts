@@ -1,11 +1,12 @@
-// How this host proves to the portal which OAuth client it is (RFC 6749 §2.3): by default with an assertion (RFC 7523),
-// so that the secret signs and never travels. What sends it must be asked for by name.
+// How this host proves to the portal which OAuth client it is (RFC 6749 §2.3): by default with an assertion (RFC
+// 7523), so that the secret signs and never travels. What sends it must be asked for by name.
 import * as oauth from 'oauth4webapi'
 import { decodeBase64, decodeUtf8 } from '../bytes.ts'
 import type { Config } from '../config/load.ts'
 import { Fault } from '../fault.ts'
 import { makeUuid } from '../formats/signature.ts'
 import type { World } from '../world.ts'
+import { secretFor } from './secrets.ts'
 
 export type ClientMethod =
   | 'client_secret_jwt'
@@ -28,8 +29,15 @@ export function clientMethod(config: Config): ClientMethod {
   return config.client_secret === undefined ? 'none' : 'client_secret_jwt'
 }
 
+/** The configuration with the client secret itself, wherever it is kept. */
+export const withClientSecret = async (world: World, config: Config): Promise<Config> => ({
+  ...config,
+  client_secret: await secretFor(world, config, 'client_secret'),
+})
+
 /** Reads what the method needs; a Fault names the key that is missing. */
-export async function openClientAuth(world: World, config: Config): Promise<ClientAuth> {
+export async function openClientAuth(world: World, given: Config): Promise<ClientAuth> {
+  const config = await withClientSecret(world, given)
   const { client_id } = config
   if (client_id === undefined)
     throw new Fault('client_id is not set', {
@@ -69,7 +77,7 @@ function secretOf(config: Config, method: ClientMethod): string {
   })
 }
 
-// RFC 6749 §2.3.1, written out so that letters, digits and - . _ stay as they are: a portal that forgets to decode them
+// RFC 6749 §2.3.1, written out so that letters, digits and - . _ stay as they are: a portal that forgets to decode
 // reads them too.
 const basic =
   (secret: string): oauth.ClientAuth =>
@@ -116,7 +124,9 @@ async function readKey(world: World, config: Config): Promise<oauth.PrivateKey> 
   const key = await importKey(decodeUtf8(bytes) ?? '')
   if (!key)
     throw new Fault(`${path} holds no usable private key`, {
-      hint: 'it must be an RSA (2048 bits or more), P-256, P-384, P-521 or Ed25519 key in PKCS#8 PEM without a passphrase: openssl pkcs8 -topk8 -nocrypt',
+      hint:
+        'it must be an RSA (2048 bits or more), P-256, P-384, P-521 or Ed25519 key without a passphrase: ' +
+        'openssl pkcs8 -topk8 -nocrypt',
     })
   return config.client_key_id === undefined ? { key } : { key, kid: config.client_key_id }
 }

@@ -127,7 +127,10 @@ async function judged<T>(work: () => Promise<T>): Promise<Judged<T>> {
 
 function hintFor(problem: string, method: ClientMethod): string {
   if (problem.startsWith('invalid_client') || problem.startsWith('invalid_request'))
-    return `check client_id and what proves it; this host used ${method} (client_auth_method), which the client must accept at the portal`
+    return (
+      `check client_id and its secret or key; this host used ${method}, ` +
+      'which the portal must accept of this client (client_auth_method)'
+    )
   if (problem.startsWith('unauthorized_client'))
     return 'allow the device authorization grant for this client at the portal'
   return 'look at the log of the portal'

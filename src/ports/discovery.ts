@@ -1,4 +1,4 @@
-// Asks the portal where its OAuth endpoints are. A portal that says nothing usable has them where LemonLDAP::NG puts them.
+// Asks the portal where its OAuth endpoints are. One that says nothing usable has them where LemonLDAP::NG puts them.
 import { decodeUtf8 } from '../bytes.ts'
 import type { Config } from '../config/load.ts'
 import { Fault } from '../fault.ts'

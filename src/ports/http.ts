@@ -28,15 +28,29 @@ export type Http = (request: HttpRequest) => Promise<HttpAnswer>
 /** Largest body believed, in bytes. */
 export const bodyLimit = 262_144
 
-export function openHttp(world: World, config: Config): Http {
+/** How a peer is reached and what is believed of it; the configuration is the portal's. */
+export type HttpSettings = Pick<Config, 'ca_cert' | 'min_tls_version' | 'cert_pin' | 'proxy' | 'timeout'> & {
+  readonly peer?: Peer
+}
+
+type Peer = { readonly name: string; readonly hint: string; readonly caKey: string }
+
+const portalPeer: Peer = {
+  name: 'the portal',
+  hint: 'if the portal is the right one, check ca_cert, cert_pin, min_tls_version and portal_url',
+  caKey: 'ca_cert',
+}
+
+export function openHttp(world: World, config: HttpSettings): Http {
   let tls: TlsOptions | undefined
   return async (request) => {
-    tls ??= tlsOptions(world, config)
+    // Only a webhook on this host may be spoken to without TLS: the schema sees to that.
+    if (!request.url.startsWith('http://')) tls ??= tlsOptions(world, config)
     return send(world, config, tls, request)
   }
 }
 
-function tlsOptions(world: World, config: Config): TlsOptions {
+function tlsOptions(world: World, config: HttpSettings): TlsOptions {
   return {
     ca: readAuthorities(world, config),
     minVersion: config.min_tls_version === 12 ? 0x0303 : 0x0304,
@@ -44,7 +58,8 @@ function tlsOptions(world: World, config: Config): TlsOptions {
   }
 }
 
-function readAuthorities(world: World, config: Config): string {
+function readAuthorities(world: World, config: HttpSettings): string {
+  const { name, caKey } = config.peer ?? portalPeer
   const candidates = config.ca_cert === undefined ? paths.systemAuthorities : [config.ca_cert]
   for (const path of candidates) {
     const bytes = world.files.readTrusted(path, { limit: 4 << 20, secret: false })
@@ -52,27 +67,36 @@ function readAuthorities(world: World, config: Config): string {
     const text = decodeUtf8(bytes) ?? ''
     if (/-----BEGIN CERTIFICATE-----\s+[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/.test(text)) return text
     throw new Fault(`${path} holds no PEM certificate`, {
-      hint: 'point ca_cert at the certificate authority of the portal',
+      hint: `point ${caKey} at the certificate authority of ${name}`,
     })
   }
   throw new Fault(`no certificate authorities: ${candidates.join(', ')} does not exist`, {
-    hint: 'install the package ca-certificates, or set ca_cert',
+    hint: `install the package ca-certificates, or set ${caKey}`,
   })
 }
 
-async function send(world: World, config: Config, tls: TlsOptions, request: HttpRequest): Promise<HttpAnswer> {
+async function send(
+  world: World,
+  config: HttpSettings,
+  tls: TlsOptions | undefined,
+  request: HttpRequest,
+): Promise<HttpAnswer> {
+  const peer = config.peer ?? portalPeer
   const signal = world.limit(config.timeout)
   try {
     const response = await exchange(world, config.proxy, tls, request, signal)
     if (weather.has(response.status))
-      return { kind: 'unreachable', detail: `the portal answered HTTP ${response.status}`, heard: true }
+      return { kind: 'unreachable', detail: `${peer.name} answered HTTP ${response.status}`, heard: true }
     const body = await readBody(response, signal, request.binary === true)
     if (typeof body !== 'string') return body
     return { kind: 'answer', status: response.status, headers: response.headers, text: body }
   } catch (error) {
-    return judge(error, request, signal)
+    return judge(error, { host: new URL(request.url).host, signal, peer })
   }
 }
+
+/** Plain HTTP has none. */
+const noTls: TlsOptions = { ca: '', minVersion: 0x0304, pins: [] }
 
 /** HTTP states that mean «no answer now». */
 const weather = new Set([429, 500, 501, 502, 503, 504])
@@ -80,7 +104,7 @@ const weather = new Set([429, 500, 501, 502, 503, 504])
 async function exchange(
   world: World,
   proxy: string | undefined,
-  tls: TlsOptions,
+  tls: TlsOptions = noTls,
   request: HttpRequest,
   signal: AbortSignal,
 ): Promise<Response> {
@@ -163,19 +187,18 @@ const answeredCodes = new Set([
 
 // Only what is on the list is weather. Everything else, certificates above all, is a fault: it must never look like an
 // outage.
-function judge(error: unknown, request: HttpRequest, signal: AbortSignal): HttpAnswer {
+type Attempt = { readonly host: string; readonly signal: AbortSignal; readonly peer: Peer }
+
+function judge(error: unknown, { host, signal, peer }: Attempt): HttpAnswer {
   if (error instanceof Fault) throw error
   const cause = rootCause(error)
-  const host = new URL(request.url).host
   if (signal.aborted || cause.name === 'TimeoutError' || cause.name === 'AbortError')
     return { kind: 'unreachable', detail: `${host} did not answer in time`, heard: false }
   const code = cause.code ?? 'unknown error'
   if (noConnection.has(code))
     return { kind: 'unreachable', detail: `no connection to ${host} (${code})`, heard: answeredCodes.has(code) }
-  throw new Fault(`the portal ${host} was refused: ${refusals[code] ?? code}`, {
-    kind: 'refused',
-    hint: 'if the portal is the right one, check ca_cert, cert_pin, min_tls_version and portal_url',
-  })
+  const why = (refusals[code] ?? code).replace('ca_cert', peer.caKey)
+  throw new Fault(`${peer.name} ${host} was refused: ${why}`, { kind: 'refused', hint: peer.hint })
 }
 
 const refusals: Record<string, string> = {

@@ -20,11 +20,11 @@ export async function introspect(world: World, config: Config, http: Http, token
   const answer = await http({ method: 'POST', url, headers: Object.fromEntries(headers), body: body.toString() })
   const { pathname } = new URL(url)
   // RFC 6749 §5.2: a client that did not prove itself gets 401, from some portals 400.
-  if (answer.kind === 'answer' && [400, 401, 403].includes(answer.status))
-    return {
-      kind: 'refuses-host',
-      detail: `${pathname}: the portal refuses client ${auth.client.client_id} proven by ${auth.method} (HTTP ${answer.status}); check client_id, client_secret and client_auth_method`,
-    }
+  if (answer.kind === 'answer' && [400, 401, 403].includes(answer.status)) {
+    const asked = `${pathname}: the portal refuses client ${auth.client.client_id} proven by ${auth.method}`
+    const advice = 'check client_id, client_secret and client_auth_method'
+    return { kind: 'refuses-host', detail: `${asked} (HTTP ${answer.status}); ${advice}` }
+  }
   const reply = believe(answer, pathname)
   return reply.kind === 'json' ? parseIntrospection(reply.json, world.now()) : reply
 }

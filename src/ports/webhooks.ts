@@ -1,0 +1,209 @@
+// Tells a webhook what happened. A login only leaves a small file; `ob notify deliver` sends it later and as often as
+// it takes, so a receiver may get an event twice and knows it by X-Nonce.
+import { decodeUtf8 } from '../bytes.ts'
+import type { Config } from '../config/load.ts'
+import { Fault } from '../fault.ts'
+import type { AuditEvent } from '../formats/audit-line.ts'
+import { makeNonce } from '../formats/signature.ts'
+import {
+  formatWaiting,
+  formatWebhookBody,
+  nonceOf,
+  parseWaiting,
+  type Waiting,
+  waitingFileName,
+  webhookHeaders,
+} from '../formats/webhook.ts'
+import { paths } from '../paths.ts'
+import type { World } from '../world.ts'
+import { type Http, openHttp } from './http.ts'
+
+/** Files that wait at most; each is at most 4 KiB, so the spool is at most 4 MiB. */
+export const mostWaiting = 1000
+/** After a day without success an event is put aside. Seconds. */
+const givenUpAfter = 86_400
+/** One drain ends after so long, whatever is left waits for the next. Seconds. */
+const longestDrain = 30
+
+const dead = `${paths.notify}/dead`
+const droppedFile = `${paths.notify}/dropped`
+const spoolLock = `${paths.notify}/.lock`
+const drainLock = `${paths.notify}/.drain`
+
+export type Drained = {
+  readonly delivered: number
+  readonly waiting: number
+  /** Put aside now. */
+  readonly dead: number
+  /** The last thing that went wrong. */
+  readonly problem: string | undefined
+}
+
+export const signsEvents = (config: Config): boolean => config.notify_secret !== undefined
+
+/** Leaves the event for the next drain. Never waits for the network; the oldest makes room. */
+export async function queueEvent(world: World, event: AuditEvent): Promise<void> {
+  const waiting = newWaiting(world, event)
+  world.files.makeDirectory(paths.notify, 0o700)
+  await world.files.withLock(spoolLock, () => {
+    makeRoom(world, paths.notify)
+    write(world, paths.notify, waiting)
+  })
+}
+
+export function newWaiting(world: World, event: AuditEvent): Waiting {
+  const now = world.now()
+  const nonce = makeNonce(Math.floor(now * 1000), world.random(16))
+  return { nonce, body: formatWebhookBody(event), queuedAt: now, attempts: 0, notBefore: 0 }
+}
+
+const write = (world: World, directory: string, waiting: Waiting): void =>
+  world.files.writeAtomic(`${directory}/${waitingFileName(waiting.nonce)}`, formatWaiting(waiting), { mode: 0o600 })
+
+const namesIn = (world: World, directory: string): readonly string[] =>
+  (world.files.list(directory) ?? []).filter((name) => nonceOf(name) !== undefined).toSorted()
+
+function makeRoom(world: World, directory: string): void {
+  const names = namesIn(world, directory)
+  const surplus = names.slice(0, Math.max(0, names.length - mostWaiting + 1))
+  for (const name of surplus) world.files.remove(`${directory}/${name}`)
+  if (surplus.length > 0)
+    world.files.writeAtomic(droppedFile, `${droppedCount(world) + surplus.length}\n`, { mode: 0o600 })
+}
+
+/** How many events were dropped because too many waited. */
+export function droppedCount(world: World): number {
+  const bytes = world.files.read(droppedFile, 64)
+  const count = Number((bytes && decodeUtf8(bytes))?.trim() ?? 0)
+  return Number.isSafeInteger(count) && count > 0 ? count : 0
+}
+
+export type Spool = {
+  readonly waiting: readonly Waiting[]
+  readonly dead: readonly Waiting[]
+  readonly dropped: number
+}
+
+/** What waits and what was put aside, oldest first. */
+export const readSpool = (world: World): Spool => ({
+  waiting: readAll(world, paths.notify),
+  dead: readAll(world, dead),
+  dropped: droppedCount(world),
+})
+
+const readAll = (world: World, directory: string): readonly Waiting[] =>
+  namesIn(world, directory).flatMap((name) => readOne(world, `${directory}/${name}`) ?? [])
+
+function readOne(world: World, path: string): Waiting | undefined {
+  const bytes = world.files.readTrusted(path, { limit: 8192, secret: true })
+  return bytes && parseWaiting(decodeUtf8(bytes) ?? '')
+}
+
+/** The way to notify_url: its own authorities, no pins, no proxy. */
+export const openWebhookHttp = (world: World, config: Config): Http =>
+  openHttp(world, {
+    ca_cert: config.notify_ca_cert,
+    min_tls_version: config.min_tls_version,
+    cert_pin: [],
+    proxy: undefined,
+    timeout: config.timeout,
+    peer: { name: 'the webhook', hint: 'check notify_url and notify_ca_cert', caKey: 'notify_ca_cert' },
+  })
+
+/** `hopeless`: nobody answered, so another event would fare no better now. */
+export type Attempt = { readonly said: string; readonly taken: boolean; readonly hopeless: boolean }
+
+/** Sends one event now and says what came back. */
+export async function deliver(world: World, config: Config, http: Http, waiting: Waiting): Promise<Attempt> {
+  const { nonce, body } = waiting
+  if (config.notify_url === undefined)
+    throw new Fault('notify_url is not set', { hint: 'set notify_enabled and notify_url in openbastion.conf' })
+  const headers = webhookHeaders({ secret: config.notify_secret?.expose(), body, nonce, seconds: world.now() })
+  const answer = await http({ method: 'POST', url: config.notify_url, headers, body, binary: true })
+  if (answer.kind !== 'answer') return { said: answer.detail, taken: false, hopeless: answer.kind === 'unreachable' }
+  return { said: `HTTP ${answer.status}`, taken: answer.status >= 200 && answer.status < 300, hopeless: false }
+}
+
+/** Delivers what is due, oldest first; one drain at a time. It ends at the first receiver that cannot be reached. */
+export async function drainSpool(world: World, config: Config, http: Http): Promise<Drained> {
+  const idle: Drained = { delivered: 0, waiting: 0, dead: 0, problem: undefined }
+  if (!config.notify_enabled || !world.files.stat(paths.notify)) return idle
+  return world.files.withLock(drainLock, () => drain(world, config, http))
+}
+
+/** As drainSpool, for a mode that has more important things to do: problems go to syslog. */
+export async function drainAside(world: World, config: Config): Promise<void> {
+  try {
+    const { problem } = await drainSpool(world, config, openWebhookHttp(world, config))
+    if (problem !== undefined) world.syslog('warning', `events wait: ${problem}`)
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    world.syslog('err', `events wait: ${error.message}`)
+  }
+}
+
+async function drain(world: World, config: Config, http: Http): Promise<Drained> {
+  const until = world.monotonic() + longestDrain * 1000
+  const total = { delivered: 0, dead: 0 }
+  let problem: string | undefined
+  sweep(world)
+  for (const name of namesIn(world, paths.notify)) {
+    if (world.deadline.aborted || world.monotonic() > until) break
+    const path = `${paths.notify}/${name}`
+    const waiting = readOne(world, path)
+    if (!waiting) {
+      world.files.remove(path)
+      continue
+    }
+    if (waiting.notBefore > world.now() && waiting.notBefore - world.now() <= longestPause) continue
+    const attempt = await tryOnce(world, config, http, waiting)
+    if (attempt.taken) {
+      world.files.remove(path)
+      total.delivered++
+      continue
+    }
+    problem = attempt.said
+    if (postpone(world, waiting, attempt.said) === 'dead') total.dead++
+    if (attempt.hopeless) break
+  }
+  return { ...total, waiting: namesIn(world, paths.notify).length, problem }
+}
+
+async function tryOnce(world: World, config: Config, http: Http, waiting: Waiting): Promise<Attempt> {
+  try {
+    return await deliver(world, config, http, waiting)
+  } catch (error) {
+    // A refused certificate must not end the heartbeat that drains the spool.
+    if (!(error instanceof Fault)) throw error
+    return { said: error.message, taken: false, hopeless: true }
+  }
+}
+
+const longestPause = 3600
+
+/** Later each time, from half a minute to an hour; after a day it is put aside. */
+function postpone(world: World, waiting: Waiting, said: string): 'waiting' | 'dead' {
+  const now = world.now()
+  const attempts = waiting.attempts + 1
+  const pause = Math.min(longestPause, 30 * 2 ** Math.min(attempts - 1, 10))
+  const next: Waiting = { ...waiting, attempts, notBefore: now + pause, problem: said.slice(0, 300) }
+  if (Math.abs(now - waiting.queuedAt) < givenUpAfter) {
+    write(world, paths.notify, next)
+    return 'waiting'
+  }
+  world.files.makeDirectory(dead, 0o700)
+  const names = namesIn(world, dead)
+  for (const name of names.slice(0, Math.max(0, names.length - mostWaiting + 1))) world.files.remove(`${dead}/${name}`)
+  write(world, dead, next)
+  world.files.remove(`${paths.notify}/${waitingFileName(waiting.nonce)}`)
+  return 'dead'
+}
+
+/** What a killed process left half-written. */
+function sweep(world: World): void {
+  for (const name of world.files.list(paths.notify) ?? []) {
+    const path = `${paths.notify}/${name}`
+    const facts = name.includes('.tmp.') ? world.files.stat(path) : undefined
+    if (facts && world.now() - facts.modifiedAt > 3600) world.files.remove(path)
+  }
+}
