@@ -22,6 +22,7 @@ const files: fc.Arbitrary<TokenFile> = fc
       refreshToken: token.map((text) => new Secret(text)),
       expiresAt: instant,
       enrolledAt: instant,
+      renewedAt: instant,
       more: fc.constant({ server_group: 'bastion', nested: { a: [1] } }),
     },
     { requiredKeys: ['accessToken'] },
@@ -100,4 +101,8 @@ test('no mutation throws, and what is accepted is written one way', () => {
     const again = parseTokenFile(written)
     expect('problem' in again ? again : formatTokenFile(again)).toBe(written)
   })
+})
+
+test('when the token was renewed is only told, so nonsense there refuses nobody', () => {
+  expect(read('{"access_token":"a","renewed_at":"soon"}')).toEqual({ accessToken: 'a', refreshToken: undefined })
 })
