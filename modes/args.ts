@@ -9,6 +9,8 @@ export type Syntax<A extends ArgsDef> = {
   readonly name: string
   readonly summary: string
   readonly args: A
+  /** Words after the named ones are taken too, in `_`. */
+  readonly rest?: boolean
 }
 
 export type Parsed<A extends ArgsDef> = ReturnType<typeof parseArgs<A>>
@@ -50,7 +52,8 @@ function aliasesOf(about: ArgsDef[string]): readonly string[] {
   return typeof about.alias === 'string' ? [about.alias] : about.alias
 }
 
-function surplus<A extends ArgsDef>({ args }: Syntax<A>, parsed: Parsed<A>): string | undefined {
+function surplus<A extends ArgsDef>({ args, rest }: Syntax<A>, parsed: Parsed<A>): string | undefined {
+  if (rest) return undefined
   const places = Object.values(args).filter((about) => about.type === 'positional').length
   const extra = parsed._[places]
   return extra === undefined ? undefined : `unexpected "${extra.slice(0, 40)}"`

@@ -12,6 +12,7 @@ import { allowed, denied } from '../src/outcome.ts'
 import { paths } from '../src/paths.ts'
 import { readHeartbeat } from '../src/ports/heartbeat.ts'
 import { openPorts } from '../src/ports/open.ts'
+import { judgeSecrets } from '../src/ports/secret-soundness.ts'
 import { probePortal, tlsFloor } from '../src/ports/probe.ts'
 import { timerState } from '../src/ports/timer.ts'
 import { readTokenFile } from '../src/ports/tokens.ts'
@@ -88,6 +89,7 @@ function readable(world: World): Config | undefined {
 const checks: readonly Check[] = [
   { name: 'directories', run: checkDirectories },
   { name: 'token', run: checkToken },
+  { name: 'secrets', run: judgeSecrets },
   { name: 'portal', run: checkPortal },
   { name: 'heartbeat', run: checkHeartbeat },
   { name: 'clock', run: checkClock },

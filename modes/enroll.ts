@@ -4,7 +4,7 @@ import { type Config, loadConfig } from '../src/config/load.ts'
 import { Fault } from '../src/fault.ts'
 import { type LoginName, parseLoginName } from '../src/names.ts'
 import { allowed, denied, unavailable } from '../src/outcome.ts'
-import { clientMethod } from '../src/ports/client-auth.ts'
+import { clientMethod, withClientSecret } from '../src/ports/client-auth.ts'
 import { type DeviceGrant, type Poll, requestDeviceCode } from '../src/ports/device.ts'
 import { type Http, openHttp } from '../src/ports/http.ts'
 import { openPorts } from '../src/ports/open.ts'
@@ -36,7 +36,7 @@ export const mode: Mode = {
     if ('ending' in result) return result.ending
     const { json, force } = result.parsed
     const voice: Voice = { say: (text, event) => world.stdout(json ? `${JSON.stringify(event)}\n` : `${text}\n`) }
-    const config = loadConfig(world.files)
+    const config = await withClientSecret(world, loadConfig(world.files))
     const http = openHttp(world, config)
     if (result.parsed['dry-run']) return rehearse(config, http, voice)
     if (!force && (await proves(world, config))) {

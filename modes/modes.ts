@@ -51,6 +51,15 @@ export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>(
     },
   ],
   [
+    'secret',
+    {
+      caller: 'admin',
+      summary: 'keep secrets sealed: set, get, list, remove, rotate, import',
+      deadlineSeconds: 0,
+      load: () => import('./secret.ts'),
+    },
+  ],
+  [
     'nss',
     {
       caller: 'admin',

@@ -4,6 +4,7 @@ process.exitCode = 70
 import { Fault } from '../src/fault.ts'
 import { personText } from '../src/reason.ts'
 import { exitCode, exitStatus } from './exit.ts'
+import { refuseDumps } from './libc.ts'
 import type { Caller } from './mode.ts'
 import { type ModeEntry, modes, pamModes } from './modes.ts'
 import { system, takeEnvironment, writeText } from './system.ts'
@@ -28,6 +29,8 @@ async function main(argv: readonly string[]): Promise<number> {
     )
     return exitStatus.usage
   }
+  // What sshd runs as another user holds no secret; everything else may.
+  if (entry.caller !== 'sshd') refuseDumps()
   const deadline = watch(entry.deadlineSeconds)
   const world = system(environment, deadline)
   try {

@@ -101,7 +101,9 @@ function find(phase: Phase, request: PamRequest, config: Config, world: World): 
 const longestAnswer = 8192
 
 async function authenticate(request: PamRequest, config: Config, world: World): Promise<Finding> {
-  const typed = parseUserToken(world.stdin(longestAnswer))
+  const input = world.stdin(longestAnswer)
+  const typed = parseUserToken(input)
+  input.fill(0)
   const ports = openPorts(world, config)
   const { outcome, effects, facts } = await settleAuth(ports, config, request, typed)
   const told = await performAuth(ports, request, typed, effects)

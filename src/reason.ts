@@ -84,6 +84,7 @@ const reasons = {
   fault: ['this program or its installation is broken', 'broken'],
   // administration
   done: ['done', 'none'],
+  'no-secret': ['there is no such secret', 'none'],
   'found-problems': ['something is wrong', 'none'],
   'gave-up': ['the person or the portal ended it', 'none'],
 } as const satisfies Record<string, readonly [string, Voice]>

@@ -21,3 +21,15 @@ export class Secret {
     return '[secret]'
   }
 }
+
+/** What a secret is called in the sealed store. */
+export const isSecretName = (text: string): boolean => /^[a-z][a-z0-9_-]{0,63}$/.test(text)
+
+/** How a file says that a secret is in the sealed store, and under which name. */
+export const reference = 'sealed:'
+
+/** The name in the sealed store that this text of a file stands for, if it stands for one. */
+export const sealedName = (written: Secret): string | undefined =>
+  written.expose().startsWith(reference) ? written.expose().slice(reference.length) : undefined
+
+export const sealedAs = (name: string): Secret => new Secret(`${reference}${name}`)

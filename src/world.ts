@@ -154,6 +154,8 @@ export type World = {
   readonly spawn: (argv: readonly string[], options?: { readonly stdin?: string }) => Promise<Exit>
   /** Standard input up to this many bytes. */
   readonly stdin: (limit: number) => Uint8Array<ArrayBuffer>
+  /** One line from a terminal, not shown while it is typed; otherwise all of standard input. */
+  readonly hiddenInput: (prompt: string, limit: number) => Promise<Uint8Array<ArrayBuffer>>
   readonly stdout: (text: string) => void
   readonly stderr: (text: string) => void
   readonly syslog: (priority: SyslogPriority, text: string) => void

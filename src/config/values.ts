@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import { decodeBase64 } from '../bytes.ts'
 import { parseGroupName } from '../names.ts'
-import { Secret } from '../secret.ts'
+import { isSecretName, reference, Secret } from '../secret.ts'
 
 /** A value with its rule, which completes the sentence "KEY must be …"; the messages never repeat what was written. */
 const value = <T>(rule: string, parse: (text: string) => T | undefined) =>
@@ -64,21 +64,12 @@ export const level = <const W extends string>(words: readonly W[]) =>
 export const words = () =>
   value('1 to 255 characters', (text) => (text !== '' && text.length <= 255 ? text : undefined))
 
-/** What a secret is called in the sealed store. */
-export const isSecretName = (text: string): boolean => /^[a-z][a-z0-9_-]{0,63}$/.test(text)
-
-const reference = 'sealed:'
-
 /** The secret itself, or where it is kept. */
 export const secret = () =>
   value('1 to 1024 characters, or sealed:NAME with a name that ob secret takes', (text) => {
     if (text === '' || text.length > 1024) return undefined
     return text.startsWith(reference) && !isSecretName(text.slice(reference.length)) ? undefined : new Secret(text)
   })
-
-/** The name in the sealed store that this value of a secret key stands for, if it stands for one. */
-export const sealedName = (written: Secret): string | undefined =>
-  written.expose().startsWith(reference) ? written.expose().slice(reference.length) : undefined
 
 export const keyringName = () =>
   value('1 to 64 of letters, digits and _ . -', (text) => (/^[A-Za-z0-9_.-]{1,64}$/.test(text) ? text : undefined))

@@ -19,6 +19,7 @@ import type { Fingerprint, LoginName } from '../names.ts'
 import type { Secret } from '../secret.ts'
 import type { World } from '../world.ts'
 import type { Http, HttpAnswer } from './http.ts'
+import { secretFor, unsealed } from './secrets.ts'
 import type { Tokens } from './tokens.ts'
 
 export type AuthorizationRequest = {
@@ -44,14 +45,14 @@ export function openPortal(world: World, config: Config, http: Http, tokens: Tok
       headers: {
         'content-type': 'application/json',
         ...(bearer ? { authorization: `Bearer ${bearer.expose()}` } : {}),
-        ...signature(world, config, path, text),
+        ...(await signature(world, config, path, text)),
       },
       body: text,
     })
   }
 
   const heartbeat = async (refresh: Secret, report: Report = {}): Promise<Renewal> => {
-    const body = heartbeatBody(world, config, refresh.expose(), report)
+    const body = heartbeatBody(world, config, (await unsealed(world, config, refresh)).expose(), report)
     const reply = believe(await post('/pam/heartbeat', body, undefined), '/pam/heartbeat')
     return reply.kind === 'json' ? parseRenewal(reply.json) : reply
   }
@@ -101,11 +102,17 @@ export const heartbeatBody = (
   ...report,
 })
 
-function signature(world: World, config: Config, path: string, body: string): Record<string, string> {
-  if (config.request_signing_secret === undefined) return {}
+async function signature(
+  world: World,
+  config: Config,
+  path: string,
+  body: string,
+): Promise<Readonly<Record<string, string>>> {
+  const secret = await secretFor(world, config, 'request_signing_secret')
+  if (secret === undefined) return {}
   const now = world.now()
   return signRequest({
-    secret: config.request_signing_secret.expose(),
+    secret: secret.expose(),
     method: 'POST',
     path,
     body,

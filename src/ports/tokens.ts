@@ -8,6 +8,7 @@ import { formatTokenFile, parseTokenFile, type TokenFile } from '../formats/toke
 import { paths } from '../paths.ts'
 import type { Secret } from '../secret.ts'
 import type { World } from '../world.ts'
+import { keepRefreshToken } from './secrets.ts'
 
 export type Tokens = {
   readonly read: () => TokenFile
@@ -34,7 +35,11 @@ export function readTokenFile(world: World, path: string): TokenFile {
 
 /** A new enrollment, never overwritten by a login that renews the old one at the same time. */
 export const saveEnrollment = (world: World, config: Config, tokens: TokenFile): Promise<void> =>
-  withTokenLock(world, () => writeTokenFile(world, config.server_token_file, tokens))
+  withTokenLock(world, async () => {
+    const { refreshToken: given, ...others } = tokens
+    const refreshToken = given && (await keepRefreshToken(world, config, given))
+    writeTokenFile(world, config.server_token_file, { ...others, ...(refreshToken ? { refreshToken } : {}) })
+  })
 
 export const writeTokenFile = (world: World, path: string, tokens: TokenFile): void =>
   world.files.writeAtomic(path, formatTokenFile(tokens), { mode: 0o600 })

@@ -1,0 +1,33 @@
+// Moves the refresh token to where secrets_encrypted says it shall be. Whatever is interrupted, one of the two places
+// has it and the token file says which.
+import type { Config } from '../config/load.ts'
+import { Fault } from '../fault.ts'
+import { sealedAs, sealedName } from '../secret.ts'
+import type { World } from '../world.ts'
+import { refreshTokenName } from './secrets.ts'
+import { readTokenFile, withTokenLock, writeTokenFile } from './tokens.ts'
+import type { Vault } from './vault.ts'
+
+export type Refresh = 'sealed' | 'plain' | 'unchanged'
+
+export async function settleRefreshToken(world: World, config: Config, vault: Vault): Promise<Refresh> {
+  const path = config.server_token_file
+  if (world.files.stat(path) === undefined) return 'unchanged'
+  return withTokenLock(world, async () => {
+    const tokens = readTokenFile(world, path)
+    const written = tokens.refreshToken
+    const name = written && sealedName(written)
+    if (!written || config.secrets_encrypted === (name !== undefined)) return 'unchanged'
+    if (name === undefined) {
+      await vault.write(refreshTokenName, written)
+      writeTokenFile(world, path, { ...tokens, refreshToken: sealedAs(refreshTokenName) })
+      return 'sealed'
+    }
+    const secret = await vault.read(name)
+    if (!secret)
+      throw new Fault(`${path} names sealed:${name}, which does not exist`, { hint: 'run: ob enroll --force' })
+    writeTokenFile(world, path, { ...tokens, refreshToken: secret })
+    await vault.remove(name)
+    return 'plain'
+  })
+}

@@ -1,0 +1,65 @@
+// What ob doctor says about secrets: which are sealed and open, and which stand somewhere in plain text.
+import type { Config } from '../config/load.ts'
+import { configPath } from '../config/load.ts'
+import type { Finding } from '../decide/soundness.ts'
+import { Fault } from '../fault.ts'
+import { paths } from '../paths.ts'
+import { Secret, sealedName } from '../secret.ts'
+import type { World } from '../world.ts'
+import { isStore, refreshTokenName } from './secrets.ts'
+import { readTokenFile } from './tokens.ts'
+import { openVault } from './vault.ts'
+
+export async function judgeSecrets(world: World, config: Config): Promise<readonly Finding[]> {
+  const written = Object.entries(config).flatMap(([key, value]) => (value instanceof Secret ? [{ key, value }] : []))
+  const plain = written.filter(({ value }) => sealedName(value) === undefined)
+  const findings: Finding[] = plain.map(({ key }) => ({
+    verdict: 'note',
+    proof: `${key} stands in plain text in ${configPath}; ob secret set ${key} seals it, then remove the line`,
+  }))
+  const asked = written.flatMap(({ key, value }) => {
+    const name = sealedName(value)
+    return name === undefined ? [] : [{ name, by: `${key} in ${configPath}` }]
+  })
+  const refresh = readTokenFile(world, config.server_token_file).refreshToken
+  const refreshName = refresh && sealedName(refresh)
+  if (refreshName) asked.push({ name: refreshName, by: config.server_token_file })
+  else if (refresh && isStore(world) && config.secrets_encrypted)
+    findings.push({
+      verdict: 'note',
+      proof: `the refresh token stands in plain text in ${config.server_token_file}; ob secret rotate seals it`,
+    })
+  return [...findings, ...(await judgeStore(world, config, asked))]
+}
+
+type Asked = { readonly name: string; readonly by: string }
+
+async function judgeStore(world: World, config: Config, asked: readonly Asked[]): Promise<readonly Finding[]> {
+  const vault = openVault(world, config)
+  const names = vault.names().map(({ name }) => name)
+  const findings: Finding[] = asked
+    .filter(({ name }) => !names.includes(name))
+    .map(({ name, by }) => ({
+      verdict: 'bad',
+      proof: `${by} asks for sealed:${name}, which does not exist`,
+      remedy: name === refreshTokenName ? 'ob enroll --force' : `ob secret set ${name}`,
+    }))
+  const facts = world.files.stat(paths.secrets)
+  if (isStore(world) && facts && (facts.mode & 0o077) !== 0)
+    findings.push({
+      verdict: 'bad',
+      proof: `${paths.secrets} can be entered by others`,
+      remedy: `chmod 700 ${paths.secrets}`,
+    })
+  for (const name of names)
+    try {
+      await vault.read(name)
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      findings.push({ verdict: 'bad', proof: error.message, remedy: error.hint ?? `ob secret set ${name}` })
+    }
+  if (findings.length > 0) return findings
+  return [
+    { verdict: 'good', proof: names.length === 0 ? 'no secret is sealed' : `${names.length} sealed secrets open` },
+  ]
+}

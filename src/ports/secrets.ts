@@ -1,0 +1,43 @@
+// Where a secret of the configuration really is: in its line, or in the sealed store. Small, because every login loads
+// it; the store itself is loaded when something is in it.
+import type { Config } from '../config/load.ts'
+import { Fault } from '../fault.ts'
+import { paths } from '../paths.ts'
+import { type Secret, sealedAs, sealedName } from '../secret.ts'
+import type { World } from '../world.ts'
+
+/** The keys of openbastion.conf whose values are secrets. */
+export type SecretKey = { [K in keyof Config]-?: Secret extends Config[K] ? K : never }[keyof Config]
+
+/** What this key stands for: its line, the secret its line names, or, without a line, the one kept under its name. */
+export async function secretFor(world: World, config: Config, key: SecretKey): Promise<Secret | undefined> {
+  const written = config[key]
+  if (written !== undefined) return unsealed(world, config, written)
+  if (!config.secrets_encrypted || !isStore(world)) return undefined
+  return (await vaultOf(world, config)).read(key)
+}
+
+/** The secret itself, for one that may be written as sealed:NAME. */
+export async function unsealed(world: World, config: Config, written: Secret): Promise<Secret> {
+  const name = sealedName(written)
+  if (name === undefined) return written
+  const secret = await (await vaultOf(world, config)).read(name)
+  if (secret) return secret
+  throw new Fault(`sealed:${name} is asked for, and ${paths.secrets} holds no secret of that name`, {
+    hint: name === refreshTokenName ? 'run: ob enroll --force' : `run: ob secret set ${name}`,
+  })
+}
+
+export const refreshTokenName = 'refresh_token'
+
+/** What the token file shall hold for this refresh token: itself, or, where there is a store, its name there. */
+export async function keepRefreshToken(world: World, config: Config, token: Secret): Promise<Secret> {
+  if (!config.secrets_encrypted || !isStore(world)) return token
+  await (await vaultOf(world, config)).write(refreshTokenName, token)
+  return sealedAs(refreshTokenName)
+}
+
+/** Somebody made a store: with `ob secret`. */
+export const isStore = (world: World): boolean => world.files.stat(`${paths.secrets}/.store`) !== undefined
+
+const vaultOf = async (world: World, config: Config) => (await import('./vault.ts')).openVault(world, config)

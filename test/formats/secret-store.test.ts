@@ -1,0 +1,118 @@
+// The C implementation's sealed secrets, byte for byte, and our own format beside them.
+import { expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { hex, utf8 } from '../../src/bytes.ts'
+import { deriveKey, parseMachineId } from '../../src/formats/kdf.ts'
+import { open, seal } from '../../src/formats/sealed.ts'
+import {
+  formatStoreHeader,
+  isLeftover,
+  nameInFile,
+  openSecret,
+  parseStoreHeader,
+  sealedFileName,
+  sealSecret,
+  upstreamFileName,
+} from '../../src/formats/secret-store.ts'
+import vectors from '../vectors/secret-store.json'
+
+const latin1 = (text: string): string => String.fromCharCode(...utf8(text))
+const bytes = (digits: string): Uint8Array<ArrayBuffer> => Uint8Array.fromHex(digits)
+
+type VectorSet = (typeof vectors.sets)[number]
+
+function keyOf({ machine_id_file, config_salt, salt_hex }: VectorSet): Promise<Uint8Array<ArrayBuffer>> {
+  const machineId = parseMachineId(utf8(machine_id_file))!
+  return deriveKey({
+    machineId: config_salt === null ? machineId : latin1(`${machineId}:${config_salt}`),
+    salt: bytes(salt_hex),
+  })
+}
+
+test.each(vectors.sets.map((set) => [set.name, set] as const))(
+  'the set %s opens, and seals to its bytes',
+  async (_, set) => {
+    const key = await keyOf(set)
+    expect(hex(key)).toBe(set.derived_key_hex)
+    for (const entry of set.entries) {
+      expect(upstreamFileName(entry.key)).toBe(entry.file)
+      const sealed = bytes(entry.file_bytes_hex)
+      expect(hex((await open(key, sealed))!)).toBe(entry.value_hex)
+      expect(await seal(key, bytes(entry.value_hex), { iv: bytes(entry.iv_hex) })).toEqual(sealed)
+    }
+  },
+)
+
+const key = Uint8Array.from({ length: 32 }, (_, at) => at)
+const iv = Uint8Array.from({ length: 12 }, (_, at) => at)
+const place = { generation: '01020304', name: 'client_secret' }
+
+test('a sealed secret opens in its own place only', async () => {
+  const file = await sealSecret(key, utf8('hello'), { ...place, iv })
+  expect(await openSecret(key, file, place)).toEqual(utf8('hello'))
+  for (const other of [
+    { ...place, name: 'notify_secret' },
+    { ...place, name: 'client_secre' },
+    { ...place, generation: '01020305' },
+  ])
+    expect(await openSecret(key, file, other)).toBe('broken')
+  expect(await openSecret(key.toReversed(), file, place)).toBe('broken')
+})
+
+test('a sealed secret that lost or changed a byte does not open', async () => {
+  const file = await sealSecret(key, utf8('hello'), { ...place, iv })
+  for (let length = 0; length < file.length; length++)
+    expect(['foreign', 'broken']).toContain(String(await openSecret(key, file.subarray(0, length), place)))
+  for (let at = 0; at < file.length; at++) {
+    const changed = Uint8Array.from(file)
+    changed[at]! ^= 0x40
+    expect(['foreign', 'broken']).toContain(String(await openSecret(key, changed, place)))
+  }
+})
+
+test('the C implementation’s files are foreign to our store', async () => {
+  const [entry] = vectors.sets[0]!.entries
+  expect(await openSecret(key, bytes(entry!.file_bytes_hex), place)).toBe('foreign')
+})
+
+const header = {
+  generation: '01020304',
+  salt: Uint8Array.from({ length: 16 }, (_, at) => at),
+  machine: 'a'.repeat(32),
+  keyFile: 'b'.repeat(32),
+}
+
+test('a header is read as it was written', () => {
+  expect(parseStoreHeader(formatStoreHeader(header))).toEqual(header)
+})
+
+test('a damaged header and one of a later version are told apart', () => {
+  expect(parseStoreHeader(formatStoreHeader(header).replace('"version":1', '"version":2'))).toEqual({
+    problem: 'newer',
+  })
+  for (const text of ['', '{', 'null', '[]', '{"version":1}', formatStoreHeader(header).slice(0, -3)])
+    expect(parseStoreHeader(text)).toEqual({ problem: 'damaged' })
+  expect(parseStoreHeader(formatStoreHeader({ ...header, generation: '../../etc' }))).toEqual({ problem: 'damaged' })
+})
+
+test('whatever stands in a header, nothing is thrown, and what is accepted is written the same', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+      const parsed = parseStoreHeader(text)
+      if (!('problem' in parsed)) expect(parseStoreHeader(formatStoreHeader(parsed))).toEqual(parsed)
+    }),
+  )
+})
+
+test('files of another generation and remains of a change that was cut short are leftovers', () => {
+  const file = sealedFileName('01020304', 'client_secret')
+  expect(nameInFile('01020304', file)).toBe('client_secret')
+  expect(isLeftover('01020304', file)).toBe(false)
+  for (const leftover of ['0a0b0c0d.client_secret', `${file}.tmp.0123456789ab`, '.store.tmp.0123456789ab'])
+    expect([leftover, nameInFile('01020304', leftover), isLeftover('01020304', leftover)]).toEqual([
+      leftover,
+      undefined,
+      true,
+    ])
+  for (const other of ['.store', '.lock', 'notes.txt', '.salt']) expect(isLeftover('01020304', other)).toBe(false)
+})
