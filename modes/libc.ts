@@ -8,6 +8,10 @@ const open = () =>
     connect: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
     send: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i64' },
     close: { args: ['i32'], returns: 'i32' },
+    setgid: { args: ['u32'], returns: 'i32' },
+    setuid: { args: ['u32'], returns: 'i32' },
+    getrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
+    setrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
     prctl: { args: ['i32', 'u64', 'u64', 'u64', 'u64'], returns: 'i32' },
   }).symbols
 
@@ -47,4 +51,25 @@ const PR_SET_DUMPABLE = 4
 /** No core dump and no ptrace by others of the same user (prctl(2)). */
 export const refuseDumps = (): void => {
   libc().prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n)
+}
+
+const RLIMIT_FSIZE = 1
+const unlimited = 2n ** 64n - 1n
+/** Larger than any file that is ours. */
+const enough = 2n ** 30n
+
+/**
+ * What comes along from whoever typed sudo: a group that would own what we write, a umask that would hide it, a real
+ * uid that may send us signals, and a file size limit that would keep every trace from being written. False when that
+ * limit is there and cannot be lifted (a container without CAP_SYS_RESOURCE): nothing should be decided then.
+ */
+export function shedInheritance(): boolean {
+  process.umask(0o022)
+  if (process.geteuid?.() !== 0) return true
+  const { setgid, setuid, getrlimit, setrlimit } = libc()
+  setgid(0)
+  setuid(0)
+  setrlimit(RLIMIT_FSIZE, ptr(new BigUint64Array([unlimited, unlimited])))
+  const limits = new BigUint64Array(2)
+  return getrlimit(RLIMIT_FSIZE, ptr(limits)) === 0 && limits[0]! >= enough
 }

@@ -4,7 +4,7 @@ process.exitCode = 70
 import { Fault } from '../src/fault.ts'
 import { personText } from '../src/reason.ts'
 import { exitCode, exitStatus } from './exit.ts'
-import { refuseDumps } from './libc.ts'
+import { refuseDumps, shedInheritance } from './libc.ts'
 import type { Caller } from './mode.ts'
 import { type ModeEntry, modes, pamModes } from './modes.ts'
 import { system, takeEnvironment, writeText } from './system.ts'
@@ -34,6 +34,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const deadline = watch(entry.deadlineSeconds)
   const world = system(environment, deadline)
   try {
+    if (entry.caller !== 'sshd' && !shedInheritance())
+      throw new Fault('the caller limits the size of files, so nothing that is decided could be written down', {
+        hint: 'lift that limit: ulimit -f unlimited',
+      })
     const { mode } = await entry.load()
     const ending = await mode.run(args, world)
     const text = ending.text ?? ''

@@ -297,3 +297,22 @@ test('every stack has its account line, its session line first, and no line that
     expect(session[1]).toContain('pam_exec.so quiet stdout type=open_session /usr/sbin/ob')
   }
 })
+
+lab_test(
+  'no umask, group or file size limit of the caller hides a sudo from the audit log, or opens the log',
+  async () => {
+    await lab.setStack('c')
+    lab.write('/etc/sudoers.d/zz', 'alice ALL=(ALL) NOPASSWD: ALL\n', 0o440)
+    const log = '/var/log/open-bastion'
+    for (const inherited of ['umask 777', 'umask 0', 'ulimit -S -f 0', 'ulimit -f 0']) {
+      await lab.need(`mv ${log} ${log}.$$`)
+      const { stdout } = await lab.run(['bash', '-c', `${inherited}; sudo -n id -u`], { user: 'alice' })
+      // Where root may not lift the last one (no CAP_SYS_RESOURCE), the answer is no.
+      if (inherited !== 'ulimit -f 0') expect(stdout).toBe('0\n')
+      if (stdout !== '0\n') continue
+      expect(await lab.need(`tail -n 1 ${log}/audit.json`)).toContain('"reason":"sudo-allowed"')
+      expect(await lab.need(`stat -c '%U:%G %a' ${log} ${log}/audit.json`)).toBe('root:root 750\nroot:root 640\n')
+    }
+    await lab.need('rm /etc/sudoers.d/zz')
+  },
+)
