@@ -50,7 +50,7 @@ export async function enrolledHost(
     broken: (path) => broken(path),
     fetch: (request) => portal.handle(request),
   }
-  const world = fakeWorld({ ...settings, now: Date.now() / 1000 })
+  const world = fakeWorld({ ...settings, now: Math.floor(Date.now() / 1000) })
   return {
     portal,
     world,
