@@ -22,7 +22,7 @@ const renewalMargin = 2 * interval.usual
 
 /** Whether the portal should hear of this host now. A timer fires a little early or late; a clock may be set back. */
 export function isDue(state: HeartbeatState | undefined, tokens: TokenFile, now: number): boolean {
-  if (state?.next === undefined || state.reportedAt === undefined) return true
+  if (state?.next === undefined || state.reportedAt === undefined || state.result !== 'ok') return true
   if (state.reportedAt > now || state.next > now + interval.longest) return true
   if (tokens.expiresAt !== undefined && tokens.expiresAt - now < renewalMargin) return true
   return now >= state.next - Math.min(30, (state.next - state.reportedAt) / 10)

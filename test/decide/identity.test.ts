@@ -35,6 +35,7 @@ test.each<[string, HeartbeatState | undefined, TokenFile, number, boolean]>([
   ['only a login has renewed the token since boot', { ...fresh, reportedAt: undefined! }, tokens, now + 1, true],
   ['the access token ends soon', fresh, { ...tokens, expiresAt: now + 500 }, now + 1, true],
   ['nobody knows when the access token ends', fresh, { accessToken: tokens.accessToken }, now + 1, false],
+  ['the last one could not be saved', { ...fresh, result: 'unsaved' }, tokens, now + 1, true],
   ['the clock was set back', fresh, tokens, now - 3600, true],
   ['the clock was set forward', fresh, tokens, now + 10 * day, true],
   ['a state of another age names a day far away', { ...fresh, next: now + 90 * day }, tokens, now + 1, true],
