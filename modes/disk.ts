@@ -231,15 +231,21 @@ function createExclusive(path: string, data: string, mode: number): boolean {
   })
 }
 
+function endsInLine(descriptor: number, size: number): boolean {
+  const last = new Uint8Array(1)
+  return size === 0 || readSync(descriptor, last, 0, 1, size - 1) !== 1 || last[0] === 10
+}
+
 function append(path: string, data: string, mode: number): void {
   insist('append to', path, () =>
-    withDescriptor(openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode), (descriptor) => {
+    withDescriptor(openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode), (descriptor) => {
       const stats = fstatSync(descriptor)
       if (!stats.isFile()) throw new Fault(`${path} is not a regular file; replace it by one`)
       if (stats.uid !== 0) throw new Fault(`${path} belongs to uid ${stats.uid}`, { hint: `chown root: ${path}` })
       if ((stats.mode & 0o022) !== 0)
         throw new Fault(`${path} can be written by others (mode ${octal(stats.mode)})`, { hint: `chmod go-w ${path}` })
-      const bytes = new TextEncoder().encode(data)
+      // A line that a full disk cut short must not swallow the next one.
+      const bytes = new TextEncoder().encode(endsInLine(descriptor, stats.size) ? data : `\n${data}`)
       // One write, so that lines of concurrent logins never mix; a short write means a full disk.
       if (writeSync(descriptor, bytes) !== bytes.length)
         throw new Fault(`cannot append to ${path}: ${causes['ENOSPC']}`)

@@ -1,6 +1,6 @@
 // What would be decided for this person, by running the very same decision without its effects; or why the last one
 // was refused.
-import { decodeUtf8 } from '../src/bytes.ts'
+import { decodeBytewise, decodeUtf8 } from '../src/bytes.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
 import { type AuditEvent, parseAuditLine, reference } from '../src/formats/audit-line.ts'
 import { lockoutFileName, lockoutKey } from '../src/formats/lockout-state.ts'
@@ -132,7 +132,8 @@ function explain(world: World, config: Config, matches: (event: AuditEvent) => b
   if (!bytes)
     return ended(denied('found-problems'), `${config.audit_log_file} does not exist: nothing was decided here yet\n`)
   const whole = bytes.length < searched ? bytes : bytes.subarray(bytes.indexOf(10) + 1)
-  const lines = (decodeUtf8(whole) ?? '').split('\n')
+  // A disk that was full may have cut a letter in two: that spoils one line, not the log.
+  const lines = (decodeUtf8(whole) ?? decodeBytewise(whole)).split('\n')
   for (let i = lines.length - 1; i >= 0; i--) {
     const event = parseAuditLine(lines[i]!)
     if (event && event.result_code !== 0 && matches(event)) return told(event, json)
@@ -148,7 +149,7 @@ function told(event: AuditEvent, json: boolean): Ending {
     { about: 'ref', text: reference(event.correlation_id) },
   ]
   const reason = everyReason.find((known) => known === event.reason) ?? 'fault'
-  const kind = String(event.more?.['outcome'] ?? 'denied')
+  const kind = printable(String(event.more?.['outcome'] ?? 'denied'))
   return verdict(
     `${printable(event.user ?? '?')}, service ${printable(event.service ?? '?')}`,
     kind,
@@ -158,4 +159,5 @@ function told(event: AuditEvent, json: boolean): Ending {
   )
 }
 
-const printable = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
+const printable = (text: string): string =>
+  text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, '?')

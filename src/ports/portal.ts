@@ -123,6 +123,14 @@ async function signature(
 
 type Believed = { readonly kind: 'json'; readonly json: unknown } | NoAnswer
 
+// It goes to terminals and logs, so only what looks like a media type (RFC 9110 §8.3.1) is repeated.
+const printableType = (type: string | undefined): string =>
+  type === undefined
+    ? 'untyped'
+    : /^[a-z0-9!#$&^_.+-]{1,63}\/[a-z0-9!#$&^_.+-]{1,63}$/.test(type)
+      ? type
+      : 'of no known type'
+
 /** An answer is believed when it is 200, application/json, and parses; members are the reply parser's business. */
 export function believe(answer: HttpAnswer, path: string): Believed {
   if (answer.kind !== 'answer') return answer
@@ -135,7 +143,9 @@ export function believe(answer: HttpAnswer, path: string): Believed {
   if (answer.status !== 200) return garbled(`HTTP ${answer.status}`)
   const type = answer.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
   if (type !== 'application/json')
-    return garbled(`the answer is ${type ?? 'untyped'}, not application/json (is the PAM plugin of the portal active?)`)
+    return garbled(
+      `the answer is ${printableType(type)}, not application/json (is the PAM plugin of the portal active?)`,
+    )
   try {
     return { kind: 'json', json: JSON.parse(answer.text) }
   } catch {

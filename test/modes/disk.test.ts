@@ -227,3 +227,11 @@ test('without a skeleton the home is empty', () => {
   expect(files.makeHome(home())).toBe(true)
   expect(readdirSync(`${directory}/home/alice`)).toEqual([])
 })
+
+test('a line that was cut short on a full disk does not swallow the next one', () => {
+  const path = `${directory}/cut.json`
+  writeFileSync(path, '{"half":', { mode: 0o640 })
+  files.append(path, '{"whole":1}\n', 0o640)
+  files.append(path, '{"whole":2}\n', 0o640)
+  expect(readFileSync(path, 'utf8')).toBe('{"half":\n{"whole":1}\n{"whole":2}\n')
+})
