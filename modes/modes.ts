@@ -78,6 +78,15 @@ export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>(
     },
   ],
   [
+    'serve',
+    {
+      caller: 'admin',
+      summary: 'answer nss-systemd about portal users, until it is told to stop',
+      deadlineSeconds: 0,
+      load: () => import('./serve.ts'),
+    },
+  ],
+  [
     'doctor',
     {
       caller: 'admin',

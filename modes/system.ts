@@ -18,6 +18,7 @@ const known = [
   'PAM_SERVICE',
   'SSH_AUTH_INFO_0',
   'SSH_CONNECTION',
+  'NOTIFY_SOCKET',
   'NO_COLOR',
   'TERM',
 ] as const

@@ -15,7 +15,7 @@ export const accountKeys = {
     schema: groupList(),
     says:
       'Groups of the portal that its users are in on this host too, each by its name. Others are never touched; a ' +
-      'name that means power here (sudo, docker, disk …) gives that power to whom the portal says.',
+      'name that means power here (sudo, docker, disk) gives that power to whom the portal says.',
     section: 'accounts',
     example: 'developers, operators',
   })),

@@ -102,7 +102,7 @@ export const pathList = () =>
   )
 
 export const groupList = () =>
-  value('group names of a–z 0–9 _ -, separated by commas', (text): readonly string[] | undefined =>
+  value('group names of lower-case letters, digits, _ and -, separated by commas', (text): readonly string[] | undefined =>
     parseList(text.split(/[\s,]+/), (item) => (item === 'root' ? undefined : parseGroupName(item))),
   )
 

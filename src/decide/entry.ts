@@ -14,6 +14,8 @@ export type WantedEntry = {
   readonly shell?: unknown
   readonly sudo?: boolean
   readonly groups?: readonly string[]
+  /** This uid or none. */
+  readonly insist?: boolean
   /** Of service-accounts.conf: ids that the administrator chose are taken as they are, or refused. */
   readonly service?: { readonly uid: number | undefined; readonly gid: number | undefined }
 }
@@ -36,7 +38,14 @@ export type EntryFacts = {
   readonly rules: EntryRules
   readonly now: number
 }
-type EntryRefusal = 'bad-name' | 'no-free-uid' | 'group-name-taken' | 'id-taken' | 'ids-differ' | 'service-name'
+type EntryRefusal =
+  | 'bad-name'
+  | 'no-free-uid'
+  | 'uid-taken'
+  | 'group-name-taken'
+  | 'id-taken'
+  | 'ids-differ'
+  | 'service-name'
 export type EntryVerdict =
   | { readonly kind: 'keep' | 'update' | 'create'; readonly record: RegistryUser }
   | { readonly kind: 'refused'; readonly why: 'local-account' | EntryRefusal }
@@ -83,6 +92,7 @@ function uidOf(name: LoginName, facts: EntryFacts): number | undefined {
   }
   const proposed = facts.wanted.service?.uid ?? parsePortalUid(facts.wanted.uid, rules.range)
   if (proposed !== undefined && !isOwned(proposed)) return proposed
+  if (facts.wanted.insist) return undefined
   const promise = promisedTo(name, facts)
   if (promise !== undefined && !isOwned(promise)) return promise
   return firstFreeUid(name, rules.range, isOwned)
@@ -92,7 +102,7 @@ function create(name: LoginName, facts: EntryFacts): EntryVerdict {
   if (facts.localGroup.has(name) || facts.registry.group(name) !== undefined)
     return { kind: 'refused', why: 'group-name-taken' }
   const uid = uidOf(name, facts)
-  if (uid === undefined) return { kind: 'refused', why: 'no-free-uid' }
+  if (uid === undefined) return { kind: 'refused', why: facts.wanted.insist ? 'uid-taken' : 'no-free-uid' }
   const { service } = facts.wanted
   const isFree = (id: number): boolean =>
     uidOf(name, { ...facts, wanted: { service: { uid: id, gid: undefined } } }) === id

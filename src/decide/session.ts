@@ -40,7 +40,7 @@ export type SessionFacts = OfflineFacts & {
   readonly remembered: Remembered | undefined
   readonly authorization?: Authorization
   readonly serviceAccount?: ServiceStanding | undefined
-  readonly account?: { readonly kind: 'ready' | 'local' | 'impossible'; readonly detail: string }
+  readonly account?: { readonly kind: 'ready' | 'local' | 'impossible' | 'unsettled'; readonly detail: string }
 }
 
 export type SessionQuestion = 'authorization' | 'account' | OfflineQuestion
@@ -108,6 +108,9 @@ function decideProvisioning(f: SessionFacts, opened: Outcome, effects: readonly 
     case 'ready':
     case 'local':
       return end(opened, ...effects)
+    // sshd goes on with the uid that it was told when the connection began, and the account has another.
+    case 'unsettled':
+      return end(denied('newcomer-registered'))
     case 'impossible':
       return end(denied('account-impossible'))
   }

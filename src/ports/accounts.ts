@@ -33,6 +33,8 @@ export type Accounts = {
   readonly sync: () => Promise<boolean>
   /** The user is exported no more; name and uid stay taken. Undefined when there is no such user. */
   readonly retire: (user: LoginName) => Promise<RegistryUser | undefined>
+  /** What does not agree, in words; changes nothing. */
+  readonly verify: () => Promise<readonly string[]>
 }
 
 export type Provisioned =
@@ -70,8 +72,13 @@ export function openAccounts(world: World, config: Config): Accounts {
       const promise = promises.find((one) => one.name === user && one.connection === connection)
       return promise === undefined ? !made : promise.uid === record.uid
     },
-    sync: () => underLock(() => publish(host).changed),
+    sync: () =>
+      underLock(() => {
+        host.store.fold()
+        return publish(host).changed
+      }),
     retire: (user) => underLock(() => retire(host, user)),
+    verify: async () => (await import('./verify.ts')).verifyAccounts(world, config),
   }
 }
 
@@ -82,6 +89,7 @@ const refusal = (why: (EntryVerdict & { kind: 'refused' })['why'], user: LoginNa
   const details = {
     'bad-name': `"${user}" is not a name this host accepts`,
     'no-free-uid': `no uid between min_uid and max_uid is free for ${user}; widen the range`,
+    'uid-taken': `that uid is taken, reserved, or not between min_uid and max_uid; choose another for ${user}`,
     'id-taken': `the uid or gid that service-accounts.conf names for ${user} belongs to somebody else; choose another`,
     'ids-differ': `${user} has another uid or gid here than service-accounts.conf names; ids never change, so correct the file`,
     'service-name': `${user} was a service account here; its uid and files go to nobody else`,

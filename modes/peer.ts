@@ -1,0 +1,71 @@
+// Who is at the other end of a unix socket: the kernel's word (unix(7), SO_PEERCRED), and what /proc says about the
+// process.
+import { dlopen, ptr } from 'bun:ffi'
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import type { Peer, PeerProcesses } from '../src/ports/userdb.ts'
+import { readProc } from './proc.ts'
+
+const SOL_SOCKET = 1
+const SO_PEERCRED = 17
+
+const open = () =>
+  dlopen('libc.so.6', { getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], returns: 'i32' } }).symbols.getsockopt
+
+let getsockopt: ReturnType<typeof open> | undefined
+
+/** The process that connected, as it was then; undefined when the kernel does not say. */
+export function peerOf(descriptor: number): Peer | undefined {
+  getsockopt ??= open()
+  // struct ucred: pid, uid, gid.
+  const credentials = new Int32Array(3)
+  const length = Uint32Array.of(credentials.byteLength)
+  if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, ptr(credentials), ptr(length)) !== 0) return undefined
+  return { pid: credentials[0]!, uid: credentials[1]! >>> 0 }
+}
+
+// A process that is gone, or that may not be looked at, is nobody's sshd.
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work()
+  } catch {
+    return undefined
+  }
+}
+
+const programs: ReadonlySet<string> = new Set(['sshd', 'sshd-session', 'sshd-auth'])
+
+export const peerProcesses: PeerProcesses = {
+  isSshd: (pid) =>
+    attempt(() => {
+      // A program that was upgraded goes on running from a file without a name.
+      const path = readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '')
+      const { uid, mode } = statSync(`/proc/${pid}/exe`)
+      return programs.has(path.slice(path.lastIndexOf('/') + 1)) && uid === 0 && (mode & 0o022) === 0
+    }) ?? false,
+  parent: (pid) =>
+    attempt(() => {
+      const text = readProc(`/proc/${pid}/stat`)
+      return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1])
+    }),
+  source: (pid) => attempt(() => sourceOf(pid)) ?? 'unknown',
+}
+
+/** The remote address, in the kernel's hexadecimal, of the process's first connection that has one. */
+function sourceOf(pid: number): string | undefined {
+  const inodes = new Set<string>()
+  for (const descriptor of readdirSync(`/proc/${pid}/fd`)) {
+    const inode = attempt(() => /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${descriptor}`))?.[1])
+    if (inode !== undefined) inodes.add(inode)
+  }
+  for (const table of ['tcp', 'tcp6'])
+    for (const line of (attempt(() => readFileSync(`/proc/${pid}/net/${table}`, 'latin1')) ?? '').split('\n')) {
+      // proc(5): sl, local_address, rem_address, st, …, inode as the tenth.
+      const fields = line.trim().split(/ +/)
+      const address = fields[2]?.split(':')[0]
+      if (address !== undefined && inodes.has(fields[9] ?? '') && /[1-9A-F]/i.test(address)) return networkOf(address)
+    }
+  return undefined
+}
+
+// Whoever has one IPv6 address has 2⁶⁴ of them.
+const networkOf = (address: string): string => (address.length > 8 ? address.slice(0, 16) : address)

@@ -1,0 +1,167 @@
+// The only process that stays: the user database for nss-systemd. It opens its socket itself, answers from memory, and
+// leaves network and disk to other processes. Nobody's login needs it but that of a user who was never here.
+import { chmodSync, constants, openSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs'
+import type { Socket } from 'bun'
+import { type Config, loadConfig } from '../src/config/load.ts'
+import { serviceName } from '../src/decide/userdb.ts'
+import { Fault } from '../src/fault.ts'
+import { allowed } from '../src/outcome.ts'
+import { paths } from '../src/paths.ts'
+import { openDirectory } from '../src/ports/directory.ts'
+import { type Conversation, openUserdb, type Userdb } from '../src/ports/userdb.ts'
+import type { World } from '../src/world.ts'
+import { sendDatagram, tryLock } from './libc.ts'
+import { type Ending, ended, type Mode, usage } from './mode.ts'
+import { peerOf, peerProcesses } from './peer.ts'
+
+const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
+
+export const mode: Mode = {
+  run: async (args, world) => {
+    if (args.length > 0) return usage('serve takes no arguments')
+    if (world.userId !== 0) throw new Fault('serve must be started by root')
+    const config = loadConfig(world.files)
+    world.files.makeDirectory('/run/open-bastion', 0o755)
+    const lock = openSync(paths.serveLock, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
+    if (!tryLock(lock)) throw new Fault('ob serve runs already', { hint: 'systemctl status ob-serve' })
+    return serve(world, config)
+  },
+}
+
+async function serve(world: World, config: Config): Promise<Ending> {
+  Bun.unsafe.setJITPolicy?.(1)
+  const directory = openDirectory(world, config)
+  await directory.ready()
+  const userdb = openUserdb({ world, config, directory, processes: peerProcesses })
+  const socket = listen(world, userdb)
+  notify(world, 'READY=1')
+  world.syslog('info', `the user database answers at ${socketPath}`)
+  const stopped = termination()
+  const timers = [setInterval(() => tick(world, userdb), 5_000), setInterval(() => refresh(world, userdb), 2_000)]
+  await stopped
+  notify(world, 'STOPPING=1')
+  for (const timer of timers) clearInterval(timer)
+  socket.close()
+  return ended(allowed('done'))
+}
+
+const socketPath = `${paths.userdb}/${serviceName}`
+
+// Signals only: systemd sends SIGTERM, a person Ctrl-C.
+const termination = (): Promise<void> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve())
+  })
+
+/** sd_notify(3). Without systemd nobody listens. */
+function notify(world: World, text: string): void {
+  const path = world.env['NOTIFY_SOCKET']
+  if (path?.startsWith('/')) sendDatagram(path, new TextEncoder().encode(text))
+}
+
+function tick(world: World, userdb: Userdb): void {
+  userdb.tick()
+  notify(world, 'WATCHDOG=1')
+}
+
+let isRefreshing = false
+
+// A process of its own: the portal may be slow, and writing accounts may take the disk a while.
+async function refresh(world: World, userdb: Userdb): Promise<void> {
+  const user = isRefreshing ? undefined : userdb.takeStale()
+  if (user === undefined) return
+  isRefreshing = true
+  try {
+    const { code, stderr } = await world.spawn(['/proc/self/exe', 'nss', 'refresh', user])
+    if (code !== 0) world.syslog('info', `${user} could not be refreshed: ${stderr.trim().slice(0, 200)}`)
+  } finally {
+    isRefreshing = false
+  }
+}
+
+type State = {
+  conversation: Conversation | undefined
+  pending: Iterator<Uint8Array>[]
+  rest: Uint8Array
+  last: boolean
+}
+
+const idleSeconds = 30
+
+function listen(world: World, userdb: Userdb): { readonly close: () => void } {
+  world.files.makeDirectory(paths.userdb, 0o755)
+  // Under a hidden name first, which nss-systemd does not look at: nobody meets a socket that may not be used yet, and
+  // the one that a killed process left is replaced at once.
+  const hidden = `${paths.userdb}/.${serviceName}`
+  rmSync(hidden, { force: true })
+  const server = Bun.listen<State>({
+    unix: hidden,
+    socket: {
+      open(socket) {
+        const peer = peerOf(descriptorOf(socket))
+        const conversation = peer && userdb.open(peer)
+        socket.data = { conversation, pending: [], rest: new Uint8Array(), last: false }
+        socket.timeout(idleSeconds)
+        if (!conversation) socket.terminate()
+      },
+      data(socket, bytes) {
+        const { conversation } = socket.data
+        if (!conversation) return
+        // Whoever asks on without reading the answers is not listened to.
+        if (socket.data.pending.length > 64) return void socket.terminate()
+        const { send, close } = conversation.receive(Uint8Array.from(bytes))
+        socket.data.pending.push(send[Symbol.iterator]())
+        socket.data.last ||= close
+        socket.timeout(idleSeconds)
+        pump(socket)
+      },
+      drain: pump,
+      timeout: (socket) => void socket.terminate(),
+      close: (socket) => socket.data?.conversation?.end(),
+      error: (socket) => void socket.terminate(),
+    },
+  })
+  chmodSync(hidden, 0o666)
+  renameSync(hidden, socketPath)
+  const { ino } = statSync(socketPath)
+  const close = (): void => {
+    server.stop(true)
+    // Another instance's socket stays.
+    if (statSync(socketPath, { throwIfNoEntry: false })?.ino === ino) unlinkSync(socketPath)
+  }
+  return { close }
+}
+
+// Bun has it, its types do not.
+const descriptorOf = (socket: Socket<State>): number => (socket as Socket<State> & { readonly fd: number }).fd
+
+const repliesInOneGo = 64
+
+/** Sends until the caller's buffer is full; a long list is interrupted so that others get their turn. */
+function pump(socket: Socket<State>): void {
+  const state = socket.data
+  for (let count = 0; count < repliesInOneGo; count++) {
+    if (state.rest.length === 0) {
+      const next = nextReply(state)
+      if (!next) {
+        if (state.last) socket.end()
+        return
+      }
+      state.rest = next
+    }
+    const written = socket.write(state.rest)
+    if (written < 0) return
+    state.rest = state.rest.subarray(written)
+    if (state.rest.length > 0) return
+  }
+  setTimeout(() => pump(socket), 0)
+}
+
+function nextReply(state: State): Uint8Array | undefined {
+  for (let first = state.pending[0]; first; first = state.pending[0]) {
+    const next = first.next()
+    if (!next.done) return next.value
+    state.pending.shift()
+  }
+  return undefined
+}

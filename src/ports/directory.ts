@@ -1,0 +1,215 @@
+// The registry in memory, for `ob serve`. It follows the files: a changed journal is read at once, a changed users.json
+// in slices, so that no lookup waits for a hundred thousand users.
+import { decodeUtf8 } from '../bytes.ts'
+import type { Config } from '../config/load.ts'
+import { sharedGroups } from '../decide/groups.ts'
+import type { Directory } from '../decide/userdb.ts'
+import { readIds } from '../formats/passwd.ts'
+import { validHome, validShell } from '../formats/paths.ts'
+import { type RegistryUser, readUser } from '../formats/registry.ts'
+import { type Change, parseJournal } from '../formats/registry-journal.ts'
+import { isReservedUid } from '../formats/uid.ts'
+import { paths } from '../paths.ts'
+import type { World } from '../world.ts'
+import { readForeign } from './extrausers.ts'
+import { openRegistry, stampOf } from './registry.ts'
+
+export type LiveDirectory = Directory & {
+  /** Notices what changed on the disk since the last call. */
+  readonly follow: () => void
+  /** Ends when everything was read once. */
+  readonly ready: () => Promise<void>
+  /** Known to the registry, retired users included, or to the files of this host. */
+  readonly isTaken: (name: string) => boolean
+  readonly isOwned: (id: number) => boolean
+}
+
+type Content = {
+  readonly users: Map<string, RegistryUser>
+  readonly groups: Map<string, number>
+  readonly owners: Map<number, string>
+  readonly members: Map<string, Set<string>>
+}
+
+const empty = (): Content => ({ users: new Map(), groups: new Map(), owners: new Map(), members: new Map() })
+
+const sliceBytes = 128 << 10
+
+export function openDirectory(world: World, config: Config): LiveDirectory {
+  let content = empty()
+  let locals = readLocals(world)
+  let base = ''
+  let journalStamp = ''
+  let loading: Promise<void> | undefined
+  const add = (to: Content, change: Change): void => {
+    if ('group' in change) {
+      to.groups.set(change.group, change.gid)
+      to.owners.set(change.gid, change.group)
+      return
+    }
+    const { user, record } = change
+    const before = to.users.get(user)
+    for (const group of before ? sharedGroups(before, config.allowed_managed_groups) : [])
+      to.members.get(group)?.delete(user)
+    for (const group of sharedGroups(record, config.allowed_managed_groups))
+      to.members.set(group, (to.members.get(group) ?? new Set()).add(user))
+    to.users.set(user, record)
+    to.owners.set(record.uid, user).set(record.gid, user)
+  }
+  const readJournal = (to: Content): void => {
+    journalStamp = stampOf(world, paths.journal)
+    const bytes = world.files.readTrusted(paths.journal, { limit: 1 << 28, secret: false })
+    const text = bytes && decodeUtf8(bytes.subarray(0, bytes.lastIndexOf(10) + 1))
+    for (const change of parseJournal(text ?? '')) add(to, change)
+  }
+  const load = async (): Promise<void> => {
+    for (;;) {
+      const next = empty()
+      base = stampOf(world, paths.registry)
+      const complete = await readBase(world, (change) => add(next, change))
+      if (complete && base === stampOf(world, paths.registry)) {
+        readJournal(next)
+        content = next
+        return
+      }
+    }
+  }
+  const reload = (): Promise<void> => {
+    loading ??= load().finally(() => {
+      loading = undefined
+    })
+    return loading
+  }
+  const { uid, gid, own } = judges(() => ({ content, locals, config }))
+  return {
+    ready: reload,
+    follow: () => {
+      if (locals.stamp !== localStamp(world)) locals = readLocals(world)
+      if (base !== stampOf(world, paths.registry)) {
+        reload().catch((error: unknown) => world.syslog('err', `the registry cannot be read: ${messageOf(error)}`))
+        base = stampOf(world, paths.registry)
+      } else if (journalStamp !== stampOf(world, paths.journal)) readJournal(content)
+    },
+    isTaken: (name) =>
+      content.users.has(name) || content.groups.has(name) || locals.users.has(name) || locals.groups.has(name),
+    isOwned: (id) => content.owners.has(id) || locals.uids.has(id) || locals.gids.has(id),
+    user: own,
+    nameOfUid: uid,
+    group: (name) => {
+      const shared = locals.groups.has(name) ? undefined : content.groups.get(name)
+      if (shared !== undefined) return locals.gids.has(shared) ? undefined : shared
+      const mine = own(name)?.gid
+      return mine === undefined || locals.gids.has(mine) || locals.groups.has(name) ? undefined : mine
+    },
+    nameOfGid: gid,
+    groupsOf: (name) => {
+      const user = content.users.get(name)
+      if (!user || !own(name)) return []
+      const known = (group: string) => content.groups.has(group) || locals.groups.has(group)
+      return sharedGroups(user, config.allowed_managed_groups).filter((group) => known(group))
+    },
+    membersOf: (group) => [...(content.members.get(group) ?? [])].filter((name) => own(name) !== undefined),
+    users: function* () {
+      for (const name of content.users.keys()) if (own(name)) yield name
+    },
+    groups: function* () {
+      for (const [name, gid] of content.groups) if (!locals.groups.has(name) && !locals.gids.has(gid)) yield name
+      for (const name of content.users.keys()) if (own(name) && !locals.groups.has(name)) yield name
+    },
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'unknown error')
+
+type Locals = {
+  readonly stamp: string
+  readonly users: ReadonlySet<string>
+  readonly groups: ReadonlySet<string>
+  readonly uids: ReadonlySet<number>
+  readonly gids: ReadonlySet<number>
+}
+
+const localStamp = (world: World): string => `${stampOf(world, '/etc/passwd')} ${stampOf(world, '/etc/group')}`
+
+function readLocals(world: World): Locals {
+  const stamp = localStamp(world)
+  const users = readIds(readForeign(world, '/etc/passwd'))
+  const groups = readIds(readForeign(world, '/etc/group'))
+  const uids = new Set(users.values())
+  return { stamp, users: new Set(users.keys()), groups: new Set(groups.keys()), uids, gids: new Set(groups.values()) }
+}
+
+/** What of the registry may be told: it was checked when it was written, and files can be edited. */
+function judges(now: () => { readonly content: Content; readonly locals: Locals; readonly config: Config }) {
+  const own = (name: string) => {
+    const { content, locals, config } = now()
+    const user = content.users.get(name)
+    if (user?.state !== 'active' || locals.users.has(name) || locals.uids.has(user.uid)) return undefined
+    if (isReservedUid(user.uid) || isReservedUid(user.gid)) return undefined
+    const isPortals = user.source === 'portal'
+    if (isPortals && (user.uid < config.min_uid || user.uid > config.max_uid)) return undefined
+    const isHome = !isPortals || validHome(user.home, [...config.approved_home_prefixes, config.create_user_home_base])
+    if (!isHome) return undefined
+    const isShell = !isPortals || validShell(user.shell, config.approved_shells)
+    return isShell ? user : { ...user, shell: config.create_user_shell }
+  }
+  const uid = (id: number): string | undefined => {
+    const name = now().content.owners.get(id)
+    return name !== undefined && own(name)?.uid === id ? name : undefined
+  }
+  const gid = (id: number): string | undefined => {
+    const { content, locals } = now()
+    const name = content.owners.get(id)
+    if (name === undefined || locals.gids.has(id) || locals.groups.has(name)) return undefined
+    return content.groups.get(name) === id || own(name)?.gid === id ? name : undefined
+  }
+  return { own, uid, gid }
+}
+
+/** Reads users.json line by line; false when it changed on the way. */
+async function readBase(world: World, add: (change: Change) => void): Promise<boolean> {
+  const stamp = stampOf(world, paths.registry)
+  if (stamp === '-') return true
+  let rest: Uint8Array = new Uint8Array()
+  let section: 'head' | 'users' | 'groups' | 'done' = 'head'
+  for (let offset = 0; section !== 'done'; offset += sliceBytes) {
+    const rules = { limit: 1 << 30, secret: false }
+    const bytes = world.files.readTrustedParts(paths.registry, rules, (file) => file.read(offset, sliceBytes))
+    if (!bytes || stampOf(world, paths.registry) !== stamp) return false
+    const whole = new Uint8Array(rest.length + bytes.length)
+    whole.set(rest)
+    whole.set(bytes, rest.length)
+    const end = whole.lastIndexOf(10) + 1
+    rest = whole.subarray(end)
+    let lines = 0
+    for (const line of new TextDecoder().decode(whole.subarray(0, end)).split('\n')) {
+      if (section === 'head') {
+        if (line !== '{"version":1,"users":{') return readForeignLayout(world, add)
+        section = 'users'
+      } else if (section === 'users') {
+        if (line === '},') section = 'groups'
+        else if (line !== '') for (const [user, value] of membersOf(line)) add({ user, record: readUser(user, value) })
+      } else if (section === 'groups') {
+        for (const [, value] of membersOf(line)) for (const [group, gid] of entriesOf(value)) add({ group, gid })
+        section = 'done'
+      }
+      if (++lines % 100 === 0) await world.sleep(0)
+    }
+    if (bytes.length < sliceBytes) break
+  }
+  return section === 'done'
+}
+
+const membersOf = (line: string): readonly (readonly [string, unknown])[] =>
+  Object.entries(JSON.parse(`{${line.replace(/,$/, '')}}`) as object)
+
+const entriesOf = (value: unknown): readonly (readonly [string, number])[] =>
+  Object.entries(value as Record<string, number>)
+
+/** A registry that somebody wrote by hand is read in one go. */
+function readForeignLayout(world: World, add: (change: Change) => void): boolean {
+  const { users, groups } = openRegistry(world).whole()
+  for (const [user, record] of users) add({ user, record })
+  for (const [group, gid] of groups) add({ group, gid })
+  return true
+}

@@ -1,0 +1,238 @@
+// io.systemd.UserDatabase on a socket, without the socket: bytes in, bytes out. Answers come from memory; a caller who
+// stalls, floods or talks nonsense loses its connection and nobody else's.
+import { concat } from '../bytes.ts'
+import type { Config } from '../config/load.ts'
+import { answer, type Newcomers } from '../decide/userdb.ts'
+import { firstFreeUid } from '../formats/uid.ts'
+import type { UserFields } from '../formats/user-record.ts'
+import { formatError, formatReply, parseCall, splitMessages } from '../formats/varlink.ts'
+import { parseLoginName } from '../names.ts'
+import { paths } from '../paths.ts'
+import type { World } from '../world.ts'
+import type { LiveDirectory } from './directory.ts'
+import { type Promised, promisePath, readPromises } from './promises.ts'
+
+/** What the kernel says about the other end. */
+export type Peer = { readonly uid: number; readonly pid: number }
+
+/** What /proc says about a process; asked only about root's. */
+export type PeerProcesses = {
+  /** Whether this is sshd, or one of its parts, from a file that only root can write. */
+  readonly isSshd: (pid: number) => boolean
+  readonly parent: (pid: number) => number | undefined
+  /** The address at the other end of its network connection. */
+  readonly source: (pid: number) => string
+}
+
+export type Conversation = {
+  /** What to send, and whether to hang up after it. */
+  readonly receive: (bytes: Uint8Array<ArrayBuffer>) => Spoken
+  readonly end: () => void
+}
+export type Spoken = { readonly send: Iterable<Uint8Array>; readonly close: boolean }
+
+export type Userdb = {
+  /** Undefined: this caller has too many connections already. */
+  readonly open: (peer: Peer) => Conversation | undefined
+  /** Once in a while: forgets what expired. */
+  readonly tick: () => void
+  /** Known users whom somebody asked about, oldest first; each is due for a look at the portal. */
+  readonly takeStale: () => string | undefined
+}
+
+export type UserdbParts = {
+  readonly world: World
+  readonly config: Config
+  readonly directory: LiveDirectory
+  readonly processes: PeerProcesses
+}
+
+export const limits = {
+  message: 16 << 10,
+  connections: 512,
+  connectionsOfOne: 64,
+  requestsInOneGo: 256,
+  /** Requests of one uid that is not root: at once, and a second. */
+  burst: 8000,
+  rate: 4000,
+  promises: 512,
+  promiseSeconds: 300,
+  /** New names from one address: at once, and seconds until one more. */
+  namesAtOnce: 10,
+  secondsPerName: 6,
+  sources: 4096,
+  refreshSeconds: 900,
+  stale: 256,
+} as const
+
+export function openUserdb(parts: UserdbParts): Userdb {
+  const { world, config, directory } = parts
+  const callers = new Map<number, number>()
+  const requests = buckets(world, { burst: limits.burst, rate: limits.rate, most: limits.sources })
+  const newcomers = openNewcomers(parts)
+  const refreshed = new Map<string, number>()
+  const stale: string[] = []
+  let connections = 0
+
+  const respond = (peer: Peer, message: Uint8Array): Iterable<Uint8Array> | undefined => {
+    const call = parseCall(message)
+    if (!call) return undefined
+    directory.follow()
+    const question = { ...call, more: call.more && !call.oneway }
+    const reply = answer(question, { directory, newcomers: newcomers.for(peer), enumerate: config.nss_enumerate })
+    const name = call.parameters['userName']
+    if (typeof name === 'string' && call.method.endsWith('.GetUserRecord')) noteInterest(name)
+    if (call.oneway) return []
+    return reply.kind === 'error' ? [formatError(reply.error, reply.parameters)] : replies(reply.records)
+  }
+  const noteInterest = (name: string): void => {
+    if (!directory.user(name) || world.now() - (refreshed.get(name) ?? 0) < limits.refreshSeconds) return
+    if (stale.length >= limits.stale) return
+    if (refreshed.size >= limits.sources) refreshed.clear()
+    refreshed.set(name, world.now())
+    stale.push(name)
+  }
+  const open = (peer: Peer): Conversation | undefined => {
+    const mine = callers.get(peer.uid) ?? 0
+    if (connections >= limits.connections || (peer.uid !== 0 && mine >= limits.connectionsOfOne)) return undefined
+    connections++
+    callers.set(peer.uid, mine + 1)
+    let kept = new Uint8Array()
+    let open = true
+    return {
+      receive: (bytes) => {
+        const { messages, rest } = splitMessages(kept.length === 0 ? bytes : concat(kept, bytes))
+        kept = Uint8Array.from(rest)
+        const tooLong = rest.length > limits.message || messages.some(({ length }) => length > limits.message)
+        if (tooLong || messages.length > limits.requestsInOneGo) return hangUp
+        const answers: Iterable<Uint8Array>[] = []
+        for (const message of messages) {
+          if (peer.uid !== 0 && !requests.take(String(peer.uid))) return { send: chain(answers), close: true }
+          const spoken = respond(peer, message)
+          if (!spoken) return { send: chain(answers), close: true }
+          answers.push(spoken)
+        }
+        return { send: chain(answers), close: false }
+      },
+      end: () => {
+        if (!open) return
+        open = false
+        connections--
+        const left = (callers.get(peer.uid) ?? 1) - 1
+        if (left > 0) callers.set(peer.uid, left)
+        else callers.delete(peer.uid)
+      },
+    }
+  }
+  return { open, tick: newcomers.expire, takeStale: () => stale.shift() }
+}
+
+const hangUp: Spoken = { send: [], close: true }
+
+function* chain(parts: readonly Iterable<Uint8Array>[]): Iterable<Uint8Array> {
+  for (const part of parts) yield* part
+}
+
+function* replies(records: Iterable<object>): Iterable<Uint8Array> {
+  let waiting: object | undefined
+  for (const record of records) {
+    if (waiting) yield formatReply(waiting, true)
+    waiting = record
+  }
+  if (waiting) yield formatReply(waiting, false)
+}
+
+type BucketRules = { readonly burst: number; readonly rate: number; readonly most: number }
+
+/** Token buckets, one a key; a stranger cannot make it grow without end. */
+function buckets(world: World, { burst, rate, most }: BucketRules) {
+  const levels = new Map<string, { left: number; at: number }>()
+  return {
+    take: (key: string): boolean => {
+      const now = world.now()
+      const level = levels.get(key) ?? { left: burst, at: now }
+      level.left = Math.min(burst, level.left + Math.max(0, now - level.at) * rate)
+      level.at = now
+      if (levels.size >= most && !levels.has(key)) {
+        const oldest = levels.keys().next().value
+        if (oldest !== undefined) levels.delete(oldest)
+      }
+      levels.set(key, level)
+      if (level.left < 1) return false
+      level.left--
+      return true
+    },
+  }
+}
+
+type Held = Promised & { at: number }
+
+/**
+ * Names that nobody knows yet, as sshd sees them: it decides once per connection whether a user exists, so it is told
+ * yes, and the portal decides. Nobody else sees them, they expire, and their number is bounded.
+ */
+function openNewcomers({ world, config, directory, processes }: UserdbParts) {
+  const held = new Map<string, Held>()
+  const names = buckets(world, { burst: limits.namesAtOnce, rate: 1 / limits.secondsPerName, most: limits.sources })
+  for (const promise of readPromises(world) ?? []) held.set(keyOf(promise), { ...promise, at: world.now() })
+  world.files.makeDirectory(paths.promises, 0o700)
+
+  const uidFor = (name: string): number | undefined => {
+    const others = new Map<number, string>()
+    for (const one of held.values()) {
+      if (one.name === name) return one.uid
+      others.set(one.uid, one.name)
+    }
+    const range = { min: config.min_uid, max: config.max_uid }
+    return firstFreeUid(name, range, (uid) => directory.isOwned(uid) || others.has(uid))
+  }
+  const promise = (name: string, pid: number): UserFields | undefined => {
+    const mine = held.get(keyOf({ name, connection: pid })) ?? held.get(keyOf({ name, connection: parentOf(pid) }))
+    if (mine) {
+      mine.at = world.now()
+      return fieldsOf(name, mine.uid, config)
+    }
+    if (held.size >= limits.promises || !names.take(processes.source(pid))) return undefined
+    const uid = uidFor(name)
+    if (uid === undefined) return undefined
+    const made = { uid, name, connection: pid, at: world.now() }
+    world.files.createExclusive(promisePath(made), '', 0o600)
+    held.set(keyOf(made), made)
+    return fieldsOf(name, uid, config)
+  }
+  const parentOf = (pid: number): number => processes.parent(pid) ?? 0
+  const isPossible = (name: string): boolean =>
+    config.create_user && parseLoginName(name) !== undefined && name !== 'root' && !directory.isTaken(name)
+
+  return {
+    for: (peer: Peer): Newcomers => {
+      const isSshd = (): boolean => peer.uid === 0 && processes.isSshd(peer.pid)
+      return {
+        byName: (name) => (isPossible(name) && isSshd() ? promise(name, peer.pid) : undefined),
+        byId: (id) => {
+          if (peer.uid !== 0) return undefined
+          const one = held.values().find(({ uid }) => uid === id)
+          if (!one || !isPossible(one.name) || !isSshd()) return undefined
+          return { name: one.name, fields: fieldsOf(one.name, one.uid, config) }
+        },
+      }
+    },
+    expire: (): void => {
+      for (const [key, one] of held) {
+        if (world.now() - one.at < limits.promiseSeconds) continue
+        held.delete(key)
+        world.files.remove(promisePath(one))
+      }
+    },
+  }
+}
+
+const keyOf = ({ name, connection }: Pick<Promised, 'name' | 'connection'>): string => `${connection}.${name}`
+
+const fieldsOf = (name: string, uid: number, config: Config): UserFields => ({
+  uid,
+  gid: uid,
+  gecos: '',
+  home: `${config.create_user_home_base}/${name}`,
+  shell: config.create_user_shell,
+})

@@ -1,0 +1,56 @@
+// Does everything that says something about accounts say the same? For `ob nss verify`; changes nothing.
+import type { Config } from '../config/load.ts'
+import { Fault } from '../fault.ts'
+import type { Registry } from '../formats/registry.ts'
+import { paths } from '../paths.ts'
+import type { World } from '../world.ts'
+import { exportAll, readForeign } from './extrausers.ts'
+import { openRegistry } from './registry.ts'
+
+export function verifyAccounts(world: World, config: Config): readonly string[] {
+  const store = openRegistry(world)
+  const problems: string[] = []
+  const attempt = (work: () => void): void => {
+    try {
+      work()
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      problems.push(error.message)
+    }
+  }
+  attempt(() => {
+    const registry = store.whole()
+    attempt(() => problems.push(...wrongLookups(registry, store)))
+    attempt(() => problems.push(...wrongExport(world, config, registry)))
+  })
+  return problems
+}
+
+/** Lookups by halving must find what reading the whole file finds. */
+function wrongLookups(registry: Registry, { view }: ReturnType<typeof openRegistry>): readonly string[] {
+  return view((found) =>
+    [...registry.users].flatMap(([name, user]) => {
+      const isRight = found.user(name)?.uid === user.uid && found.owner(user.uid) === name
+      return isRight ? [] : [`users.json: ${name} is not found where it should be; run: ob nss export`]
+    }),
+  )
+}
+
+function wrongExport(world: World, config: Config, registry: Registry): readonly string[] {
+  const wrong: string[] = []
+  const dry: World = {
+    ...world,
+    files: { ...world.files, makeDirectory: () => undefined, writeAtomic: (path) => void wrong.push(path) },
+  }
+  exportAll(dry, config, registry)
+  const clashes = ['passwd', 'group'].flatMap((file) => {
+    const names = readForeign(world, `/etc/${file}`).split('\n')
+    return names.flatMap((line) => {
+      const name = line.split(':')[0] ?? ''
+      return registry.users.has(name) && config.create_user_target !== 'passwd'
+        ? [`${name} is in /etc/${file} and in ${paths.registry}; the local one wins`]
+        : []
+    })
+  })
+  return [...wrong.map((path) => `${path} does not say what the registry says; run: ob nss export`), ...clashes]
+}
