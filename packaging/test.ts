@@ -1,5 +1,4 @@
-// Runs every suite as a process of its own and adds up what really ran: `bun packaging/test.ts [SUITE...]`. A suite
-// that
+// Runs every suite as a process of its own and adds up what really ran: `bun packaging/test.ts [SUITE...]`. A suite that
 // ends without its summary, or with no test in it, is a failure: process.exit(0) inside a test ends bun:test with 0.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
