@@ -102,8 +102,10 @@ export const pathList = () =>
   )
 
 export const groupList = () =>
-  value('group names of lower-case letters, digits, _ and -, separated by commas', (text): readonly string[] | undefined =>
-    parseList(text.split(/[\s,]+/), (item) => (item === 'root' ? undefined : parseGroupName(item))),
+  value(
+    'group names of lower-case letters, digits, _ and -, separated by commas',
+    (text): readonly string[] | undefined =>
+      parseList(text.split(/[\s,]+/), (item) => (item === 'root' ? undefined : parseGroupName(item))),
   )
 
 function parseList<T>(items: readonly string[], parse: (item: string) => T | undefined): readonly T[] | undefined {

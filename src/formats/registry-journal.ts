@@ -1,5 +1,5 @@
-// What changed since users.json was written: one JSON line a change, appended. The last word about a name counts, so that
-// reading a line twice does no harm.
+// What changed since users.json was written: one JSON line a change, appended. The last word about a name counts, so
+// that reading a line twice does no harm.
 import { Fault } from '../fault.ts'
 import { parseGroupName, parseLoginName } from '../names.ts'
 import { type Registry, type RegistryUser, readUser, userObject } from './registry.ts'
