@@ -60,7 +60,8 @@ export async function beat(
     const meanwhile = readHeartbeat(world)
     const failure = failureSince(before, meanwhile)
     if (failure) return failure
-    if (meanwhile && meanwhile.attempts !== before?.attempts && (meanwhile.reportedAt ?? 0) >= startedAt)
+    // Told since this one was started, whenever the other one was.
+    if (meanwhile && meanwhile.attempts !== before?.attempts && meanwhile.reportedAt !== before?.reportedAt)
       return { kind: 'shared', state: meanwhile }
     const current = readTokenFile(world, config.server_token_file)
     if (!current.refreshToken) return withoutRefresh(config)
