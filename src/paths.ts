@@ -15,6 +15,7 @@ export const paths = {
   keyFile: '/etc/open-bastion/cache.key',
   machineId: '/etc/machine-id',
   state: '/var/lib/open-bastion',
+  generations: '/var/lib/open-bastion/generations',
   secrets: '/var/lib/open-bastion/secrets',
   registry: '/var/lib/open-bastion/users.json',
   exportedKeys: '/var/lib/open-bastion/keys',

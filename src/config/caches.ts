@@ -114,7 +114,7 @@ export const cacheKeys = {
   })),
   offline_cache_lockout: key(300, () => ({
     schema: whole(60, 86400),
-    says: 'Length of that lock, and of silence after which all wrong passwords are forgotten.',
+    says: 'Length of that lock. Each such stretch without a wrong password forgives one.',
     section: 'offline',
     unit: 'seconds',
   })),

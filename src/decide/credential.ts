@@ -1,0 +1,68 @@
+// Passwords verified without the portal: how failures count, and what is said about each end of a try.
+import type { CredentialState } from '../formats/credential.ts'
+
+export type CredentialPolicy = { readonly maxFailures: number; readonly lockoutSeconds: number }
+
+/** Tries left once a lock is over, so that one slip does not lock again. */
+const triesAfterLock = 2
+
+/** Seconds until the next try counts. A lock never lasts longer from now than one that begins now. */
+export const lockLeft = ({ lockedUntil }: CredentialState, policy: CredentialPolicy, now: number): number =>
+  Math.ceil(Math.min(policy.lockoutSeconds, Math.max(0, lockedUntil - now)))
+
+/**
+ * True when the lock ends later than any lock could: the clock was set back or the policy changed. It is to be written
+ * down anew, or it would last until the old clock comes round.
+ */
+export const isLockTooLong = ({ lockedUntil }: CredentialState, policy: CredentialPolicy, now: number): boolean =>
+  lockedUntil - now > policy.lockoutSeconds
+
+/** The failures that count now: each lockoutSeconds without one forgives one. */
+export function failuresNow(state: CredentialState, policy: CredentialPolicy, now: number): number {
+  const over = state.lockedUntil > 0 && state.lockedUntil <= now
+  const count = over
+    ? Math.min(state.failedAttempts, Math.max(0, policy.maxFailures - triesAfterLock))
+    : state.failedAttempts
+  const since = over ? state.lockedUntil : state.lastFailureAt
+  const forgiven = since === undefined ? 0 : Math.floor(Math.max(0, now - since) / policy.lockoutSeconds)
+  return Math.max(0, count - forgiven)
+}
+
+/** After a wrong password. */
+export function afterWrongPassword(
+  state: CredentialState,
+  policy: CredentialPolicy,
+  now: number,
+): Required<CredentialState> & { readonly lastFailureAt: number } {
+  const at = Math.floor(now)
+  const failedAttempts = failuresNow(state, policy, now) + 1
+  const lockedUntil = failedAttempts >= policy.maxFailures ? at + policy.lockoutSeconds : 0
+  return { failedAttempts, lockedUntil, lastFailureAt: at }
+}
+
+/** How a try to verify a password without the portal ended. */
+export type CredentialEnd =
+  | 'accepted'
+  | 'io'
+  | 'unreadable'
+  | 'unknown'
+  | 'expired'
+  | 'locked'
+  | 'invalid'
+  | 'wrong-password'
+
+/** The C implementation's result codes, which its greeter understands. */
+export const credentialCode: Readonly<Record<CredentialEnd, number>> = {
+  accepted: 0,
+  io: -2,
+  unreadable: -3,
+  unknown: -4,
+  expired: -5,
+  locked: -6,
+  invalid: -7,
+  'wrong-password': -8,
+}
+
+/** What the greeter reads (PAM_TEXT_INFO); a lock says how long it still lasts. */
+export const greeterMessage = (end: CredentialEnd, secondsLeft = 0): string =>
+  end === 'locked' ? `OFFLINE_ERROR:${credentialCode.locked}:${secondsLeft}` : `OFFLINE_ERROR:${credentialCode[end]}`

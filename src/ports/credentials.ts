@@ -1,0 +1,217 @@
+// Passwords that count while the portal is away. Every change of an entry is made under the user's lock, and every
+// refusal costs the same two hashes, whoever is asked about.
+import { equalBytes, utf8 } from '../bytes.ts'
+import type { Config } from '../config/load.ts'
+import {
+  afterWrongPassword,
+  type CredentialEnd,
+  type CredentialPolicy,
+  isLockTooLong,
+  lockLeft,
+} from '../decide/credential.ts'
+import { Fault } from '../fault.ts'
+import { type Credential, type CredentialChange, newCredential } from '../formats/credential.ts'
+import {
+  type Argon2Cost,
+  argon2SaltLength,
+  libsodiumCost,
+  openArgon2,
+  parseVerifier,
+  usualCost,
+  type Verifier,
+} from '../formats/verifier.ts'
+import type { LoginName } from '../names.ts'
+import type { Secret } from '../secret.ts'
+import type { World } from '../world.ts'
+import { openCacheKey } from './cache-key.ts'
+import { type OpenedEntry, openCredentialFiles } from './credential-files.ts'
+import type { KeepingConfig } from './keys.ts'
+
+export type CredentialConfig = KeepingConfig &
+  Pick<
+    Config,
+    | 'offline_cache_dir'
+    | 'offline_cache_ttl'
+    | 'offline_cache_max_failures'
+    | 'offline_cache_lockout'
+    | 'offline_cache_key_file'
+  >
+
+export type CredentialAttributes = { readonly gecos?: string; readonly shell?: string; readonly home?: string }
+
+export type CredentialVerdict =
+  | {
+      readonly kind: 'accepted'
+      readonly attributes: CredentialAttributes
+      readonly createdAt: number
+      readonly expiresAt: number
+    }
+  | {
+      readonly kind: Exclude<CredentialEnd, 'accepted'>
+      readonly detail: string
+      /** Until the next try counts; 0 unless locked. */
+      readonly secondsLeft: number
+    }
+
+export type CredentialProof = { readonly password: Secret } | { readonly verifier: string }
+
+export type Credentials = {
+  readonly verify: (user: LoginName, password: Secret) => Promise<CredentialVerdict>
+  /** Keeps what proves the user from now on: a password the portal just confirmed, or a verifier it sent. */
+  readonly store: (
+    user: LoginName,
+    proof: CredentialProof,
+    attributes: CredentialAttributes,
+  ) => Promise<'stored' | 'refused'>
+  /** Makes sure that no copy of the entry counts again. True when there was one. */
+  readonly forget: (user: LoginName) => Promise<boolean>
+  readonly unlock: (user: LoginName) => Promise<'unlocked' | 'unknown' | 'unreadable'>
+}
+
+export const credentialSalt = '.cred_salt'
+
+/** Refusals end on whole multiples of this, so that what they did on the disk cannot be timed. Milliseconds. */
+const grid = 500
+
+export function openCredentials(world: World, config: CredentialConfig): Credentials {
+  const { offline_cache_dir: directory, offline_cache_key_file: keyFile } = config
+  const policy: CredentialPolicy = {
+    maxFailures: config.offline_cache_max_failures,
+    lockoutSeconds: config.offline_cache_lockout,
+  }
+  const keys = openCacheKey(world, config, { directory, saltName: credentialSalt, keyFile })
+  const argon2 = openArgon2(world.argon2)
+  const entries = openCredentialFiles(world, directory)
+  const opened = async (user: LoginName): Promise<OpenedEntry & { readonly key?: Uint8Array }> => {
+    try {
+      const key = await keys.find()
+      if (!key) return { kind: 'unknown', detail: 'no password is kept on this host' }
+      return { ...(await entries.open(key, user)), key }
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      return { kind: 'io', detail: error.message }
+    }
+  }
+
+  const judge = async (user: LoginName, typed: Uint8Array): Promise<CredentialVerdict & { readonly spent: number }> => {
+    const found = await opened(user)
+    if (found.kind !== 'entry' || !found.key) return { ...asRefusal(found), spent: 0 }
+    const { credential, key } = found
+    const now = world.now()
+    const change = (next: CredentialChange): Promise<void> => entries.change(key, credential, next)
+    const secondsLeft = lockLeft(credential, policy, now)
+    if (secondsLeft > 0) {
+      if (isLockTooLong(credential, policy, now))
+        await change({ ...unchanged(credential), lockedUntil: Math.floor(now) + policy.lockoutSeconds })
+      return { kind: 'locked', detail: `locked for ${secondsLeft} s`, secondsLeft, spent: 0 }
+    }
+    const { cost, spent } = await matchingCost(argon2, credential, typed)
+    if (cost) {
+      const clean = { failedAttempts: 0, lockedUntil: 0, lastSuccessAt: Math.floor(now), lastFailureAt: undefined }
+      await change({ ...clean, cost, generation: credential.generation })
+      return acceptedOf(credential)
+    }
+    const failed = afterWrongPassword(credential, policy, now)
+    await change({ cost: credential.cost, generation: credential.generation, ...lockOf(credential, failed) })
+    const left = lockLeft(failed, policy, now)
+    return { kind: 'wrong-password', detail: `failure ${failed.failedAttempts}`, secondsLeft: left, spent }
+  }
+
+  return {
+    verify: async (user, password) => {
+      const startedAt = world.monotonic()
+      const typed = utf8(password.expose())
+      const { spent, ...verdict } = await entries.alone(user, () => judge(user, typed))
+      if (verdict.kind === 'accepted') return verdict
+      for (let count = spent; count < 2; count++) await argon2(someText, someSalt, usualCost)
+      const elapsed = world.monotonic() - startedAt
+      await world.sleep((Math.ceil(elapsed / grid) * grid - elapsed) / 1000)
+      return verdict
+    },
+    store: async (user, proof, attributes) => {
+      const verifier =
+        'verifier' in proof ? parseVerifier(proof.verifier) : await verifierOf(world, argon2, proof.password)
+      if (!verifier) return 'refused'
+      const key = await keys.make()
+      await entries.alone(user, async () => {
+        const now = Math.floor(world.now())
+        const generation = Math.max(((await entries.generation(key, user)) ?? 0) + 1, now)
+        const life = { createdAt: now, expiresAt: now + config.offline_cache_ttl }
+        await entries.write(key, user, newCredential({ user, ...life, verifier, attributes, generation }))
+        await entries.setGeneration(key, user, generation)
+      })
+      return 'stored'
+    },
+    forget: (user) =>
+      entries.alone(user, async () => {
+        const key = await keys.find()
+        const found = key ? await entries.open(key, user) : undefined
+        const past = found?.kind === 'entry' ? (found.credential.generation ?? 0) : 0
+        const there = entries.destroy(user)
+        if (key && there) {
+          const known = (await entries.generation(key, user)) ?? 0
+          await entries.setGeneration(key, user, Math.max(past, known, Math.floor(world.now())) + 1)
+        }
+        return there
+      }),
+    unlock: (user) =>
+      entries.alone(user, async () => {
+        const found = await opened(user)
+        if (found.kind === 'unknown' || found.kind === 'expired') return 'unknown'
+        if (found.kind !== 'entry' || !found.key) return 'unreadable'
+        const change = { ...unchanged(found.credential), failedAttempts: 0, lockedUntil: 0, lastFailureAt: undefined }
+        await entries.change(found.key, found.credential, change)
+        return 'unlocked'
+      }),
+  }
+}
+
+const someText = utf8('nobody’s password')
+const someSalt = new Uint8Array(argon2SaltLength)
+
+type Argon2 = ReturnType<typeof openArgon2>
+
+/** An entry without a cost is upstream's, which depends on how that was built: both are tried. */
+async function matchingCost(
+  argon2: Argon2,
+  { salt, hash, cost }: Credential,
+  typed: Uint8Array,
+): Promise<{ readonly cost?: Argon2Cost; readonly spent: number }> {
+  // Nobody's password is empty, whatever an entry says.
+  if (typed.length === 0) return { spent: 0 }
+  const costs = cost ? [cost] : [libsodiumCost, usualCost]
+  for (const [index, one] of costs.entries())
+    if (equalBytes(await argon2(typed, salt, one), hash)) return { cost: one, spent: index + 1 }
+  return { spent: costs.length }
+}
+
+async function verifierOf(world: World, argon2: Argon2, password: Secret): Promise<Verifier | undefined> {
+  const typed = utf8(password.expose())
+  if (typed.length === 0) return undefined
+  const salt = world.random(argon2SaltLength)
+  return { cost: usualCost, salt, hash: await argon2(typed, salt, usualCost) }
+}
+
+function acceptedOf({ gecos, shell, home, createdAt, expiresAt }: Credential) {
+  const attributes = { ...(gecos && { gecos }), ...(shell && { shell }), ...(home && { home }) }
+  return { kind: 'accepted', attributes, createdAt, expiresAt, spent: 0 } as const
+}
+
+const asRefusal = (found: OpenedEntry) => {
+  if (found.kind === 'entry') throw new Fault('an entry was opened without a key')
+  return { kind: found.kind, detail: found.detail, secondsLeft: 0 } as const
+}
+
+const unchanged = ({ failedAttempts, cost, generation, lastFailureAt }: Credential): CredentialChange => ({
+  failedAttempts,
+  cost,
+  generation,
+  lastFailureAt,
+})
+
+/** The C implementation leaves locked_until where it stands while there is no lock to write down. */
+const lockOf = (
+  before: Credential,
+  { lockedUntil, ...failed }: ReturnType<typeof afterWrongPassword>,
+): Pick<CredentialChange, 'failedAttempts' | 'lockedUntil' | 'lastFailureAt'> =>
+  lockedUntil === before.lockedUntil ? failed : { ...failed, lockedUntil }
