@@ -98,8 +98,15 @@ function uidOf(name: LoginName, facts: EntryFacts): number | undefined {
   return firstFreeUid(name, rules.range, isOwned)
 }
 
+// A new user gets a group of the same name. These mean power wherever they exist, and some come with a package later:
+// its installer would find "docker" there already, and hand its socket to one person.
+const powerful: ReadonlySet<string> = new Set([
+  ...['open-bastion-sudo', 'open-bastion-nopasswd', 'sudo', 'wheel', 'adm', 'disk', 'shadow', 'kmem', 'kvm', 'lxd'],
+  ...['docker', 'podman', 'incus', 'incus-admin', 'libvirt', 'sgx', 'systemd-journal', 'wireshark', 'vboxusers'],
+])
+
 function create(name: LoginName, facts: EntryFacts): EntryVerdict {
-  if (facts.localGroup.has(name) || facts.registry.group(name) !== undefined)
+  if (powerful.has(name) || facts.localGroup.has(name) || facts.registry.group(name) !== undefined)
     return { kind: 'refused', why: 'group-name-taken' }
   const uid = uidOf(name, facts)
   if (uid === undefined) return { kind: 'refused', why: facts.wanted.insist ? 'uid-taken' : 'no-free-uid' }

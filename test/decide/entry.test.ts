@@ -131,6 +131,10 @@ const rows: readonly (readonly [string, Partial<EntryFacts>, string])[] = [
     'refused local-account',
   ],
   ['a name that is a local group', { name: 'sudo' }, 'refused group-name-taken'],
+  ...['open-bastion-sudo', 'open-bastion-nopasswd', 'docker', 'wheel', 'lxd', 'disk'].map(
+    (name) =>
+      [`the name ${name}, whose group would be more than a person`, { name }, 'refused group-name-taken'] as const,
+  ),
   ['a name that is a managed group', { name: 'dev', ...withUsers({}, { dev: 20000 }) }, 'refused group-name-taken'],
   [
     'no uid is free',
