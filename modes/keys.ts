@@ -1,38 +1,83 @@
 // AuthorizedKeysCommand: which keys count for a user. Asked before anything is proven and by an unprivileged user,
 // so it has no side effects, uses no network, and prints nothing rather than something doubtful.
-import { decodeUtf8 } from '../src/bytes.ts'
-import { formatAuthorizedKeysLine, parseAuthorizedKeysLine, parseKeyOptions } from '../src/formats/authorized-keys.ts'
-import { parseLoginName } from '../src/names.ts'
+import { decodeBase64, decodeUtf8 } from '../src/bytes.ts'
+import { type JudgeKey, type KeySource, type Offer, selectKeys } from '../src/decide/keys.ts'
+import { Fault } from '../src/fault.ts'
+import { parsePublicKey } from '../src/formats/ssh-wire.ts'
+import { type LoginName, parseLoginName } from '../src/names.ts'
 import { allowed, denied } from '../src/outcome.ts'
+import { paths } from '../src/paths.ts'
+import { readPublicPolicy } from '../src/ports/authorized-keys.ts'
 import type { World } from '../src/world.ts'
-import { type Ending, ended, type Mode, usage } from './mode.ts'
+import { ended, type Mode, usage } from './mode.ts'
 
-const directory = '/etc/open-bastion/authorized_keys.d'
 const limit = 1 << 20
 
 export const mode: Mode = {
   run: async (args, world) => {
-    const [name = '', , , fingerprint] = args
+    const [name = '', type = '', blob, fingerprint] = args
     if (args.length < 1 || args.length > 4) return usage('AuthorizedKeysCommand /usr/sbin/ob keys %u %t %k %f')
     const user = parseLoginName(name)
     if (!user) return ended(denied('bad-login-name'))
-    return list(world, `${directory}/${user}`, fingerprint)
+    const offer = offerOf(blob, fingerprint)
+    if (!offer) return ended(denied('no-keys'))
+    const tokens = { u: user, t: type, k: blob ?? '', f: fingerprint ?? '' }
+    const sources = await collect(world, user, () => chained(world, tokens))
+    const lines = selectKeys(sources, offer, await judgeOf(world))
+    return lines.length > 0 ? ended(allowed('keys-listed'), `${lines.join('\n')}\n`) : ended(denied('no-keys'))
   },
 }
 
-/** With %f given, only that key: sshd asks for one key at a time and need not parse the others. */
-function list(world: World, path: string, fingerprint: string | undefined): Ending {
-  const bytes = world.files.readTrusted(path, { limit, secret: false })
-  const lines = (bytes && decodeUtf8(bytes)?.split('\n')) ?? []
-  const printed: string[] = []
-  for (const text of lines) {
-    const line = parseAuthorizedKeysLine(text)
-    if (line.kind !== 'key' || (fingerprint !== undefined && line.key.fingerprint !== fingerprint)) continue
-    const options = parseKeyOptions(line.options ?? '')
-    if ('problem' in options) continue
-    const { type, blob } = line.key
-    // Written anew from what was understood, without its comment: nothing else can travel along.
-    printed.push(`${formatAuthorizedKeysLine(options, { type, base64: blob.toBase64() })}\n`)
+/** sshd asks for one key at a time and need not read the others. Undefined when the offer cannot be understood. */
+function offerOf(blob: string | undefined, fingerprint: string | undefined): Offer | undefined {
+  if (blob === undefined) return { kind: 'anything' }
+  const bytes = decodeBase64(blob)
+  const key = bytes && parsePublicKey(bytes)
+  if (!key || 'problem' in key || (fingerprint !== undefined && key.fingerprint !== fingerprint)) return undefined
+  const { certificate } = key
+  if (!certificate) return { kind: 'key', fingerprint: key.fingerprint }
+  const { principals, signatureKey } = certificate
+  return certificate.type === 'user'
+    ? { kind: 'certificate', authority: signatureKey.fingerprint, principals }
+    : undefined
+}
+
+type Chained = () => Promise<string | undefined>
+
+/** Everything that names keys of this user. A source that is unsafe or fails is left out, and syslog says so. */
+async function collect(world: World, user: LoginName, chain: Chained): Promise<readonly KeySource[]> {
+  const file = (path: string) => (): string | undefined => {
+    const bytes = world.files.readTrusted(path, { limit, secret: false })
+    return bytes && (decodeUtf8(bytes) ?? '')
   }
-  return printed.length > 0 ? ended(allowed('keys-listed'), printed.join('')) : ended(denied('no-keys'))
+  const asked: readonly (readonly [KeySource['from'], () => string | undefined | Promise<string | undefined>])[] = [
+    ['root', file(`${paths.serviceKeys}/${user}.pub`)],
+    ['root', file(`${paths.authorizedKeys}/${user}`)],
+    // root's keys are the administrator's to name, and nobody else's.
+    ...(user === 'root' ? [] : [['portal', file(`${paths.exportedKeys}/${user}`)] as const, ['chain', chain] as const]),
+  ]
+  const sources: KeySource[] = []
+  for (const [from, read] of asked) {
+    try {
+      const text = await read()
+      if (text) sources.push({ from, text })
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      world.syslog('err', `${error.message}${error.hint === undefined ? '' : ` (${error.hint})`}`)
+    }
+  }
+  return sources
+}
+
+async function chained(world: World, tokens: { u: string; t: string; k: string; f: string }) {
+  if (!world.files.stat(paths.authorizedKeysChain)) return undefined
+  return (await import('../src/ports/chain.ts')).runChain(world, tokens)
+}
+
+// The session phase judges the proven key by the configuration itself; this spares sshd and the person the detour.
+async function judgeOf(world: World): Promise<JudgeKey> {
+  const policy = readPublicPolicy(world)
+  if (!policy?.keys.enabled) return () => true
+  const { judgeKey } = await import('../src/decide/key-policy.ts')
+  return (key) => judgeKey(policy.keys, key) === 'accepted'
 }

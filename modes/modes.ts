@@ -24,6 +24,33 @@ export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>(
     },
   ],
   [
+    'principals',
+    {
+      caller: 'sshd',
+      summary: 'print the principal of a user whose certificate names them, for AuthorizedPrincipalsCommand',
+      deadlineSeconds: 5,
+      load: () => import('./principals.ts'),
+    },
+  ],
+  [
+    'krl',
+    {
+      caller: 'admin',
+      summary: 'fetch the revocation list of the portal for sshd, or show how old it is',
+      deadlineSeconds: 60,
+      load: () => import('./krl.ts'),
+    },
+  ],
+  [
+    'service-account',
+    {
+      caller: 'admin',
+      summary: 'add, list, check and remove accounts for programs, each bound to one key',
+      deadlineSeconds: 0,
+      load: () => import('./service-account.ts'),
+    },
+  ],
+  [
     'enroll',
     {
       caller: 'admin',

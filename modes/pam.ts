@@ -11,7 +11,7 @@ import { parseLoginName } from '../src/names.ts'
 import { allowed, type Outcome, unavailable } from '../src/outcome.ts'
 import { type AuditConfig, fallbackAudit, openAudit } from '../src/ports/audit.ts'
 import { openPorts } from '../src/ports/open.ts'
-import { forgetConnection, performAccount, performAuth, performSession } from '../src/ports/perform.ts'
+import { forgetConnection, performAccount, performAuth, performSession, publishPolicy } from '../src/ports/perform.ts'
 import { type PamRequest, settleAccount, settleAuth, settleSession } from '../src/ports/settle-pam.ts'
 import { auditText, personText, type Reason } from '../src/reason.ts'
 import type { World } from '../src/world.ts'
@@ -116,7 +116,9 @@ async function authorize(request: PamRequest, config: Config, world: World): Pro
   const { outcome, effects, facts } = await settleAccount(ports, config, request, proof)
   const fingerprint = boundFingerprint({ proof, binding: config.fingerprint_binding })
   const told = await performAccount(ports, request, fingerprint, effects)
-  const notes = [detailOf(facts.authorization), detailOf(facts.cached), ...told]
+  const published = isSudo(request.service) ? [] : await publishPolicy(ports)
+  const known = [facts.authorization, facts.cached, facts.serviceAccount].map(detailOf)
+  const notes = [...known, ...told, ...published]
   return { outcome, notes, cached: facts.cached }
 }
 
@@ -128,8 +130,8 @@ async function openSession(request: PamRequest, config: Config, world: World): P
   const ports = openPorts(world, config)
   const { outcome, effects, facts } = await settleSession(ports, config, request, proof)
   const told = [...(await performSession(ports, request, effects)), ...(await forgetConnection(ports, request))]
-  const key = proof.kind === 'key' ? `${proof.certificate ? 'certificate' : 'key'} ${proof.fingerprint}` : ''
-  const details = [key, detailOf(facts.authorization), detailOf(facts.cached), facts.account?.detail ?? '']
+  const key = proof.kind === 'key' ? `${proof.about ?? 'key'} ${proof.fingerprint}` : ''
+  const details = [key, ...[facts.authorization, facts.cached, facts.serviceAccount, facts.account].map(detailOf)]
   return { outcome, notes: [...details, ...told], cached: facts.cached }
 }
 
@@ -153,8 +155,17 @@ async function proofOf(phase: Phase, world: World, config: Config): Promise<Proo
     minRsaBits: config.ssh_key_min_rsa_bits,
     minEcdsaBits: config.ssh_key_min_ecdsa_bits,
   }
-  const judged = keys.map((one) => judgeKey(policy, one)).find((verdict) => verdict !== 'accepted') ?? 'accepted'
-  return { kind: 'key', fingerprint: key.fingerprint, certificate: key.certificate !== undefined, judged }
+  const refused = keys.map((one) => judgeKey(policy, one)).find((verdict) => verdict !== 'accepted')
+  const { fingerprint, certificate } = key
+  if (!certificate) return { kind: 'key', fingerprint, certificate: false, judged: refused ?? 'accepted' }
+  const judged = refused ?? (config.krl_max_age > 0 ? await judgeList(world, config) : 'accepted')
+  const about = `certificate serial ${certificate.serial} ID "${certificate.keyId.slice(0, 128)}"`
+  return { kind: 'key', fingerprint, certificate: true, judged, about }
+}
+
+async function judgeList(world: World, config: Config): Promise<'accepted' | 'krl-stale'> {
+  const { isStale, readKrl } = await import('../src/ports/krl.ts')
+  return isStale(readKrl(world), config.krl_max_age) ? 'krl-stale' : 'accepted'
 }
 
 const detailOf = (reply: { readonly kind: string } | undefined): string =>

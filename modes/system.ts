@@ -1,7 +1,7 @@
 // The real World. This file, its neighbours (disk, home, network, ancestry, libc) and ob.ts are the only ones that
 // touch the machine.
 import { readFileSync, readSync, writeSync } from 'node:fs'
-import type { Exit, NativeArgon2, SyslogPriority, Terminal, World } from '../src/world.ts'
+import type { Exit, NativeArgon2, SpawnOptions, SyslogPriority, Terminal, World } from '../src/world.ts'
 import { connectionSeed } from './ancestry.ts'
 import { disk } from './disk.ts'
 import { keyring } from './keyring.ts'
@@ -127,8 +127,15 @@ export function writeText(descriptor: number, text: string): void {
   }
 }
 
-async function spawn(argv: readonly string[], options: { readonly stdin?: string } = {}): Promise<Exit> {
-  const child = start(argv, options.stdin)
+function spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<Exit> {
+  const { promise, resolve, reject } = Promise.withResolvers<Exit>()
+  run(argv, options).then(resolve, reject)
+  options.signal?.addEventListener('abort', () => resolve({ code: 137, stdout: '', stderr: '' }), { once: true })
+  return promise
+}
+
+async function run(argv: readonly string[], options: SpawnOptions): Promise<Exit> {
+  const child = start(argv, options)
   // As a shell says it (sh(1), exit status).
   if (!child) return { code: 127, stdout: '', stderr: `${argv[0]}: not found` }
   const [stdout, stderr, code] = await Promise.all([
@@ -139,7 +146,7 @@ async function spawn(argv: readonly string[], options: { readonly stdin?: string
   return { code, stdout, stderr }
 }
 
-function start(argv: readonly string[], stdin: string | undefined) {
+function start(argv: readonly string[], { stdin, signal, limit }: SpawnOptions) {
   try {
     return Bun.spawn([...argv], {
       cwd: '/',
@@ -147,6 +154,9 @@ function start(argv: readonly string[], stdin: string | undefined) {
       stdin: stdin === undefined ? 'ignore' : new TextEncoder().encode(stdin),
       stdout: 'pipe',
       stderr: 'pipe',
+      killSignal: 'SIGKILL',
+      ...(signal === undefined ? {} : { signal }),
+      ...(limit === undefined ? {} : { maxBuffer: limit }),
     })
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined

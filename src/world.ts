@@ -79,6 +79,14 @@ export type HomeRequest = {
   readonly mode: number
 }
 
+export type SpawnOptions = {
+  readonly stdin?: string
+  /** Kills the program when it ends; the exit code is 137 then, whatever else holds the program's output. */
+  readonly signal?: AbortSignal
+  /** Kills the program when it prints more bytes than this. */
+  readonly limit?: number
+}
+
 export type Exit = { readonly code: number; readonly stdout: string; readonly stderr: string }
 
 export type Terminal = {
@@ -151,7 +159,7 @@ export type World = {
   /** The runtime's own Argon2id, where it has one. */
   readonly argon2: NativeArgon2 | undefined
   readonly processes: Processes
-  readonly spawn: (argv: readonly string[], options?: { readonly stdin?: string }) => Promise<Exit>
+  readonly spawn: (argv: readonly string[], options?: SpawnOptions) => Promise<Exit>
   /** Standard input up to this many bytes. */
   readonly stdin: (limit: number) => Uint8Array<ArrayBuffer>
   /** One line from a terminal, not shown while it is typed; otherwise all of standard input. */

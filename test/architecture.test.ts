@@ -107,6 +107,6 @@ test('what the hot modes load is light', async () => {
       else expect(`${file}: ${path}`).not.toMatch(new RegExp(`: ${heavy.source.slice(1)}`))
     }
   }
-  for (const entry of ['modes/ob.ts', 'modes/pam.ts', 'modes/keys.ts']) await visit(entry)
+  for (const entry of ['modes/ob.ts', 'modes/pam.ts', 'modes/keys.ts', 'modes/principals.ts']) await visit(entry)
   expect(seen.size).toBeGreaterThan(20)
 })

@@ -5,11 +5,16 @@ import { parseGroupName } from '../names.ts'
 
 export const sudoGroup = 'open-bastion-sudo'
 
+/** sudoers asks its members for no password: service accounts, which have none. */
+export const nopasswdGroup = 'open-bastion-nopasswd'
+
 export function sharedGroups(
-  { sudo, groups, state }: Pick<RegistryUser, 'sudo' | 'groups' | 'state'>,
+  { sudo, groups, state, source }: Pick<RegistryUser, 'sudo' | 'groups' | 'state'> & Partial<RegistryUser>,
   allowed: readonly string[],
 ): readonly string[] {
   if (state !== 'active') return []
-  const managed = groups.filter((group) => group !== sudoGroup && allowed.includes(group) && parseGroupName(group))
+  if (source === 'service') return sudo ? [sudoGroup, ...groups.filter((group) => group === nopasswdGroup)] : []
+  const ours = [sudoGroup, nopasswdGroup]
+  const managed = groups.filter((group) => !ours.includes(group) && allowed.includes(group) && parseGroupName(group))
   return sudo ? [sudoGroup, ...managed] : managed
 }

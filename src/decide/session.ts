@@ -17,6 +17,8 @@ export type Proof =
       readonly fingerprint: Fingerprint
       readonly certificate: boolean
       readonly judged: KeyVerdict
+      /** For the log: serial and key ID of a certificate. */
+      readonly about?: string
     }
   | { readonly kind: 'no-key' }
   | { readonly kind: 'unreadable' }

@@ -10,6 +10,8 @@ export type Attributes = {
   readonly gecos?: string
   readonly home?: string
   readonly shell?: string
+  /** Lines as in a .pub file, not yet read. */
+  readonly sshPublicKeys?: readonly string[]
 }
 
 /** No usable answer. `refuses-host`: the portal does not accept this host's own credentials. */
@@ -57,6 +59,7 @@ export type Renewal =
 
 const stringLimit = 4096
 const listLimit = 256
+const keyLimit = 32
 
 const text = v.pipe(v.string(), v.maxLength(stringLimit))
 /** A member of the wrong type is treated as absent: it decides nothing. */
@@ -76,6 +79,17 @@ const attributes = {
   gecos: optionalText,
   home: optionalText,
   shell: optionalText,
+  // One text with a key a line, or a list of them; LDAP gives either.
+  ssh_public_keys: v.fallback(
+    v.optional(
+      v.pipe(
+        v.union([v.pipe(v.string(), v.maxLength(65_536)), v.array(v.unknown())]),
+        v.transform((value) => (typeof value === 'string' ? value.split('\n') : value)),
+        v.transform((list) => list.filter((item): item is string => v.is(text, item)).slice(0, keyLimit)),
+      ),
+    ),
+    undefined,
+  ),
 }
 
 const accepted = v.object({ valid: v.literal(true), user: text })
@@ -170,12 +184,17 @@ export function parseRenewal(json: unknown): Renewal {
   }
 }
 
-function attributesOf(members: { [K in keyof Attributes]?: Attributes[K] | undefined }): Attributes {
-  const { uid, gecos, home, shell } = members
+type Members = { [K in keyof Attributes]?: Attributes[K] | undefined } & {
+  readonly ssh_public_keys?: readonly string[] | undefined
+}
+
+function attributesOf(members: Members): Attributes {
+  const { uid, gecos, home, shell, ssh_public_keys } = members
   return {
     ...(uid === undefined ? {} : { uid }),
     ...(gecos === undefined ? {} : { gecos }),
     ...(home === undefined ? {} : { home }),
     ...(shell === undefined ? {} : { shell }),
+    ...(ssh_public_keys === undefined ? {} : { sshPublicKeys: ssh_public_keys }),
   }
 }

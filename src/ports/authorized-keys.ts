@@ -3,10 +3,23 @@
 import { decodeUtf8 } from '../bytes.ts'
 import type { Config } from '../config/load.ts'
 import { formatPublicPolicy, type PublicPolicy, parsePublicPolicy } from '../formats/public-policy.ts'
+import type { Attributes } from '../formats/replies.ts'
 import { parsePublicKeyLine } from '../formats/ssh-wire.ts'
 import type { LoginName } from '../names.ts'
 import { paths } from '../paths.ts'
 import type { World } from '../world.ts'
+
+export type Published = {
+  /** The public part of the configuration. */
+  readonly policy: () => void
+  /** The keys that the portal exports for this user; when it exports none, the copy goes. */
+  readonly keys: (of: { readonly user: LoginName; readonly attributes: Attributes }) => void
+}
+
+export const openPublished = (world: World, config: Config): Published => ({
+  policy: () => publishPolicy(world, config),
+  keys: ({ user, attributes }) => publishKeys(world, user, attributes.sshPublicKeys ?? []),
+})
 
 const mostKeys = 32
 const sizeLimit = 1 << 20
@@ -29,7 +42,7 @@ const textAt = (world: World, path: string): string | undefined => {
 }
 
 /** Writes the public part of the configuration where it changed; a host that asks for nothing gets no file. */
-export function publishPolicy(world: World, config: Config): void {
+function publishPolicy(world: World, config: Config): void {
   const wanted = formatPublicPolicy(policyOf(config))
   const present = textAt(world, paths.publicPolicy)
   const asksForNothing = !config.ssh_key_policy_enabled && config.krl_max_age === 0
@@ -44,8 +57,7 @@ export function readPublicPolicy(world: World): PublicPolicy | undefined {
   return bytes && parsePublicPolicy(decodeUtf8(bytes) ?? '')
 }
 
-/** Keeps the keys that the portal exports for this user; when it exports none, the copy goes. */
-export function publishKeys(world: World, user: LoginName, exported: readonly string[]): void {
+function publishKeys(world: World, user: LoginName, exported: readonly string[]): void {
   const path = `${paths.exportedKeys}/${user}`
   const lines = exported.flatMap((line) => {
     const parsed = parsePublicKeyLine(line.trim())

@@ -6,6 +6,7 @@ import { paths } from '../paths.ts'
 import type { Secret } from '../secret.ts'
 import type { World } from '../world.ts'
 import type { Accounts } from './accounts.ts'
+import { openPublished, type Published } from './authorized-keys.ts'
 import { type Claims, openClaims } from './claims.ts'
 import { type Connections, openConnections } from './connections.ts'
 import { openHttp } from './http.ts'
@@ -27,6 +28,7 @@ export type Ports = {
   readonly lockouts: Lockouts
   readonly newcomers: Lockouts
   readonly serviceAccounts: ServiceAccountsFile
+  readonly published: Published
   /** Loaded when first asked for: only when the portal is away, or allows an answer to be kept. */
   readonly offline: () => Promise<Offline>
   /** Whether this answer is kept, or an older one may have to go. */
@@ -46,6 +48,7 @@ export function openPorts(world: World, config: Config): Ports {
     claims: openClaims(world),
     connections: openConnections(world),
     serviceAccounts: openServiceAccounts(world, config),
+    published: openPublished(world, config),
     lockouts: openLockouts(world, config, config.rate_limit_state_dir),
     offline: async () => (await import('./offline.ts')).openOffline(world, config),
     mayKeep: ({ offlineSeconds }) =>

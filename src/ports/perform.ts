@@ -34,6 +34,7 @@ export async function performAuth(
       case 'register': {
         const accounts = await ports.accounts()
         const made = await accounts.provision(named(request.user), wantedOf(effect.authorization), false)
+        if (made.kind === 'ready') ports.published.keys(effect.authorization)
         return made.detail
       }
     }
@@ -54,6 +55,7 @@ export const performAccount = (
         case 'remember-offline': {
           const { authorization } = effect
           const offline = effect.do === 'remember-offline'
+          if (!offline) ports.published.keys(authorization)
           ports.connections.remember(request.connection, { authorization, fingerprint, offline })
           return undefined
         }
@@ -95,6 +97,10 @@ async function keepGrant(
 async function forgetGrant(ports: Ports, request: PamRequest): Promise<undefined> {
   ;(await ports.offline()).forget(named(request.user))
 }
+
+/** What `ob keys` and `ob principals` may know of the configuration. */
+export const publishPolicy = (ports: Ports): Promise<readonly string[]> =>
+  collect([async () => void ports.published.policy()])
 
 /** The session phase is the last that needs it, and the stacks do not call us when the session closes. */
 export const forgetConnection = (ports: Ports, request: PamRequest): Promise<readonly string[]> =>

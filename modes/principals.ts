@@ -1,0 +1,35 @@
+// AuthorizedPrincipalsCommand: which names in a certificate of the portal's authority may log in as this user: the
+// user's own. Asked before the key is proven and by an unprivileged user; changes nothing.
+import { decodeBase64 } from '../src/bytes.ts'
+import { judgeKey } from '../src/decide/key-policy.ts'
+import { decidePrincipal } from '../src/decide/principals.ts'
+import { parsePublicKey } from '../src/formats/ssh-wire.ts'
+import { parseLoginName } from '../src/names.ts'
+import { readPublicPolicy } from '../src/ports/authorized-keys.ts'
+import type { World } from '../src/world.ts'
+import { ended, type Mode, usage } from './mode.ts'
+
+export const mode: Mode = {
+  run: async (args, world) => {
+    if (args.length !== 5) return usage('AuthorizedPrincipalsCommand /usr/sbin/ob principals %u %i %s %f %k')
+    const [name = '', keyId = '', serial = '', fingerprint = '', blob = ''] = args
+    const user = parseLoginName(name)
+    const policy = readPublicPolicy(world)
+    const bytes = decodeBase64(blob)
+    const key = bytes ? parsePublicKey(bytes) : { problem: 'not base64' }
+    const outcome = decidePrincipal({
+      user,
+      key,
+      told: { keyId, serial, fingerprint },
+      accepted: policy === undefined || 'problem' in key || judgeKey(policy.keys, key) === 'accepted',
+      stale: await isListStale(world, policy?.krlMaxAge ?? 0),
+    })
+    return ended(outcome, outcome.kind === 'allowed' ? `${user}\n` : '')
+  },
+}
+
+async function isListStale(world: World, maxAge: number): Promise<boolean> {
+  if (maxAge === 0) return false
+  const { isStale, readKrl } = await import('../src/ports/krl.ts')
+  return isStale(readKrl(world), maxAge)
+}

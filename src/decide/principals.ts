@@ -1,0 +1,27 @@
+// May this certificate be used for this login? sshd checks its signature, its dates and its revocation; this says which
+// name counts, and adds what sshd cannot check.
+import type { Problem, PublicKey } from '../formats/ssh-wire.ts'
+import type { LoginName } from '../names.ts'
+import { allowed, denied, type Outcome } from '../outcome.ts'
+
+export type PrincipalFacts = {
+  readonly user: LoginName | undefined
+  readonly key: PublicKey | Problem
+  /** What sshd says of the certificate beside it. */
+  readonly told: { readonly keyId: string; readonly serial: string; readonly fingerprint: string }
+  readonly accepted: boolean
+  readonly stale: boolean
+}
+
+export function decidePrincipal({ user, key, told, accepted, stale }: PrincipalFacts): Outcome {
+  if (!user) return denied('bad-login-name')
+  if (user === 'root') return denied('root-refused')
+  if ('problem' in key || key.certificate?.type !== 'user') return denied('no-principal')
+  const { keyId, serial, principals } = key.certificate
+  // A certificate without names is good for every name to some versions of ssh, and for none to us.
+  if (!principals.includes(user)) return denied('no-principal')
+  if (told.keyId !== keyId || told.serial !== String(serial) || told.fingerprint !== key.fingerprint)
+    return denied('no-principal')
+  if (!accepted) return denied('key-policy')
+  return stale ? denied('krl-stale') : allowed('principal-listed')
+}
