@@ -100,7 +100,7 @@ What libnss-extrausers reads; lines of others are kept.
 .It Pa /var/log/open-bastion/audit.json
 One JSON object a line for every decision.
 .It Pa /run/open-bastion
-Used tokens and open connections; gone at the next boot.
+Used tokens, open connections and the last heartbeat; gone at the next boot.
 .El
 .Sh EXIT STATUS
 .Xr pam_exec 8
