@@ -1,0 +1,104 @@
+import { expect, test } from 'bun:test'
+import { checkConfig } from '../../src/config/load.ts'
+import { parseLoginName } from '../../src/names.ts'
+import { openTokenCache } from '../../src/ports/token-cache.ts'
+import { Secret } from '../../src/secret.ts'
+import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
+import vectors from '../vectors/token-cache.json'
+
+const directory = '/var/cache/open-bastion'
+const checked = checkConfig('portal_url = https://auth.example.test\n')
+if (checked.kind === 'refused') throw new Error('the configuration of this test is refused')
+const { config } = checked
+
+const put = (world: FakeWorld, path: string, data: Uint8Array): void =>
+  void world.disk.set(path, { data: Uint8Array.from(data), mode: 0o600, uid: 0, gid: 0, modifiedAt: world.clock.now })
+
+const host = (): FakeWorld => fakeWorld({ files: { '/etc/machine-id': `${'0123456789abcdef'.repeat(2)}\n` } })
+const user = parseLoginName('alice')!
+const bob = parseLoginName('bob')!
+const token = new Secret('tok-alice-1')
+const other = new Secret('tok-alice-2')
+const filesOf = (world: FakeWorld): readonly string[] =>
+  [...world.disk.keys()].filter((path) => path.endsWith('.cache'))
+
+const encrypted = vectors.sets.find(({ name }) => name === 'encrypted')!
+
+// Reading without encryption is something this program cannot be told to do.
+const checks = encrypted.checks.filter((check) => parseLoginName(check.user) && !('reader_encrypt' in check))
+
+test.each(checks)('$token of $user at $clock: found as upstream found it', async (check) => {
+  const world = fakeWorld({ now: check.clock, files: { '/etc/machine-id': encrypted.machine_id_file! } })
+  put(world, `${directory}/.cache_salt`, Uint8Array.fromHex(encrypted.salt_hex!))
+  for (const { file, file_bytes_hex } of encrypted.entries)
+    if (file_bytes_hex) put(world, `${directory}/${file}`, Uint8Array.fromHex(file_bytes_hex))
+  const found = await openTokenCache(world, config).lookup(new Secret(check.token), parseLoginName(check.user)!)
+  expect(found.kind === 'hit').toBe(check.expect_hit)
+  if (found.kind === 'hit') expect(found.authorized).toBe(check.authorized!)
+})
+
+test('an answer is kept for cache_ttl, for its token and user only', async () => {
+  const world = host()
+  const cache = openTokenCache(world, config)
+  await cache.store(token, user, { authorized: true })
+  expect(await cache.lookup(token, user)).toEqual({ kind: 'hit', authorized: true, expiresAt: 1_800_000_300 })
+  expect((await cache.lookup(other, user)).kind).toBe('miss')
+  expect((await cache.lookup(token, bob)).kind).toBe('miss')
+  world.clock.now += 300
+  expect((await cache.lookup(token, user)).kind).toBe('expired')
+  expect(filesOf(world)).toEqual([])
+})
+
+test('no answer outlives its token', async () => {
+  const world = host()
+  const cache = openTokenCache(world, config)
+  await cache.store(token, user, { authorized: true, tokenExpiresAt: 1_800_000_010 })
+  expect(await cache.lookup(token, user)).toMatchObject({ expiresAt: 1_800_000_010 })
+  await cache.store(other, user, { authorized: true, tokenExpiresAt: 1_800_000_000 })
+  expect((await cache.lookup(other, user)).kind).toBe('miss')
+})
+
+test('a refusal is kept as one', async () => {
+  const world = host()
+  const cache = openTokenCache(world, config)
+  await cache.store(token, user, { authorized: false })
+  expect(await cache.lookup(token, user)).toMatchObject({ kind: 'hit', authorized: false })
+})
+
+test('an entry that anybody could have written is tampering', async () => {
+  const world = host()
+  const cache = openTokenCache(world, config)
+  await cache.store(token, user, { authorized: false })
+  put(world, filesOf(world)[0]!, new TextEncoder().encode('3780000000\n3780000000 1 alice\n'))
+  expect((await cache.lookup(token, user)).kind).toBe('tampered')
+})
+
+test('at the end of a session everything about the user is forgotten, and nothing else', async () => {
+  const world = host()
+  const cache = openTokenCache(world, config)
+  await cache.store(token, user, { authorized: true })
+  await cache.store(other, user, { authorized: true })
+  await cache.store(token, bob, { authorized: true })
+  expect(await cache.forgetUser(user)).toBe(2)
+  expect((await cache.lookup(token, user)).kind).toBe('miss')
+  expect((await cache.lookup(token, bob)).kind).toBe('hit')
+  expect(world.disk.has(`${directory}/.cache_salt`)).toBe(true)
+})
+
+test('what is too old is removed when something new is kept, and the salt never', async () => {
+  const world = host()
+  const cache = openTokenCache(world, config)
+  await cache.store(token, user, { authorized: true })
+  world.clock.now += 4000
+  await cache.store(other, user, { authorized: true })
+  expect(filesOf(world)).toHaveLength(1)
+  expect((await cache.lookup(other, user)).kind).toBe('hit')
+})
+
+test('a file of somebody else is not read', async () => {
+  const world = host()
+  const cache = openTokenCache(world, config)
+  await cache.store(token, user, { authorized: true })
+  world.disk.get(filesOf(world)[0]!)!.uid = 1000
+  expect((await cache.lookup(token, user)).kind).toBe('unreadable')
+})
