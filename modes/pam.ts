@@ -37,7 +37,7 @@ export const mode: Mode = {
     if (args.length > 0) return usage('pam_exec passes no arguments to ob; remove them from the PAM line')
     if (!phases.has(phase))
       return usage(`PAM_TYPE is "${phase}"; ob serves auth, account, open_session and close_session`)
-    const request = requestOf(world)
+    const request = requestOf(world, phase)
     return runPhase(phase as Phase, request, world)
   },
 }
@@ -73,15 +73,24 @@ function refuseDuplicates(world: World): void {
     })
 }
 
-function requestOf(world: World): PamRequest {
+function requestOf(world: World, phase: string): PamRequest {
   const service = world.env['PAM_SERVICE'] ?? ''
-  const name = isSudo(service) ? (world.env['PAM_RUSER'] ?? world.env['PAM_USER']) : world.env['PAM_USER']
+  // With targetpw PAM_USER is root's: without PAM_RUSER nobody knows who calls.
+  const name = world.env[isSudo(service) ? 'PAM_RUSER' : 'PAM_USER']
   return {
     service,
     user: parseLoginName(name ?? ''),
-    rhost: world.env['PAM_RHOST'] || undefined,
+    rhost: sourceOf(world, phase),
     connection: correlationId(world.connectionSeed()),
   }
+}
+
+// With UseDNS PAM_RHOST is a name, and whoever owns the address chooses it: failures would be counted for somebody new
+// each time. Before the auth phase nobody but sshd can have written SSH_CONNECTION.
+function sourceOf({ env }: World, phase: string): string | undefined {
+  const address = env['SSH_CONNECTION']?.split(' ')[0] ?? ''
+  const isAddress = /^(?:[0-9]+(?:\.[0-9]+){3}|[0-9a-f]*:[0-9a-f:.]+(?:%\w+)?)$/i.test(address)
+  return (env['PAM_RHOST'] && phase === 'auth' && isAddress ? address : env['PAM_RHOST']) || undefined
 }
 
 function find(phase: Phase, request: PamRequest, config: Config, world: World): Promise<Finding> | Finding {

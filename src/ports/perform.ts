@@ -34,6 +34,9 @@ export async function performAuth(
       case 'register': {
         const accounts = await ports.accounts()
         const made = await accounts.provision(named(request.user), wantedOf(effect.authorization), false)
+        // A name that sshd knew already: somebody typed the placeholder, which is no guess and yet asks the portal.
+        if (made.kind !== 'ready' || !made.made)
+          await ports.newcomers.count(lockoutKey(named(request.user), request.rhost))
         if (made.kind === 'ready') ports.published.keys(effect.authorization)
         return made.detail
       }

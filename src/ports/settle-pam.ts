@@ -47,7 +47,10 @@ export const settleAuth = (
   }
   return settle(decideAuth, facts, {
     lockout: ({ user }) => ports.lockouts.left(lockoutKey(named(user), rhost)),
-    newcomerLimit: () => ports.newcomers.left(newcomerKey(rhost)),
+    newcomerLimit: async ({ user }) => {
+      const name = await ports.newcomers.left(lockoutKey(named(user), rhost))
+      return name.secondsLeft > 0 ? name : ports.newcomers.left(newcomerKey(rhost))
+    },
     newcomer: ({ user }) => ports.portal.authorize({ user: named(user), service: askedService(service) }),
     claim: () => ports.claims.take(typed.token),
     verification: () => ports.portal.verify(typed.token),

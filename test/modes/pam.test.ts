@@ -335,3 +335,24 @@ test('arguments, or a phase that does not exist, are a usage error', async () =>
   const host = await enrolledHost()
   expect((await host.phase('password', user)).outcome).toBe('usage')
 })
+
+test('a sudo that does not say who calls is nobody’s, and never root’s', async () => {
+  const host = await enrolledHost()
+  const env = { PAM_SERVICE: 'sudo', PAM_USER: 'root' }
+  expect((await host.phase('account', env)).outcome).toBe('denied bad-login-name')
+})
+
+test('whoever names the own address anew each time is still one source', async () => {
+  const host = await enrolledHost({ config: 'rate_limit_max_attempts = 2' })
+  const from = (name: string) => ({ ...user, PAM_RHOST: name, SSH_CONNECTION: '192.0.2.66 1 192.0.2.1 22' })
+  const outcomes: string[] = []
+  for (const name of ['a.example', 'b.example', 'c.example'])
+    outcomes.push((await host.phase('auth', from(name), 'wrong')).outcome)
+  expect(outcomes.at(-1)).toBe('denied locked-out')
+})
+
+test('typing sshd’s placeholder for a name that is known asks the portal a few times, not for ever', async () => {
+  const host = await enrolledHost()
+  for (let i = 0; i < 30; i++) await host.phase('auth', user, placeholder)
+  expect(asked(host).length).toBeLessThanOrEqual(6)
+})
