@@ -153,7 +153,7 @@ const octal = (mode: number): string => (mode & 0o7777).toString(8).padStart(4, 
 function writeAll(descriptor: number, data: Uint8Array | string, start: number | null = null): void {
   const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data
   for (let offset = 0; offset < bytes.length; )
-    offset += writeSync(descriptor, bytes, offset, null, start === null ? null : start + offset)
+    offset += writeSync(descriptor, bytes, offset, bytes.length - offset, start === null ? null : start + offset)
 }
 
 function writeAtomic(path: string, data: Uint8Array | string, options: WriteOptions): void {

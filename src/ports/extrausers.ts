@@ -108,7 +108,7 @@ export function exportAll(world: World, config: Config, registry: Registry): boo
       else members.set(group, [name])
     }
   const shared = [...(isExporting(config) ? registry.groups : [])].map(
-    ([name, gid]) => [name, formatGroupLine({ name, gid, members: members.get(name) ?? [] })] as const,
+    ([name, gid]) => [name, formatGroupLine({ name, gid, members: (members.get(name) ?? []).sort() })] as const,
   )
   const linesOf = (format: (name: string, user: RegistryUser) => string) =>
     active.map(([name, user]) => [name, format(name, user)] as const)
@@ -196,7 +196,7 @@ function membershipEdits(
     if (gid === undefined) return []
     const rewrite = (line: string | undefined): string => {
       const others = (line?.split(':')[3] ?? '').split(',').filter((member) => member !== '' && member !== name)
-      return formatGroupLine({ name: group, gid, members: is.includes(group) ? [...others, name] : others })
+      return formatGroupLine({ name: group, gid, members: (is.includes(group) ? [...others, name] : others).sort() })
     }
     return [{ name: group, before: '', after: undefined, rewrite }]
   })

@@ -1,5 +1,6 @@
 // A World of plain values: files are a map, time is a number, chance counts up. No spies: tests look at what is left
 // behind.
+import { concat } from '../../src/bytes.ts'
 import { Fault } from '../../src/fault.ts'
 import type { FileFacts, Files, World } from '../../src/world.ts'
 
@@ -174,7 +175,7 @@ function fakeFiles({ disk, homes, clock, broken }: Store): Files {
     extend: (path, at, data, { mode, uid, gid }) => {
       change(path)
       const kept = disk.get(path)?.data.subarray(0, at) ?? new Uint8Array()
-      put(path, Uint8Array.from([...kept, ...bytes(data)]), mode, uid, gid)
+      put(path, concat(kept, bytes(data)), mode, uid, gid)
     },
     remove: (path) => {
       if (!disk.has(path)) return false
