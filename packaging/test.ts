@@ -22,7 +22,7 @@ const suites: readonly Suite[] = [
     name: 'unit',
     patterns: [
       'test/{architecture,docs,month}*.test.ts',
-      ...under('config', 'formats', 'decide', 'ports', 'modes', 'portal'),
+      ...under('config', 'formats', 'decide', 'ports', 'modes', 'portal', 'tls'),
     ],
   },
   { name: 'artefact', patterns: under('artefact') },

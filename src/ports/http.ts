@@ -185,6 +185,18 @@ const answeredCodes = new Set([
   'ConnectionClosed',
 ])
 
+/** Said inside TLS, so it is the peer that says it. */
+const nonsense = new Set([
+  'Malformed_HTTP_Response',
+  'UnrequestedUpgrade',
+  'ZlibError',
+  'BrotliDecompressionError',
+  'ZstdDecompressionError',
+  'InvalidHTTPResponse',
+  'InvalidContentLength',
+  'ResponseHeadersTooLarge',
+])
+
 // Only what is on the list is weather. Everything else, certificates above all, is a fault: it must never look like an
 // outage.
 type Attempt = { readonly host: string; readonly signal: AbortSignal; readonly peer: Peer }
@@ -195,6 +207,9 @@ function judge(error: unknown, { host, signal, peer }: Attempt): HttpAnswer {
   if (signal.aborted || cause.name === 'TimeoutError' || cause.name === 'AbortError')
     return { kind: 'unreachable', detail: `${host} did not answer in time`, heard: false }
   const code = cause.code ?? 'unknown error'
+  if (code === 'ERR_PROXY_TUNNEL')
+    return { kind: 'unreachable', detail: `the proxy makes no connection to ${host}`, heard: true }
+  if (nonsense.has(code)) return { kind: 'garbled', detail: `${peer.name} answered what is not HTTP (${code})` }
   if (noConnection.has(code))
     return { kind: 'unreachable', detail: `no connection to ${host} (${code})`, heard: answeredCodes.has(code) }
   const why = (refusals[code] ?? code).replace('ca_cert', peer.caKey)
@@ -203,10 +218,12 @@ function judge(error: unknown, { host, signal, peer }: Attempt): HttpAnswer {
 
 const refusals: Record<string, string> = {
   PIN_MISMATCH: 'its public key matches none of cert_pin',
-  EPROTO: 'the TLS handshake failed (does it speak the TLS version that min_tls_version asks for?)',
+  EPROTO:
+    'the TLS handshake failed (does it speak TLS, the version that min_tls_version asks for, and want no certificate from us?)',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host',
   CERT_HAS_EXPIRED: 'its certificate has expired',
   CERT_NOT_YET_VALID: 'its certificate is not valid yet (is this host’s clock right?)',
+  INVALID_PURPOSE: 'its certificate is not one for servers',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed and not in ca_cert',
   SELF_SIGNED_CERT_IN_CHAIN: 'its certificate authority is not in ca_cert',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is not signed by an authority in ca_cert',

@@ -1,133 +1,57 @@
-// The one door to the network against real TLS on the loopback: what is an answer, what is weather, what is refused.
+// The one door to the network against the stand-in portal: what is an answer and what is weather. What a peer can do to
+// TLS and HTTP themselves is in test/tls.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { tlsFetch } from '../../modes/network.ts'
-import { type Config, checkConfig } from '../../src/config/load.ts'
-import { openHttp } from '../../src/ports/http.ts'
-import { fakeWorld } from '../fakes/world.ts'
 import { type ServedPortal, servePortal } from '../portal/server.ts'
+import { ask } from '../tls/ask.ts'
 
 let directory: string
-let modern: ServedPortal
-let old: ServedPortal
-let elsewhere: ServedPortal
+let portal: ServedPortal
 
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'ob-http-'))
-  modern = servePortal({ dir: join(directory, 'a'), names: ['localhost', '127.0.0.1'] })
-  old = servePortal({ dir: join(directory, 'a'), names: ['localhost', '127.0.0.1'], tls: '1.2' })
-  elsewhere = servePortal({ dir: join(directory, 'b'), names: ['elsewhere.example', '127.0.0.2'] })
+  portal = servePortal({ dir: directory, names: ['localhost', '127.0.0.1'] })
 })
 afterAll(async () => {
-  await Promise.all([modern, old, elsewhere].map((portal) => portal.stop()))
+  await portal.stop()
   rmSync(directory, { recursive: true })
 })
 
-function configure(lines: readonly string[]): Config {
-  const checked = checkConfig(lines.join('\n'))
-  if (checked.kind !== 'accepted') throw new Error(JSON.stringify(checked.problems))
-  return checked.config
-}
+const outcome = (more: { readonly url?: string; readonly ca?: string; readonly seconds?: number } = {}) =>
+  ask({ url: portal.url, ca: portal.caPem, lines: [], seconds: 10, body: '{}', ...more })
 
-type Case = {
-  readonly portal: ServedPortal
-  readonly lines?: readonly string[]
-  readonly url?: string
-  readonly ca?: string
-}
-
-async function ask({
-  portal,
-  lines = [],
-  url = `https://localhost:${portal.port}`,
-  ca = portal.caPem,
-}: Case): Promise<string> {
-  const config = configure([`portal_url = ${url}`, 'ca_cert = /ca.pem', 'timeout = 1', ...lines])
-  const world = { ...fakeWorld({ files: { '/ca.pem': ca } }), fetch: tlsFetch }
-  world.disk.get('/ca.pem')!.mode = 0o644
-  try {
-    const answer = await openHttp(world, config)({ method: 'POST', url: `${url}/pam/verify`, headers: {}, body: '{}' })
-    return answer.kind === 'answer' ? `answer ${answer.status}` : `${answer.kind}: ${answer.detail}`
-  } catch (error) {
-    return `fault: ${error instanceof Error ? error.message : ''}`
-  }
-}
-
-test('TLS 1.3 with the right authority is an answer', async () => {
-  expect(await ask({ portal: modern })).toBe('answer 401')
-})
-
-test('TLS 1.2 only is refused, and never weather', async () => {
-  expect(await ask({ portal: old })).toStartWith('fault: the portal localhost')
-})
-
-test('TLS 1.2 only is accepted when min_tls_version says so', async () => {
-  expect(await ask({ portal: old, lines: ['min_tls_version = 12'] })).toBe('answer 401')
-})
-
-test('another authority is refused, and never weather', async () => {
-  expect(await ask({ portal: modern, ca: elsewhere.caPem })).toMatch(/^fault: .*authority/)
-})
-
-test('a certificate for another host is refused', async () => {
-  expect(await ask({ portal: elsewhere })).toMatch(/^fault: .*another host/)
-})
-
-test('the right pin is accepted, also as the second of two', async () => {
-  const wrong = `sha256//${'A'.repeat(43)}=`
-  expect(await ask({ portal: modern, lines: [`cert_pin = ${modern.pin}`] })).toBe('answer 401')
-  expect(await ask({ portal: modern, lines: [`cert_pin = ${wrong};${modern.pin}`] })).toBe('answer 401')
-})
-
-test('a wrong pin is refused, and never weather', async () => {
-  const lines = [`cert_pin = sha256//${'A'.repeat(43)}=`]
-  expect(await ask({ portal: modern, lines })).toMatch(/^fault: .*matches none of cert_pin/)
-})
-
-test('a right pin does not excuse a wrong host', async () => {
-  expect(await ask({ portal: elsewhere, lines: [`cert_pin = ${elsewhere.pin}`] })).toMatch(/^fault: .*another host/)
-})
-
-test('nobody listening is weather', async () => {
-  expect(await ask({ portal: modern, url: 'https://localhost:1' })).toMatch(/^unreachable: no connection/)
+test('the portal answers', async () => {
+  expect(await outcome()).toBe('answer 401')
 })
 
 test('a name that does not resolve is weather', async () => {
-  expect(await ask({ portal: modern, url: 'https://nosuch.invalid' })).toMatch(/^unreachable: no connection/)
+  expect(await outcome({ url: 'https://nosuch.invalid' })).toMatch(/^unreachable: no connection/)
 })
 
 const weather = [
-  ['a reset', { kind: 'reset' }],
-  ['an answer after the timeout', { kind: 'slow', seconds: 3 }],
-  ['a body that dribbles past the timeout', { kind: 'dribble', seconds: 0.5 }],
-  ['HTTP 502', { kind: 'down', status: 502 }],
+  ['a reset', { kind: 'reset' }, 10],
+  ['an answer after the timeout', { kind: 'slow', seconds: 3 }, 1],
+  ...[429, 500, 502, 503, 504].map((status) => [`HTTP ${status}`, { kind: 'down', status }, 10] as const),
 ] as const
-test.each(weather)('%s is weather', async (_name, fault) => {
-  modern.control.fault({ ...fault, times: 1 })
-  expect(await ask({ portal: modern })).toStartWith('unreachable:')
+test.each(weather)('%s is weather', async (_name, fault, seconds) => {
+  portal.control.fault({ ...fault, times: 1 })
+  expect(await outcome({ seconds })).toStartWith('unreachable:')
 })
 
-test('more than 256 KiB is nonsense, also when it was compressed', async () => {
-  modern.control.fault({ kind: 'oversize', times: 1 })
-  expect(await ask({ portal: modern })).toStartWith('garbled: the answer is larger')
-  modern.control.fault({ kind: 'gzip-bomb', times: 1 })
-  expect(await ask({ portal: modern })).toStartWith('garbled: the answer is larger')
-})
-
-test('a redirect is not followed', async () => {
-  modern.control.fault({ kind: 'redirect', times: 1, location: `http://127.0.0.1:${modern.port}/` })
-  expect(await ask({ portal: modern })).toBe('answer 302')
-})
-
-test('a request is sent once, whatever comes back', async () => {
-  modern.control.forgetRequests()
-  modern.control.fault({ kind: 'down', status: 500, times: 1 })
-  await ask({ portal: modern })
-  expect(modern.control.requests().length).toBe(1)
+// A one-time token that is sent twice is a token that is refused.
+test.each([
+  ['an error', { kind: 'down', status: 500 }],
+  ['a connection that breaks', { kind: 'reset', processed: true }],
+] as const)('a POST is sent once, also on a connection used before: %s', async (_name, fault) => {
+  await outcome()
+  portal.control.forgetRequests()
+  portal.control.fault({ ...fault, times: 1 })
+  expect(await outcome()).toStartWith('unreachable:')
+  expect(portal.control.requests().length).toBe(1)
 })
 
 test('a file without a certificate is named', async () => {
-  expect(await ask({ portal: modern, ca: 'nothing' })).toBe('fault: /ca.pem holds no PEM certificate')
+  expect(await outcome({ ca: 'nothing' })).toBe('fault broken: /ca.pem holds no PEM certificate')
 })
