@@ -94,6 +94,14 @@ test('a login goes on with a renewed token that a full disk refuses, and the old
   expect(kept(host).access_token).not.toBe(JSON.parse(before ?? '').access_token)
 })
 
+test('what cannot be remembered of a heartbeat refuses nobody', async () => {
+  const host = await enrolledHost()
+  host.portal.control.expireAccessTokens()
+  host.break((path) => (path === '/run/open-bastion/heartbeat.json' ? 'there is no space left' : undefined))
+  expect(outcomes(await twenty(host))).toEqual(['allowed portal-allowed'])
+  expect(heartbeats(host)).toBe(1)
+})
+
 class Killed extends Error {}
 
 test('a login killed at any write of a renewal costs nobody else anything', async () => {
