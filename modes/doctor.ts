@@ -11,9 +11,10 @@ import { parseLoginName } from '../src/names.ts'
 import { allowed, denied } from '../src/outcome.ts'
 import { paths } from '../src/paths.ts'
 import { readHeartbeat } from '../src/ports/heartbeat.ts'
+import { isStale, readKrl } from '../src/ports/krl.ts'
 import { openPorts } from '../src/ports/open.ts'
-import { judgeSecrets } from '../src/ports/secret-soundness.ts'
 import { probePortal, tlsFloor } from '../src/ports/probe.ts'
+import { judgeSecrets } from '../src/ports/secret-soundness.ts'
 import { timerState } from '../src/ports/timer.ts'
 import { readTokenFile } from '../src/ports/tokens.ts'
 import type { World } from '../src/world.ts'
@@ -96,6 +97,8 @@ const checks: readonly Check[] = [
   { name: 'accounts', run: checkAccounts },
   { name: 'pam', run: checkStacks },
   { name: 'sshd', run: checkSshd },
+  { name: 'services', run: checkServiceAccounts },
+  { name: 'revocations', run: checkRevocations },
 ]
 
 function checkProgram(world: World): readonly Finding[] {
@@ -248,6 +251,26 @@ function stackOf(world: World, service: string, depth = 0): readonly PlacedLine[
   const bytes = world.files.read(file, 1 << 20)
   const { lines } = parsePamFile((bytes && decodeUtf8(bytes)) ?? '')
   return lines.flatMap((line) => ('module' in line ? [{ ...line, file }] : stackOf(world, line.file, depth + 1)))
+}
+
+function checkServiceAccounts(world: World, config: Config): readonly Finding[] {
+  const { accounts, problems } = openPorts(world, config).serviceAccounts.read()
+  const path = config.service_accounts_file
+  if (problems.length > 0)
+    return problems.map((problem) =>
+      bad(problemText(path, problem), 'correct it; ob service-account check looks again'),
+    )
+  return accounts.size > 0 ? [good(`${accounts.size} service accounts`)] : []
+}
+
+function checkRevocations(world: World, config: Config): readonly Finding[] {
+  const state = readKrl(world)
+  const remedy = 'ob krl update, and systemctl enable --now ob-krl.timer'
+  if (state.kind === 'absent') return config.krl_max_age > 0 ? [bad(`${paths.revokedKeys} does not exist`, remedy)] : []
+  if (state.kind === 'damaged') return [bad(`${paths.revokedKeys}: ${state.problem}; it revokes nothing`, remedy)]
+  const age = `${paths.revokedKeys} was fetched ${Math.floor(state.ageSeconds / 60)} min ago`
+  if (isStale(state, config.krl_max_age)) return [bad(`${age}; certificates are refused (krl_max_age)`, remedy)]
+  return [state.ageSeconds > 86_400 ? bad(age, remedy) : good(age)]
 }
 
 async function checkSshd(world: World): Promise<readonly Finding[]> {
