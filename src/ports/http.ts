@@ -176,14 +176,8 @@ const noConnection = new Set([
   'ConnectionClosed',
 ])
 
-const answeredCodes = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ConnectionRefused',
-  'ConnectionClosed',
-])
+// Not ECONNREFUSED: the runtime says that too when no route leads there.
+const answeredCodes = new Set(['ECONNRESET', 'ECONNABORTED', 'EPIPE'])
 
 /** Said inside TLS, so it is the peer that says it. */
 const nonsense = new Set([

@@ -122,14 +122,21 @@ lab_test('the portal is back and does not know the user any more: the session en
   expect([await session.ended(), marked()]).toEqual([true, false])
 })
 
-lab_test('an hour of silence while somebody refuses in its place: the session ends', async () => {
+// A cable to nowhere: a default route, and nobody at its end.
+const plugIn = `ip link add out0 type veth peer name out1
+  ip addr add 198.51.100.1/24 dev out0 && ip link set out0 up && ip link set out1 up
+  ip route add default via 198.51.100.2`
+
+lab_test('an hour of silence while there is a way out: the session ends', async () => {
   const session = await offlineSession()
+  await lab.need(plugIn)
   const before = { roundAt: Date.now() / 1000 - 60, silentSeconds: 3_500, downSeconds: 0 }
   lab.write('/run/open-bastion/silence.json', JSON.stringify(before), 0o600)
   await lab.need('ob monitor --once')
   expect(marked()).toBe(true)
   lab.write('/run/open-bastion/silence.json', JSON.stringify({ ...before, silentSeconds: 3_550 }), 0o600)
   await lab.need('ob monitor --once')
+  await lab.need('ip link del out0')
   expect([await session.ended(), reasons().at(-1)]).toEqual([true, 'silent-too-long'])
 })
 
