@@ -275,7 +275,7 @@ function extend(path: string, at: number, data: string, options: WriteOptions): 
 function makeDirectory(path: string, mode: number): void {
   const stats = attempt('examine', path, () => lstatSync(path))
   if (!stats) {
-    makeDirectory(path.slice(0, path.lastIndexOf('/')) || '/', 0o755)
+    makeParent(path.slice(0, path.lastIndexOf('/')) || '/')
     insist('make the directory', path, () => {
       try {
         mkdirSync(path, { mode })
@@ -295,6 +295,13 @@ function makeDirectory(path: string, mode: number): void {
   const sticky = (stats.mode & 0o1000) !== 0
   if ((stats.mode & 0o022) !== 0 && !sticky)
     throw new Fault(`${path} can be written by others (mode ${octal(stats.mode)})`, { hint: `chmod go-w ${path}` })
+}
+
+/** As a directory of ours, but a group may write it: /var/log belongs to root and syslog on some systems. */
+function makeParent(path: string): void {
+  const stats = attempt('examine', path, () => lstatSync(path))
+  const isShared = stats?.isDirectory() && stats.uid === 0 && (stats.mode & 0o002) === 0
+  if (!isShared) makeDirectory(path, 0o755)
 }
 
 async function withLock<T>(path: string, work: () => T | Promise<T>, deadline: AbortSignal): Promise<T> {

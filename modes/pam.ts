@@ -116,8 +116,13 @@ async function authenticate(request: PamRequest, config: Config, world: World): 
   const ports = openPorts(world, config)
   const { outcome, effects, facts } = await settleAuth(ports, config, request, typed)
   const told = await performAuth(ports, request, typed, effects)
-  return { outcome, notes: [detailOf(facts.verification ?? facts.introspection ?? facts.newcomer), ...told] }
+  const notes = [detailOf(facts.verification ?? facts.introspection ?? facts.newcomer), ...told]
+  return { outcome, notes: notes.map((note) => withoutToken(note, typed.token.expose())) }
 }
+
+/** A portal may repeat in its answer what it was asked about. */
+const withoutToken = (note: string, token: string): string =>
+  token.length > 3 ? note.replaceAll(token, '[secret]') : note
 
 async function authorize(request: PamRequest, config: Config, world: World): Promise<Finding> {
   const ports = openPorts(world, config)

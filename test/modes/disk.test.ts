@@ -156,6 +156,15 @@ test('a directory of somebody else is not used', () => {
   expect(faultOf(() => files.makeDirectory(`${directory}/theirs`, 0o700))).toContain('belongs to uid 12345')
 })
 
+test('a parent that a system group can write is used, as /var/log on some systems', () => {
+  mkdirSync(`${directory}/log`)
+  chmodSync(`${directory}/log`, 0o775)
+  files.makeDirectory(`${directory}/log/ours`, 0o750)
+  expect(lstatSync(`${directory}/log/ours`).mode & 0o777).toBe(0o750)
+  chmodSync(`${directory}/log`, 0o777)
+  expect(faultOf(() => files.makeDirectory(`${directory}/log/more`, 0o750))).toContain('can be written by others')
+})
+
 test('parents are made on the way', () => {
   files.makeDirectory(`${directory}/a/b/c`, 0o700)
   expect(lstatSync(`${directory}/a/b/c`).mode & 0o777).toBe(0o700)

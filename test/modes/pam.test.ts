@@ -314,6 +314,18 @@ test('no secret is in anything that was said, logged or audited', async () => {
   for (const secret of [token, access, 'canary-signing', 'pamsecret']) expect(everything).not.toContain(secret)
 })
 
+test('a portal that repeats the token does not get it into the log', async () => {
+  const host = await enrolledHost()
+  Object.assign(host.world, {
+    fetch: async (_url: string, init: RequestInit) => {
+      const { token } = JSON.parse(String(init.body)) as { token: string }
+      return Response.json({ valid: false, error: `no such token: ${token}` })
+    },
+  })
+  await host.phase('auth', user, 'canary-token-0123')
+  expect(String(audited(host.world).at(-1)?.['details'])).toContain('no such token: [secret]')
+})
+
 test('every request to the portal is signed when the secret is set', async () => {
   const host = await enrolledHost({ config: 'request_signing_secret = sesame' })
   host.portal.control.expireAccessTokens()
