@@ -114,6 +114,15 @@ export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>(
     },
   ],
   [
+    'cache',
+    {
+      caller: 'admin',
+      summary: 'show, destroy and unlock what is kept for when the portal is away',
+      deadlineSeconds: 0,
+      load: () => import('./cache.ts'),
+    },
+  ],
+  [
     'doctor',
     {
       caller: 'admin',

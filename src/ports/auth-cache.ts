@@ -13,7 +13,7 @@ import {
 } from '../formats/auth-cache.ts'
 import type { Granted } from '../formats/replies.ts'
 import { ivLength } from '../formats/sealed.ts'
-import { type Fingerprint, type LoginName, parseLoginName } from '../names.ts'
+import type { Fingerprint, LoginName } from '../names.ts'
 import type { World } from '../world.ts'
 import { openCacheKey } from './cache-key.ts'
 import type { KeepingConfig } from './keys.ts'
@@ -177,9 +177,3 @@ export const openCacheLimits = (world: World, config: Config): Lockouts =>
     },
     `${config.auth_cache_dir}/ratelimit`,
   )
-
-/** A name of the directory's file for a name that may not be one of ours. */
-export const grantName = (user: string, host: string, group: string): GrantName | undefined => {
-  const name = parseLoginName(user)
-  return name && { user: name, host, group }
-}

@@ -26,6 +26,8 @@ export type CredentialFiles = {
   readonly open: (key: Uint8Array, user: string) => Promise<OpenedEntry>
   readonly write: (key: Uint8Array, user: string, members: JsonObject) => Promise<void>
   readonly change: (key: Uint8Array, before: Credential, change: CredentialChange) => Promise<void>
+  /** Why an entry that opens does not count, if it does not. */
+  readonly doubt: (key: Uint8Array, credential: Credential) => Promise<string | undefined>
   readonly generation: (key: Uint8Array, user: string) => Promise<number | undefined>
   readonly setGeneration: (key: Uint8Array, user: string, generation: number) => Promise<void>
   /** True when there was one. */
@@ -73,6 +75,7 @@ export function openCredentialFiles(world: World, directory: string): Credential
       world.files.destroy(path)
       return { kind: 'expired', detail: 'the password kept for the user is too old' }
     },
+    doubt,
     write,
     change: async (key, before, change) => {
       const same =

@@ -1,5 +1,6 @@
 // What this host may go by while the portal is away: one door to the cache, its limiter and the force_online file.
 import type { Config } from '../config/load.ts'
+import { secondsToKeep } from '../decide/freshness.ts'
 import type { Cached } from '../decide/offline.ts'
 import type { Granted } from '../formats/replies.ts'
 import type { Fingerprint, LoginName } from '../names.ts'
@@ -31,15 +32,10 @@ export function openOffline(world: World, config: Config): Offline {
       return found
     },
     keep: async (authorization, fingerprint) => {
-      const seconds = keptSeconds(authorization, config)
+      const seconds = secondsToKeep(config.auth_cache_ttl, authorization.offlineSeconds)
       if (seconds === undefined) cache.forget(nameOf(authorization.user))
       else await cache.store(nameOf(authorization.user), { authorization, fingerprint, seconds })
     },
     forget: (user) => void cache.forget(nameOf(user)),
   }
-}
-
-function keptSeconds({ offlineSeconds }: Granted, { auth_cache_ttl }: Config): number | undefined {
-  if (offlineSeconds === undefined) return auth_cache_ttl
-  return Math.min(offlineSeconds, auth_cache_ttl ?? offlineSeconds)
 }

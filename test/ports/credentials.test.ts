@@ -1,7 +1,5 @@
 // Kept passwords over a disk of plain values: what the C implementation wrote there, and what this program does.
 import { expect, test } from 'bun:test'
-import { argon2Sync } from 'node:crypto'
-import { hex } from '../../src/bytes.ts'
 import { type Config, checkConfig } from '../../src/config/load.ts'
 import { credentialCode } from '../../src/decide/credential.ts'
 import { credentialFileName, generationFileName, openCredential } from '../../src/formats/credential.ts'
@@ -11,7 +9,7 @@ import { type LoginName, parseLoginName } from '../../src/names.ts'
 import { paths } from '../../src/paths.ts'
 import { type Credentials, openCredentials } from '../../src/ports/credentials.ts'
 import { Secret } from '../../src/secret.ts'
-import type { NativeArgon2 } from '../../src/world.ts'
+import { argon2, spent } from '../fakes/argon2.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
 import vectors from '../vectors/offline-cache.json'
 
@@ -23,21 +21,6 @@ function configOf(lines = ''): Config {
   return checked.config
 }
 const config = configOf()
-
-/** Remembers, because every refusal asks for the same hash of nobody's password. */
-const known = new Map<string, Uint8Array<ArrayBuffer>>()
-const spent = { hashes: 0 }
-const argon2: NativeArgon2 = async (message, { salt, memory, passes, lanes, length }) => {
-  if (length === 32 && memory > 64) spent.hashes++
-  const id = `${hex(message)} ${hex(salt)} ${memory} ${passes} ${lanes}`
-  const found =
-    known.get(id) ??
-    Uint8Array.from(
-      argon2Sync('argon2id', { message, nonce: salt, parallelism: lanes, tagLength: length, memory, passes }),
-    )
-  known.set(id, found)
-  return Uint8Array.from(found)
-}
 
 const put = (world: FakeWorld, path: string, data: Uint8Array): void =>
   void world.disk.set(path, { data: Uint8Array.from(data), mode: 0o600, uid: 0, gid: 0, modifiedAt: world.clock.now })

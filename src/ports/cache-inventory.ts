@@ -1,0 +1,213 @@
+// Everything that is kept for when the portal is away, for the administrator. Looking changes nothing.
+import { decodeBytewise } from '../bytes.ts'
+import type { Config } from '../config/load.ts'
+import { lockLeft } from '../decide/credential.ts'
+import { Fault } from '../fault.ts'
+import {
+  authCacheFileName,
+  authCacheLimit,
+  authCacheSuffix,
+  openAuthBody,
+  openAuthHeader,
+} from '../formats/auth-cache.ts'
+import { credentialFileName, credentialLimit, credentialSuffix, openCredential } from '../formats/credential.ts'
+import { openTokenEntry, tokenCacheLimit, tokenCacheSuffix } from '../formats/token-cache.ts'
+import { paths } from '../paths.ts'
+import type { World } from '../world.ts'
+import { authSalt } from './auth-cache.ts'
+import { openCacheKey } from './cache-key.ts'
+import { openCredentialFiles } from './credential-files.ts'
+import { credentialSalt } from './credentials.ts'
+import { tokenSalt } from './token-cache.ts'
+
+export type KeptKind = 'authorization' | 'password' | 'token'
+
+export type KeptState = 'valid' | 'expired' | 'locked' | 'tampered' | 'unreadable' | 'malformed'
+
+export type Kept = {
+  readonly kind: KeptKind
+  readonly file: string
+  /** Out of the seal; or, for what does not open, found by the name of the file. */
+  readonly user: string | undefined
+  readonly state: KeptState
+  readonly detail: string
+  readonly expiresAt?: number
+  readonly createdAt?: number | undefined
+  readonly sudo?: boolean
+  readonly groups?: readonly string[]
+  /** How many keys the portal accepted. */
+  readonly keys?: number
+  readonly lastSuccessAt?: number
+  readonly failures?: number
+  readonly lockedSeconds?: number
+}
+
+export type Inventory = {
+  /** Names of files, without opening any. */
+  readonly files: () => readonly { readonly kind: KeptKind; readonly name: string }[]
+  /** What one file holds; undefined when it is gone. */
+  readonly examine: (file: { readonly kind: KeptKind; readonly name: string }) => Promise<Kept | undefined>
+  /** What is kept for one user on this host as it is called now, found by name. Tokens cannot be found so. */
+  readonly ofUser: (user: string) => Promise<readonly Kept[]>
+  /** Temporary files that a write which died left behind an hour ago or longer. */
+  readonly leftovers: () => readonly string[]
+  readonly pathOf: (kind: KeptKind, name: string) => string
+}
+
+type Finding = Omit<Kept, 'kind' | 'file'>
+
+const suffixes: Readonly<Record<KeptKind, string>> = {
+  authorization: authCacheSuffix,
+  password: credentialSuffix,
+  token: tokenCacheSuffix,
+}
+const kinds = Object.keys(suffixes) as readonly KeptKind[]
+
+export function openInventory(world: World, config: Config): Inventory {
+  const directories: Readonly<Record<KeptKind, string>> = {
+    authorization: config.auth_cache_dir,
+    password: config.offline_cache_dir,
+    token: config.cache_dir,
+  }
+  const keyOf = (kind: KeptKind): (() => Promise<Uint8Array | undefined>) => {
+    const directory = directories[kind]
+    const place = {
+      authorization: { directory, saltName: authSalt },
+      password: { directory, saltName: credentialSalt, keyFile: config.offline_cache_key_file },
+      token: { directory, saltName: tokenSalt },
+    }[kind]
+    let key: Promise<Uint8Array | undefined> | undefined
+    return () => {
+      key ??= openCacheKey(world, config, place).find()
+      return key
+    }
+  }
+  const findKey = { authorization: keyOf('authorization'), password: keyOf('password'), token: keyOf('token') }
+  const open = {
+    authorization: authorizations(world, config),
+    password: passwords(world, config),
+    token: tokens(world),
+  }
+  const pathOf = (kind: KeptKind, name: string): string => `${directories[kind]}/${name}`
+  let names: Map<string, string> | undefined
+  const guess = (name: string): string | undefined => {
+    names ??= fileNames(world, config)
+    return names.get(name)
+  }
+
+  const examine: Inventory['examine'] = async ({ kind, name }) => {
+    const file = pathOf(kind, name)
+    const told = (finding: Finding): Kept => ({ kind, file, ...finding, user: finding.user ?? guess(name) })
+    try {
+      const bytes = world.files.readTrusted(file, { limit: limits[kind], secret: true })
+      if (!bytes) return undefined
+      const key = await findKey[kind]()
+      if (key) return told(await open[kind](key, bytes, name))
+      return told({ user: undefined, state: 'unreadable', detail: `${directories[kind]} has no salt to open it with` })
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      return told({ user: undefined, state: 'unreadable', detail: error.message })
+    }
+  }
+  return {
+    files: () =>
+      kinds.flatMap((kind) =>
+        (world.files.list(directories[kind]) ?? [])
+          .filter((name) => name.endsWith(suffixes[kind]))
+          .map((name) => ({ kind, name })),
+      ),
+    examine,
+    ofUser: async (user) => {
+      const found = await Promise.all([
+        examine({ kind: 'authorization', name: authorizationFile(world, config, user) }),
+        examine({ kind: 'password', name: credentialFileName(user) }),
+      ])
+      return found.flatMap((one) => one ?? [])
+    },
+    leftovers: () =>
+      kinds.flatMap((kind) =>
+        (world.files.list(directories[kind]) ?? [])
+          .filter((name) => /\.tmp\.[0-9a-f]+$/.test(name))
+          .map((name) => pathOf(kind, name))
+          .filter((path) => world.now() - (world.files.stat(path)?.modifiedAt ?? world.now()) > 3600),
+      ),
+    pathOf,
+  }
+}
+
+const limits: Readonly<Record<KeptKind, number>> = {
+  authorization: authCacheLimit,
+  password: credentialLimit,
+  token: tokenCacheLimit,
+}
+
+const authorizationFile = (world: World, config: Config, user: string): string =>
+  authCacheFileName({ user, host: world.hostname(), group: config.server_group })
+
+type Opening = (key: Uint8Array, bytes: Uint8Array, name: string) => Promise<Finding>
+
+const asState = (kind: 'tampered' | 'unreadable'): KeptState => (kind === 'tampered' ? 'tampered' : 'malformed')
+
+function authorizations(world: World, config: Config): Opening {
+  return async (key, bytes, name) => {
+    const header = openAuthHeader(key, bytes)
+    if (header.kind !== 'header') return { user: undefined, state: asState(header.kind), detail: header.detail }
+    const opened = await openAuthBody(key, header.body, header.expiresAt)
+    if (opened.kind !== 'entry') return { user: undefined, state: asState(opened.kind), detail: opened.detail }
+    const { user, expiresAt, createdAt, sudoAllowed: sudo, groups, fingerprints, authorized } = opened.entry
+    const here = name === authorizationFile(world, config, user)
+    const state = expiresAt > world.now() ? 'valid' : 'expired'
+    const detail = [authorized ? '' : 'a refusal', here ? '' : 'under another host name or group'].filter(Boolean)
+    const facts = { expiresAt, createdAt, sudo, groups, keys: fingerprints?.size ?? 0 }
+    return { user, state, detail: detail.join(', '), ...facts }
+  }
+}
+
+function passwords(world: World, config: Config): Opening {
+  const files = openCredentialFiles(world, config.offline_cache_dir)
+  const policy = { maxFailures: config.offline_cache_max_failures, lockoutSeconds: config.offline_cache_lockout }
+  return async (key, bytes, name) => {
+    const opened = await openCredential(key, bytes)
+    if (opened.kind !== 'credential')
+      return opened.kind === 'sealed'
+        ? { user: undefined, state: 'unreadable', detail: 'it was changed, or the key file, machine-id or salt was' }
+        : { user: undefined, state: 'malformed', detail: 'it is not a kept password' }
+    const { credential } = opened
+    const { user, expiresAt, createdAt, lastSuccessAt, failedAttempts: failures } = credential
+    const lockedSeconds = lockLeft(credential, policy, world.now())
+    const facts = { user, expiresAt, createdAt, lastSuccessAt, failures, lockedSeconds }
+    if (name !== credentialFileName(user))
+      return { ...facts, state: 'tampered', detail: 'it was sealed for this user under another name' }
+    const doubtful = await files.doubt(key, credential)
+    if (doubtful !== undefined) return { ...facts, state: 'tampered', detail: doubtful }
+    if (expiresAt <= world.now()) return { ...facts, state: 'expired', detail: '' }
+    return { ...facts, state: lockedSeconds > 0 ? 'locked' : 'valid', detail: '' }
+  }
+}
+
+function tokens(world: World): Opening {
+  return async (key, bytes) => {
+    const opened = await openTokenEntry(key, bytes)
+    if (opened.kind !== 'entry') return { user: undefined, state: asState(opened.kind), detail: opened.detail }
+    const { user, expiresAt, authorized } = opened.entry
+    return {
+      user,
+      expiresAt,
+      state: expiresAt > world.now() ? 'valid' : 'expired',
+      detail: authorized ? '' : 'a refusal',
+    }
+  }
+}
+
+/** Who a file that does not open would be about, for every name this host knows. */
+function fileNames(world: World, config: Config): Map<string, string> {
+  const names = new Map<string, string>()
+  for (const path of ['/etc/passwd', `${paths.extrausers}/passwd`])
+    for (const line of decodeBytewise(world.files.read(path, 64 * 1024 * 1024) ?? new Uint8Array(0)).split('\n')) {
+      const user = line.slice(0, Math.max(0, line.indexOf(':')))
+      if (user === '') continue
+      names.set(authorizationFile(world, config, user), user)
+      names.set(credentialFileName(user), user)
+    }
+  return names
+}
