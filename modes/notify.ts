@@ -58,7 +58,7 @@ async function test(world: World, config: Config, json: boolean): Promise<Ending
     reason: 'done',
   })
   const { said, taken } = await deliver(world, config, openWebhookHttp(world, config), waiting)
-  const signed = signsEvents(config) ? 'signed' : 'not signed: notify_secret is not set'
+  const signed = (await signsEvents(world, config)) ? 'signed' : 'not signed: notify_secret is not set'
   const text = `${hostOf(config)} ${taken ? 'took' : 'did not take'} a test event (${signed}): ${said}`
   const outcome = taken ? allowed('done') : denied('found-problems')
   return ended(outcome, print(json, { taken, said, nonce: waiting.nonce }, text))

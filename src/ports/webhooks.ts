@@ -17,6 +17,7 @@ import {
 import { paths } from '../paths.ts'
 import type { World } from '../world.ts'
 import { type Http, openHttp } from './http.ts'
+import { secretFor } from './secrets.ts'
 
 /** Files that wait at most; each is at most 4 KiB, so the spool is at most 4 MiB. */
 export const mostWaiting = 1000
@@ -39,7 +40,8 @@ export type Drained = {
   readonly problem: string | undefined
 }
 
-export const signsEvents = (config: Config): boolean => config.notify_secret !== undefined
+export const signsEvents = async (world: World, config: Config): Promise<boolean> =>
+  (await secretFor(world, config, 'notify_secret')) !== undefined
 
 /** Leaves the event for the next drain. Never waits for the network; the oldest makes room. */
 export async function queueEvent(world: World, event: AuditEvent): Promise<void> {
@@ -118,7 +120,8 @@ export async function deliver(world: World, config: Config, http: Http, waiting:
   const { nonce, body } = waiting
   if (config.notify_url === undefined)
     throw new Fault('notify_url is not set', { hint: 'set notify_enabled and notify_url in openbastion.conf' })
-  const headers = webhookHeaders({ secret: config.notify_secret?.expose(), body, nonce, seconds: world.now() })
+  const secret = await secretFor(world, config, 'notify_secret')
+  const headers = webhookHeaders({ secret: secret?.expose(), body, nonce, seconds: world.now() })
   const answer = await http({ method: 'POST', url: config.notify_url, headers, body, binary: true })
   if (answer.kind !== 'answer') return { said: answer.detail, taken: false, hopeless: answer.kind === 'unreachable' }
   return { said: `HTTP ${answer.status}`, taken: answer.status >= 200 && answer.status < 300, hopeless: false }
