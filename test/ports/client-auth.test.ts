@@ -75,15 +75,19 @@ const publicJwk = async (pem: string, kid: string): Promise<Record<string, unkno
   return { ...createPublicKey(pem).export({ format: 'jwk' }), kid }
 }
 
-async function enrollWith(client: Client, lines: readonly string[], files: Record<string, string> = {}) {
+async function enrollWith(client: Client | string, lines: readonly string[], files: Record<string, string> = {}) {
   const now = Date.now() / 1000
-  const portal = createPortal({ url: portalUrl, now: () => now, clients: { tested: client } })
+  const portal = createPortal({
+    url: portalUrl,
+    now: () => now,
+    clients: typeof client === 'string' ? {} : { tested: client },
+  })
   const world = fakeWorld({
     now,
     files: { '/ca.pem': '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n', ...files },
     fetch: (request) => portal.handle(request),
   })
-  const config = configure('client_id = tested', ...lines)
+  const config = configure(`client_id = ${typeof client === 'string' ? client : 'tested'}`, ...lines)
   const grant = await requestDeviceCode(world, config, openHttp(world, config))
   portal.control.approve({ user_code: grant.code.userCode })
   const sent = portal.control.requests().map(({ body, headers }) => `${body} ${headers['authorization'] ?? ''}`)
@@ -131,6 +135,26 @@ const clients: readonly (readonly [string, Client, readonly string[]])[] = [
 ]
 test.each(clients)('%s of the portal’s clients enrolls', async (_name, client, lines) => {
   expect((await enrollWith(client, lines)).answer).toBe('granted')
+})
+
+const methods = ['auto', 'client_secret_jwt', 'client_secret_basic', 'client_secret_post'] as const
+const registered = [
+  ['pam-access', 'pamsecret', 'granted granted granted granted'],
+  ['pam-pkce', 'pamsecret', 'granted granted granted granted'],
+  ['pam-onlyjwt', longSecret, 'granted granted invalid_client invalid_client'],
+  ['pam-onlybasic', 'pamsecret', 'invalid_client invalid_client granted invalid_client'],
+  ['pam-onlypost', 'pamsecret', 'invalid_client invalid_client invalid_client granted'],
+  ['web-app', 'websecret', 'unauthorized_client unauthorized_client unauthorized_client unauthorized_client'],
+] as const
+test.each(registered)('%s accepts what it is registered for', async (id, secret, expected) => {
+  const outcomes = methods.map(async (method) => {
+    try {
+      return (await enrollWith(id, [`client_secret = ${secret}`, `client_auth_method = ${method}`])).answer
+    } catch (error) {
+      return /(\w+)( \(|$)/.exec(String(error))?.[1]
+    }
+  })
+  expect((await Promise.all(outcomes)).join(' ')).toBe(expected)
 })
 
 test.each(['basic', 'post'] as const)('auto never sends the secret, also to a client for %s only', async (method) => {

@@ -1,0 +1,40 @@
+// The spool on a real disk, below a directory of the test. As a program (`bun test/ports/spool.ts ROOT URL`) it drains it.
+import { disk } from '../../modes/disk.ts'
+import { tlsFetch } from '../../modes/network.ts'
+import { checkConfig } from '../../src/config/load.ts'
+import { type Drained, drainSpool, openWebhookHttp } from '../../src/ports/webhooks.ts'
+import type { Files, World } from '../../src/world.ts'
+import { fakeWorld } from '../fakes/world.ts'
+
+const real = disk(new AbortController().signal)
+
+const below = (root: string): Files => ({
+  ...real,
+  read: (path, limit) => real.read(root + path, limit),
+  readTrusted: (path, rules) => real.readTrusted(root + path, rules),
+  stat: (path) => real.stat(root + path),
+  list: (path) => real.list(root + path),
+  writeAtomic: (path, data, options) => real.writeAtomic(root + path, data, options),
+  remove: (path) => real.remove(root + path),
+  makeDirectory: (path, mode) => real.makeDirectory(root + path, mode),
+  withLock: (path, work) => real.withLock(root + path, work),
+})
+
+export const worldBelow = (root: string): World => ({
+  ...fakeWorld({ now: Date.now() / 1000 }),
+  files: below(root),
+  fetch: tlsFetch,
+  random: (length) => crypto.getRandomValues(new Uint8Array(length)),
+})
+
+export async function drainBelow(root: string, url: string): Promise<Drained> {
+  const checked = checkConfig(`portal_url = https://auth.example.test\nnotify_enabled = true\nnotify_url = ${url}`)
+  if (checked.kind !== 'accepted') throw new Error(JSON.stringify(checked.problems))
+  const world = worldBelow(root)
+  return drainSpool(world, checked.config, openWebhookHttp(world, checked.config))
+}
+
+if (import.meta.main) {
+  const [root = '', url = ''] = process.argv.slice(2)
+  process.stdout.write(JSON.stringify(await drainBelow(root, url)))
+}
