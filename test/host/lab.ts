@@ -258,7 +258,7 @@ async function layOut(space: Namespace): Promise<void> {
     cp /root/.ssh/id_root.pub /root/.ssh/authorized_keys
     ssh-keygen -q -t ed25519 -N '' -C authority -f /root/authority
     cp /root/authority.pub /etc/ssh/open-bastion_ca.pub
-    : > /etc/ssh/revoked_keys
+    ssh-keygen -q -k -f /etc/ssh/revoked_keys
     cat > ${space.scratch}/askpass`,
     { stdin: askpass },
   )
