@@ -1,5 +1,6 @@
 // Which authorized_keys lines a user gets for what a client offers. Every line is written anew from what was
 // understood, so nothing that was not can reach sshd.
+import { Fault } from '../fault.ts'
 import {
   formatAuthorizedKeysLine,
   type KeyOption,
@@ -23,18 +24,25 @@ export type Offer =
 
 export type JudgeKey = (key: PublicKey) => boolean
 
-type Line = { readonly options: readonly KeyOption[]; readonly key: PublicKey }
+type Line = { readonly options: readonly KeyOption[]; readonly key: PublicKey; readonly text: string }
 
 const portalLines = 32
 
 export function selectKeys(sources: readonly KeySource[], offer: Offer, accepts: JudgeKey): readonly string[] {
   const lines = sources.flatMap((source) => readSource(source)).filter(({ key }) => accepts(key))
   const wanted = lines.filter((line) => isWanted(line, offer))
-  return [...new Set(wanted.map(({ options, key }) => formatLine(options, key)))]
+  return [...new Set(wanted.map(({ text }) => text))]
 }
 
-const formatLine = (options: readonly KeyOption[], { type, blob }: PublicKey): string =>
-  formatAuthorizedKeysLine(options, { type, base64: blob.toBase64() })
+/** The line anew; undefined for one that no line can carry safely. */
+function formatLine(options: readonly KeyOption[], { type, blob }: PublicKey): string | undefined {
+  try {
+    return formatAuthorizedKeysLine(options, { type, base64: blob.toBase64() })
+  } catch (error) {
+    if (error instanceof Fault) return undefined
+    throw error
+  }
+}
 
 const nameOf = (option: KeyOption): string => (typeof option === 'string' ? option : option[0])
 const isAuthority = ({ options }: Line): boolean => options.some((option) => nameOf(option) === 'cert-authority')
@@ -65,20 +73,28 @@ function readSource({ from, text }: KeySource): readonly Line[] {
     if (parsed.kind !== 'key' || parsed.key.certificate) continue
     const options = parseKeyOptions(parsed.options ?? '')
     if ('problem' in options || !mayCarry(from, options)) continue
-    lines.push({ options, key: parsed.key })
+    const text = formatLine(options, parsed.key)
+    if (text !== undefined) lines.push({ options, key: parsed.key, text })
   }
   return from === 'portal' ? lines.slice(0, portalLines) : lines
 }
 
-/** Options that only take something away. A line with any other is dropped whole: without it, it might allow more. */
-const restricting = /^(restrict|no-[a-z0-9-]+|from|command|expiry-time|verify-required)$/
+/**
+ * Options that only take something away, or give back what `restrict` took. A line with any other is dropped whole:
+ * without it, it might allow more.
+ */
+const restricting = new Set([
+  ...['restrict', 'from', 'command', 'expiry-time', 'verify-required', 'permitopen', 'permitlisten'],
+  ...['agent', 'port', 'x11'].flatMap((what) => [`${what}-forwarding`, `no-${what}-forwarding`]),
+  ...['pty', 'no-pty', 'user-rc', 'no-user-rc'],
+])
 
 function mayCarry(from: KeySource['from'], options: readonly KeyOption[]): boolean {
   switch (from) {
     case 'root':
       return true
     case 'chain':
-      return options.every((option) => restricting.test(nameOf(option)) && nameOf(option) !== 'no-touch-required')
+      return options.every((option) => restricting.has(nameOf(option)))
     case 'portal':
       return options.length === 0
   }

@@ -40,14 +40,15 @@ export function parseAuthorizedKeysLine(line: string): AuthorizedKeysLine {
   return 'problem' in list ? { kind: 'problem', ...list } : { kind: 'key', options, ...parsed }
 }
 
-/** The single options of an option text, values without their quotes. */
+/** The single options of an option text: names in lower case, as sshd compares them; values without their quotes. */
 export function parseKeyOptions(text: string): readonly KeyOption[] | Problem {
   const options: KeyOption[] = []
   const one = /([A-Za-z0-9-]+)(?:="((?:[^"\\]|\\"|\\(?!"))*)")?(,(?=.)|$)/suy
   while (one.lastIndex < text.length) {
     const match = one.exec(text)
     if (match === null) return { problem: 'an option is not a name or name="value"' }
-    const [, name = '', value] = match
+    const [, written = '', value] = match
+    const name = written.toLowerCase()
     options.push(value === undefined ? name : [name, value.replaceAll('\\"', '"')])
   }
   return options
