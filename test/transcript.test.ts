@@ -56,7 +56,7 @@ function run(args: readonly string[], env: readonly string[], stdin: string): Ru
   return { status: exitCode, stdout: stdout.toString(), stderr: stderr.toString(), audit: lines }
 }
 
-const unescape = (text: string): string =>
+const bytesOf = (text: string): string =>
   text.replace(/\\x([0-9a-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
 
 function perform(text: string): void {
@@ -74,7 +74,7 @@ function perform(text: string): void {
   for (const line of text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))) {
     const [, word, rest = ''] = /^(\S+) ?(.*)$/.exec(line)!
     if (word === 'env') env = rest.split(' ')
-    else if (word === 'stdin') stdin = unescape(rest)
+    else if (word === 'stdin') stdin = bytesOf(rest)
     else if (word === 'ob') {
       settle()
       last = run(rest === '' ? [] : rest.split(' '), env, stdin)

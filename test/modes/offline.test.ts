@@ -14,7 +14,8 @@ const online = async (options: Parameters<typeof enrolledHost>[0] = {}): Promise
   return host
 }
 const cut = (host: Host): void => host.portal.control.fault({ kind: 'down', status: 503 })
-const account = async (host: Host, env: Readonly<Record<string, string>> = user): Promise<string> => (await host.phase('account', env)).outcome
+const account = async (host: Host, env: Readonly<Record<string, string>> = user): Promise<string> =>
+  (await host.phase('account', env)).outcome
 const marks = (host: Host): string[] =>
   [...host.world.disk.keys()].filter((path) => path.includes('/offline_sessions/'))
 
