@@ -1,8 +1,9 @@
-// The spool on a real disk, below a directory of the test. As a program (`bun test/ports/spool.ts ROOT URL`) it drains it.
+// The spool on a real disk, below a directory of the test. As a program it drains it (`bun test/ports/spool.ts ROOT URL`)
+// or leaves events in it (`… ROOT COUNT`).
 import { disk } from '../../modes/disk.ts'
 import { tlsFetch } from '../../modes/network.ts'
 import { checkConfig } from '../../src/config/load.ts'
-import { type Drained, drainSpool, openWebhookHttp } from '../../src/ports/webhooks.ts'
+import { type Drained, drainSpool, openWebhookHttp, queueEvent } from '../../src/ports/webhooks.ts'
 import type { Files, World } from '../../src/world.ts'
 import { fakeWorld } from '../fakes/world.ts'
 
@@ -34,7 +35,14 @@ export async function drainBelow(root: string, url: string): Promise<Drained> {
   return drainSpool(world, checked.config, openWebhookHttp(world, checked.config))
 }
 
+const event = { timestamp: 1, event_type: 'RATE_LIMITED', correlation_id: 'c', host: 'h', result_code: 4, reason: 'r' }
+
+export async function queueBelow(root: string, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await queueEvent(worldBelow(root), event)
+}
+
 if (import.meta.main) {
-  const [root = '', url = ''] = process.argv.slice(2)
-  process.stdout.write(JSON.stringify(await drainBelow(root, url)))
+  const [root = '', what = ''] = process.argv.slice(2)
+  if (/^\d+$/.test(what)) await queueBelow(root, Number(what))
+  else await drainBelow(root, what)
 }
