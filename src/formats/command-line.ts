@@ -17,7 +17,8 @@ export function parseCommandLine(text: string): CommandLine | Problem {
   const [program = '', ...words] = line.trim().split(/[ \t]+/)
   if (!/^(\/[A-Za-z0-9_+.-]+)+$/.test(program) || /\/\.{1,2}(\/|$)/.test(program))
     return { problem: 'the program must be named by its whole path' }
-  if (words.some((word) => /%(?![utkf%])/.test(word))) return { problem: 'the tokens are %u %t %k %f and %%' }
+  if (words.some((word) => word.replace(/%[utkf%]/g, '').includes('%')))
+    return { problem: 'the tokens are %u %t %k %f and %%' }
   return [program, ...words]
 }
 
