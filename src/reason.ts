@@ -21,6 +21,7 @@ const reasons = {
   'token-rejected': ['the portal rejected the token', 'denied'],
   'token-replayed': ['the token was used on this host before', 'denied'],
   'token-of-another-user': ['the token belongs to another user', 'denied'],
+  'access-token-accepted': ['the portal says that the access token is active, and it is one for this host', 'none'],
   'token-unsuitable': ['the access token is not one for logging in here (its client, scope or type)', 'denied'],
   'token-expiring': ['the access token ends too soon', 'denied'],
   'locked-out': ['too many failures for this user from this source', 'denied'],

@@ -90,7 +90,7 @@ function decideAccessToken({ introspection: told }: AuthFacts, user: LoginName, 
     case 'active': {
       const objection = objectionTo(told, user, policy)
       return objection === undefined
-        ? end(allowed('token-accepted'), { do: 'clear-failures' })
+        ? end(allowed('access-token-accepted'), { do: 'clear-failures' })
         : end(denied(objection), { do: 'count-failure' })
     }
     case 'inactive':

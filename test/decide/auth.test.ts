@@ -103,7 +103,7 @@ const rows: readonly (readonly [string, AuthFacts, string])[] = [
   ['an access token: the lockout is looked at first too', { ...base, accessTokens }, 'ask lockout'],
   ['an access token from a locked source', { ...base, accessTokens, lockout: { secondsLeft: 1 } }, 'denied locked-out'],
   ['an access token is not claimed', { ...base, accessTokens, lockout: open }, 'ask introspection'],
-  ['an active access token of the user', introspected(token), 'allowed token-accepted +clear-failures'],
+  ['an active access token of the user', introspected(token), 'allowed access-token-accepted +clear-failures'],
   ['an inactive one', introspected({ kind: 'inactive' }), 'denied token-rejected +count-failure'],
   [
     'the access token of another user',

@@ -21,7 +21,7 @@ const counted = (made: Awaited<ReturnType<typeof host>>): number =>
 
 test('an access token opens the door as often as it is typed, and /pam/verify is never asked', async () => {
   const { phase, portal, token, world } = await host()
-  for (let i = 0; i < 3; i++) expect((await phase('auth', user, token)).outcome).toBe('allowed token-accepted')
+  for (let i = 0; i < 3; i++) expect((await phase('auth', user, token)).outcome).toBe('allowed access-token-accepted')
   const paths = portal.control.requests().map(({ path }) => path)
   expect(paths).toEqual(['/.well-known/openid-configuration', ...Array(3).fill('/oauth2/introspect')])
   expect([...world.disk.keys()].filter((path) => path.includes('/claims/'))).toEqual([])
@@ -71,7 +71,7 @@ const answers = [
   ['without an end', { kind: 'wrong-member', member: 'exp' }, 'unavailable portal-garbled'],
   ['an end in words', { kind: 'wrong-member', member: 'exp', value: '2099' }, 'unavailable portal-garbled'],
   ['another type', { kind: 'wrong-member', member: 'token_type', value: 'DPoP' }, 'denied token-unsuitable'],
-  ['no scope', { kind: 'wrong-member', member: 'scope' }, 'allowed token-accepted'],
+  ['no scope', { kind: 'wrong-member', member: 'scope' }, 'allowed access-token-accepted'],
 ] as const
 test.each(answers)('an answer that is %s: %#', async (_name, fault, expected) => {
   const { phase, portal, token } = await host()
