@@ -80,7 +80,7 @@ export function system(environment: Environment, deadline: AbortSignal): World {
 }
 
 // Loaded when a password is verified without the portal, and only then: node:crypto costs every other login too much.
-const argon2: NativeArgon2 = async (password, { salt, memory, passes, lanes, length }) => {
+export const argon2: NativeArgon2 = async (password, { salt, memory, passes, lanes, length }) => {
   const { argon2: native } = await import('node:crypto')
   const how = { message: password, nonce: salt, parallelism: lanes, tagLength: length, memory, passes }
   return new Promise((resolve, reject) =>

@@ -17,7 +17,7 @@ const machine = [
   ...['openssh-server', 'openssh-client', 'sudo', 'libnss-extrausers', 'openssl', 'iproute2', 'util-linux'],
   ...['procps', 'curl', 'valgrind'],
 ]
-const measuring = [...machine, 'pamtester', 'gcc', 'libc6-dev', 'time']
+const measuring = [...machine, 'pamtester', 'gcc', 'libc6-dev', 'time', 'argon2']
 
 const biome = ['node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '--colors=off']
 

@@ -9,6 +9,8 @@ import type { Measure, Plan, Row } from './runner.ts'
 
 const root = resolve(import.meta.dir, '../..')
 const user = 'alice'
+/** Logs in while the portal is away. */
+const absent = 'bob'
 const portalCa = '/etc/open-bastion/portal-ca.pem'
 const control = 'http://127.0.0.1:19444/control'
 const fewDescriptors = 1024
@@ -27,7 +29,7 @@ async function makePrograms(directory: string, url: string): Promise<void> {
   if (gcc.exitCode !== 0) throw new Error(`gcc cannot make a static program:\n${gcc.stderr}`)
   writeFileSync(join(directory, 'curl'), fetchScript(url), { mode: 0o755 })
   process.chdir(root)
-  for (const name of ['noop', 'fetch'])
+  for (const name of ['noop', 'fetch', 'argon2'])
     await build(join(import.meta.dir, `programs/${name}.ts`), join(directory, `bun-${name}`))
 }
 
@@ -63,6 +65,37 @@ const compared = (directory: string, url: string): readonly Compared[] => [
   { title: 'ob, PAM account, online', argv: ['/usr/sbin/ob'], env: pamEnvironment('account'), phase: 'account' },
   { title: 'ob, PAM auth, online', argv: ['/usr/sbin/ob'], env: pamEnvironment('auth'), token: true, phase: 'auth' },
 ]
+
+/** In a network namespace of its own the portal is away, and nobody waits for it. */
+const away = ['/usr/bin/unshare', '--net']
+
+const offline = (directory: string): readonly Row[] => [
+  uncounted('no network: Bun-compiled no-op', [...away, `${directory}/bun-noop`]),
+  uncounted('no network: ob, PAM account, from the cache', [...away, '/usr/sbin/ob'], {
+    ...pamEnvironment('account'),
+    PAM_USER: absent,
+  }),
+  ...(existsSync('/usr/bin/argon2') ? [uncounted('argon2(1), one hash, p=4', ['/bin/sh', '-c', argon2Command])] : []),
+  uncounted('Argon2id of the runtime, one hash, p=4', [`${directory}/bun-argon2`, 'native']),
+  uncounted('Argon2id of hash-wasm, one hash, p=4', [`${directory}/bun-argon2`, 'hash-wasm']),
+]
+
+const argon2Command = "printf 'correct horse' | exec /usr/bin/argon2 'of sixteen bytes' -id -t 3 -k 65536 -p 4 -l 32"
+
+const uncounted = (name: string, argv: readonly string[], env: Readonly<Record<string, string>> = {}): Row => ({
+  name,
+  argv,
+  env: { ...plain, ...env },
+  countable: false,
+})
+
+/** What the portal said about this user is kept before the run; the rows with a portal are about another. */
+async function keepAnswer(lab: Lab): Promise<void> {
+  await configure(lab, 'auth_cache_ttl = 86400\n')
+  const variables = Object.entries({ ...pamEnvironment('account'), PAM_USER: absent }).map(([k, v]) => `${k}=${v}`)
+  await lab.need(`/usr/bin/env ${variables.join(' ')} /usr/sbin/ob`)
+  await configure(lab)
+}
 
 // The portal is told the service, and knows sshd.
 const service = (row: Compared, at: number): string => (row.argv[0] === '/usr/sbin/ob' ? 'sshd' : `bench-${at}`)
@@ -178,10 +211,11 @@ async function main(rounds: number): Promise<number> {
     const enrolled = await enroll(lab)
     if (enrolled.code !== 0) throw new Error(`ob enroll ended with ${enrolled.code}:\n${enrolled.output}`)
     await firstLogin(lab)
+    await keepAnswer(lab)
     const inside = directory.replace(root, lab.space.repository)
     const rows = compared(inside, url)
     writeServices(lab, rows)
-    const plan: Plan = { control, rounds, rows: planRows(rows) }
+    const plan: Plan = { control, rounds, rows: [...planRows(rows), ...offline(inside)] }
     lab.write(`${lab.space.scratch}/plan.json`, JSON.stringify(plan))
     const runner = `${lab.space.repository}/test/bench/runner.ts`
     const limit = 600_000
