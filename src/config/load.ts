@@ -91,12 +91,12 @@ function missing(draft: Draft, config: Config): readonly Problem[] {
       text: 'notify_enabled needs notify_url, which is not set',
       hint: 'add: notify_url = https://… or remove the line',
     })
-  const proves = config.client_secret !== undefined || config.client_key_file !== undefined
-  if (config.oauth2_token_auth && (config.client_id === undefined || !proves))
+  // The secret may lie in the sealed store, so that only its use can tell.
+  if (config.oauth2_token_auth && config.client_id === undefined)
     found.push({
       line: lineOf('oauth2_token_auth'),
-      text: 'oauth2_token_auth needs client_id and client_secret (or client_key_file)',
-      hint: 'set them as registered at the portal',
+      text: 'oauth2_token_auth needs client_id, which is not set',
+      hint: 'set it, and client_secret or client_key_file, as registered at the portal',
     })
   return found
 }

@@ -1,6 +1,7 @@
 // Asks the portal about an access token that somebody typed (RFC 7662). This host proves itself as a client, not with
 // its server token.
 import type { Config } from '../config/load.ts'
+import { Fault } from '../fault.ts'
 import { type Introspection, parseIntrospection } from '../formats/introspection.ts'
 import type { Secret } from '../secret.ts'
 import type { World } from '../world.ts'
@@ -11,6 +12,11 @@ import { believe } from './portal.ts'
 
 export async function introspect(world: World, config: Config, http: Http, token: Secret): Promise<Introspection> {
   const auth = await openClientAuth(world, config)
+  // RFC 7662 §2.1: the endpoint is not for everybody.
+  if (auth.method === 'none')
+    throw new Fault('oauth2_token_auth needs client_secret or client_key_file, and neither is set', {
+      hint: 'set one of them as registered at the portal',
+    })
   const discovered = await discoverOnce(world, config, http)
   if (discovered.kind === 'unreachable') return discovered
   const url = discovered.endpoints.introspection_endpoint

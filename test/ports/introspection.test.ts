@@ -85,6 +85,13 @@ test('a portal that refuses this host as a client is a broken host, and says how
   expect(String(audited(world).at(-1)?.['details'])).toContain('client_secret_jwt')
 })
 
+test('a host that cannot prove itself says so, and asks nobody', async () => {
+  const { phase, portal, token, world } = await host(`${asTokens}\nclient_secret =`)
+  expect((await phase('auth', user, token)).outcome).toBe('unavailable fault')
+  expect(String(audited(world).at(-1)?.['details'])).toContain('client_key_file')
+  expect(portal.control.requests()).toEqual([])
+})
+
 test('an introspection endpoint elsewhere is never asked', async () => {
   const { phase, portal, token, world } = await host()
   portal.control.fault({
