@@ -3,10 +3,13 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
 import {
   chmodSync,
   chownSync,
+  closeSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -148,6 +151,25 @@ test('a lock dies with its holder, and a waiting process gets it', async () => {
   child.kill('SIGKILL')
   await child.exited
   expect(await files.withLock(`${directory}/lock`, () => 'mine')).toBe('mine')
+})
+
+test('what is destroyed is overwritten before it is gone; a link is taken away and nothing behind it', () => {
+  const path = make('a', 0o600)
+  const content = readFileSync(path)
+  const descriptor = openSync(path, 'r')
+  expect(files.destroy(path)).toBe(true)
+  expect(existsSync(path)).toBe(false)
+  expect(readFileSync(descriptor)).toEqual(Buffer.alloc(content.length))
+  closeSync(descriptor)
+  expect(files.destroy(path)).toBe(false)
+
+  const victim = make('victim', 0o600)
+  symlinkSync(victim, `${directory}/link`)
+  expect(files.destroy(`${directory}/link`)).toBe(true)
+  linkSync(victim, `${directory}/hard`)
+  expect(files.destroy(`${directory}/hard`)).toBe(true)
+  expect(readFileSync(victim)).toEqual(content)
+  expect(readdirSync(directory)).toEqual(['victim'])
 })
 
 test('a directory of somebody else is not used', () => {
