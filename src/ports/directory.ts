@@ -35,6 +35,9 @@ const empty = (): Content => ({ users: new Map(), groups: new Map(), owners: new
 
 const sliceBytes = 128 << 10
 
+/** Read in less than a millisecond: then there is no moment in which a new user is missing. */
+const isSmall = (world: World): boolean => (world.files.stat(paths.registry)?.size ?? 0) < 96 << 10
+
 export function openDirectory(world: World, config: Config): LiveDirectory {
   let content = empty()
   let locals = readLocals(world)
@@ -74,6 +77,13 @@ export function openDirectory(world: World, config: Config): LiveDirectory {
       }
     }
   }
+  const loadAtOnce = (): void => {
+    const next = empty()
+    base = stampOf(world, paths.registry)
+    readForeignLayout(world, (change) => add(next, change))
+    journalStamp = stampOf(world, paths.journal)
+    content = next
+  }
   const reload = (): Promise<void> => {
     loading ??= load().finally(() => {
       loading = undefined
@@ -86,6 +96,7 @@ export function openDirectory(world: World, config: Config): LiveDirectory {
     follow: () => {
       if (locals.stamp !== localStamp(world)) locals = readLocals(world)
       if (base !== stampOf(world, paths.registry)) {
+        if (!loading && isSmall(world)) return loadAtOnce()
         reload().catch((error: unknown) => world.syslog('err', `the registry cannot be read: ${messageOf(error)}`))
         base = stampOf(world, paths.registry)
       } else if (journalStamp !== stampOf(world, paths.journal)) readJournal(content)

@@ -1,0 +1,322 @@
+// The user database without a socket: who may see what, and what a hostile caller gets.
+import { expect, test } from 'bun:test'
+import { checkConfig } from '../../src/config/load.ts'
+import { formatRegistry, type RegistryUser } from '../../src/formats/registry.ts'
+import { formatCall } from '../../src/formats/varlink.ts'
+import type { LoginName } from '../../src/names.ts'
+import { openAccounts } from '../../src/ports/accounts.ts'
+import { openDirectory } from '../../src/ports/directory.ts'
+import { limits, openUserdb, type Peer } from '../../src/ports/userdb.ts'
+import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
+
+const user = (uid: number, name: string, more: Partial<RegistryUser> = {}): RegistryUser => ({
+  uid,
+  gid: uid,
+  gecos: '',
+  home: `/home/${name}`,
+  shell: '/bin/bash',
+  sudo: false,
+  groups: [],
+  source: 'portal',
+  createdAt: 1,
+  state: 'active',
+  ...more,
+})
+
+const users = {
+  alice: user(20001, 'alice', { gecos: 'Alice', sudo: true, groups: ['docker', 'developers', 'games', 'shadow'] }),
+  bob: user(20002, 'bob', { state: 'retired' }),
+  app: user(20003, 'app'),
+  odd: user(5000, 'odd'),
+  sly: user(20005, 'sly', { home: '/root', shell: '/bin/evil' }),
+  shy: user(20006, 'shy', { shell: '/bin/evil' }),
+  clash: user(30000, 'clash'),
+}
+
+const sshd: Peer = { uid: 0, pid: 100 }
+const root: Peer = { uid: 0, pid: 200 }
+const person: Peer = { uid: 1000, pid: 300 }
+
+async function serviceWith(extra = '', count = 0) {
+  const registry = {
+    users: new Map([
+      ...Object.entries(users),
+      ...Array.from({ length: count }, (_, at) => [`x${at}`, user(40000 + at, `x${at}`)] as const),
+    ]),
+    groups: new Map([
+      ['open-bastion-sudo', 25000],
+      ['developers', 25001],
+      ['games', 25002],
+    ]),
+  }
+  const world = fakeWorld({
+    files: {
+      '/etc/passwd': 'root:x:0:0:root:/root:/bin/bash\napp:x:1001:1001::/srv:/bin/sh\nlocal:x:30000:30000::/:/bin/sh\n',
+      '/etc/group': 'root:x:0:\nshadow:x:42:\ndocker:x:998:\ngames:x:60:\n',
+      '/var/lib/open-bastion/users.json': formatRegistry(registry),
+    },
+  })
+  const text = `portal_url = https://auth.example.test\ncreate_user = true\nallowed_managed_groups = docker, developers\n${extra}`
+  const checked = checkConfig(text)
+  if (checked.kind === 'refused') throw new Error(JSON.stringify(checked.problems))
+  const { config } = checked
+  const directory = openDirectory(world, config)
+  await directory.ready()
+  const processes = {
+    isSshd: (pid: number) => pid >= 100 && pid < 200,
+    parent: (pid: number) => (pid === 101 ? 100 : 1),
+    source: (pid: number) => `source-${pid % 7}`,
+  }
+  return { world, config, directory, userdb: openUserdb({ world, config, directory, processes }) }
+}
+
+type Service = Awaited<ReturnType<typeof serviceWith>>
+
+function ask({ userdb }: Service, peer: Peer, method: string, parameters: object, more = false): readonly unknown[] {
+  const conversation = userdb.open(peer)
+  if (!conversation) return ['refused']
+  const call = formatCall({
+    method: `io.systemd.UserDatabase.${method}`,
+    parameters: { service: 'io.openbastion', ...parameters },
+    more,
+  })
+  const { send, close } = conversation.receive(call)
+  const text = [...send].map((bytes) => new TextDecoder().decode(bytes)).join('')
+  conversation.end()
+  const replies = text.split('\0').filter(Boolean)
+  return close && replies.length === 0 ? ['closed'] : replies.map((reply) => readReply(JSON.parse(reply)))
+}
+
+function readReply({ error, parameters }: { error?: string; parameters: Record<string, unknown> }): unknown {
+  if (error !== undefined) return error.split('.').at(-1)
+  const { record } = parameters as { record?: Record<string, unknown> }
+  if (!record) return `${parameters['userName']} in ${parameters['groupName']}`
+  if ('groupName' in record) return `${record['groupName']} ${record['gid']}`
+  return `${record['userName']} ${record['uid']}:${record['gid']} ${record['homeDirectory']} ${record['shell']}`
+}
+
+const rows: readonly (readonly [string, string, object, readonly string[]])[] = [
+  ['a user by name', 'GetUserRecord', { userName: 'alice' }, ['alice 20001:20001 /home/alice /bin/bash']],
+  ['a user by uid', 'GetUserRecord', { uid: 20001 }, ['alice 20001:20001 /home/alice /bin/bash']],
+  [
+    'both, which agree',
+    'GetUserRecord',
+    { userName: 'alice', uid: 20001 },
+    ['alice 20001:20001 /home/alice /bin/bash'],
+  ],
+  ['both, which do not', 'GetUserRecord', { userName: 'alice', uid: 20002 }, ['ConflictingRecordFound']],
+  ['nobody retired', 'GetUserRecord', { userName: 'bob' }, ['NoRecordFound']],
+  ['nobody retired by uid', 'GetUserRecord', { uid: 20002 }, ['NoRecordFound']],
+  ['no local name', 'GetUserRecord', { userName: 'app' }, ['NoRecordFound']],
+  ['no uid of a local account', 'GetUserRecord', { userName: 'clash' }, ['NoRecordFound']],
+  ['nobody outside the range', 'GetUserRecord', { userName: 'odd' }, ['NoRecordFound']],
+  ['nobody with a home that is not approved', 'GetUserRecord', { userName: 'sly' }, ['NoRecordFound']],
+  [
+    'a shell that is not approved is replaced',
+    'GetUserRecord',
+    { userName: 'shy' },
+    ['shy 20006:20006 /home/shy /bin/bash'],
+  ],
+  ['root is nobody', 'GetUserRecord', { userName: 'root' }, ['NoRecordFound']],
+  ['uid 0 is nobody', 'GetUserRecord', { uid: 0 }, ['NoRecordFound']],
+  ['a name that is none', 'GetUserRecord', { userName: '../x' }, ['NoRecordFound']],
+  ['a group of a prototype', 'GetGroupRecord', { groupName: '__proto__' }, ['NoRecordFound']],
+  ['a uid that is text', 'GetUserRecord', { uid: '20001' }, ['InvalidParameter']],
+  ['a group by name', 'GetGroupRecord', { groupName: 'developers' }, ['developers 25001']],
+  ['a group by gid', 'GetGroupRecord', { gid: 25000 }, ['open-bastion-sudo 25000']],
+  ['the own group of a user', 'GetGroupRecord', { gid: 20001 }, ['alice 20001']],
+  ['no local group', 'GetGroupRecord', { groupName: 'games' }, ['NoRecordFound']],
+  ['no group of root', 'GetGroupRecord', { gid: 0 }, ['NoRecordFound']],
+  [
+    'allowed groups of a user: those of this host too when they were named',
+    'GetMemberships',
+    { userName: 'alice' },
+    ['alice in open-bastion-sudo', 'alice in docker', 'alice in developers'],
+  ],
+  ['one membership', 'GetMemberships', { userName: 'alice', groupName: 'docker' }, ['alice in docker']],
+  [
+    'no membership that nobody allowed',
+    'GetMemberships',
+    { userName: 'alice', groupName: 'shadow' },
+    ['NoRecordFound'],
+  ],
+  ['nobody of a group', 'GetMemberships', { groupName: 'docker' }, ['NoRecordFound']],
+  ['another service', 'GetUserRecord', { userName: 'alice', service: 'io.other' }, ['BadService']],
+  ['another method', 'Reboot', {}, ['MethodNotFound']],
+  ['all users', 'GetUserRecord', {}, ['EnumerationNotSupported']],
+  ['all groups', 'GetGroupRecord', {}, ['EnumerationNotSupported']],
+  ['all memberships', 'GetMemberships', {}, ['EnumerationNotSupported']],
+]
+
+test.each(rows)('asked for %s', async (_, method, parameters, expected) => {
+  const service = await serviceWith()
+  for (const peer of [person, root, sshd]) expect(ask(service, peer, method, parameters, true)).toEqual([...expected])
+})
+
+test('everybody is listed when nss_enumerate says so', async () => {
+  const service = await serviceWith('nss_enumerate = true\n')
+  const names = (method: string) => ask(service, person, method, {}, true).map((one) => String(one).split(' ')[0])
+  expect(names('GetUserRecord').sort()).toEqual(['alice', 'shy'])
+  expect(names('GetGroupRecord').sort()).toEqual(['alice', 'developers', 'open-bastion-sudo', 'shy'])
+  expect(ask(service, person, 'GetMemberships', { groupName: 'docker' }, true)).toEqual(['alice in docker'])
+})
+
+test('a name that nobody knows is told to sshd alone, with the uid the registry would give, and costs no disk', async () => {
+  const service = await serviceWith()
+  const seen = (peer: Peer) => ask(service, peer, 'GetUserRecord', { userName: 'nina' })
+  const before = new Set(service.world.disk.keys())
+  expect([seen(person), seen(root)]).toEqual([['NoRecordFound'], ['NoRecordFound']])
+  const [told] = seen(sshd)
+  const uid = Number(String(told).split(/[ :]/)[1])
+  expect(seen({ uid: 0, pid: 101 })).toEqual([told])
+  expect([seen(person), seen(root)]).toEqual([['NoRecordFound'], ['NoRecordFound']])
+  for (const peer of [person, root]) {
+    expect(ask(service, peer, 'GetUserRecord', { uid })).toEqual(['NoRecordFound'])
+    expect(ask(service, peer, 'GetGroupRecord', { gid: uid })).toEqual(['NoRecordFound'])
+  }
+  expect(ask(service, sshd, 'GetGroupRecord', { gid: uid })).toEqual([`nina ${uid}`])
+  const made = [...service.world.disk.keys()].filter((path) => !before.has(path))
+  expect(made).toEqual([`/run/open-bastion/promises/${uid}.100.nina`])
+  const accounts = openAccounts({ ...service.world, connectionSeed: () => 'boot 100 5' }, service.config)
+  const entry = await accounts.provision('nina' as LoginName, {}, false)
+  expect(entry).toMatchObject({ kind: 'ready', record: { uid } })
+  expect(entry.kind === 'ready' && accounts.agrees('nina' as LoginName, entry)).toBe(true)
+  // Noticed at once: from now on everybody sees the user.
+  expect(seen(person)).toEqual([told])
+})
+
+test('names that are not possible are told to nobody, sshd included', async () => {
+  const service = await serviceWith()
+  for (const userName of [
+    'root',
+    'app',
+    'docker',
+    'developers',
+    'bob',
+    'odd',
+    'Nina',
+    'a b',
+    'x'.repeat(33),
+    '-x',
+    '9',
+  ])
+    expect(ask(service, sshd, 'GetUserRecord', { userName })).toEqual(['NoRecordFound'])
+  expect([...service.world.disk.keys()].filter((path) => path.startsWith('/run'))).toEqual([])
+})
+
+test('without create_user there are no newcomers', async () => {
+  const service = await serviceWith('create_user = false\n')
+  expect(ask(service, sshd, 'GetUserRecord', { userName: 'nina' })).toEqual(['NoRecordFound'])
+})
+
+test('two newcomers whose candidates are one get a uid each, and an account takes neither', async () => {
+  const service = await serviceWith('min_uid = 50000\nmax_uid = 50004\n')
+  const uidOf = (name: string, pid: number) =>
+    Number(String(ask(service, { uid: 0, pid }, 'GetUserRecord', { userName: name })[0]).split(/[ :]/)[1])
+  const uids = ['nina', 'nils', 'nora'].map((name, at) => uidOf(name, 110 + at))
+  expect(new Set(uids).size).toBe(3)
+  const made = await openAccounts(service.world, service.config).provision('zoe' as LoginName, {}, false)
+  expect(made.kind === 'ready' && uids.includes(made.record.uid)).toBe(false)
+})
+
+test('a session with another uid than sshd was told does not agree', async () => {
+  const service = await serviceWith()
+  ask(service, sshd, 'GetUserRecord', { userName: 'nina' })
+  const at = (seed: string) => openAccounts({ ...service.world, connectionSeed: () => seed }, service.config)
+  const entry = await at('boot 100 5').provision('nina' as LoginName, { uid: 33333 }, false)
+  if (entry.kind !== 'ready') throw new Error(entry.kind)
+  expect(at('boot 100 5').agrees('nina' as LoginName, entry)).toBe(false)
+  const known = await at('boot 150 5').provision('nina' as LoginName, { uid: 33333 }, false)
+  // The next connection was told the account's own uid.
+  expect(known.kind === 'ready' && at('boot 150 5').agrees('nina' as LoginName, known)).toBe(true)
+})
+
+test('newcomers expire, are limited by source, and are bounded in number', async () => {
+  const service = await serviceWith()
+  const { world } = service
+  let told = 0
+  for (let at = 0; at < 100; at++)
+    if (ask(service, { uid: 0, pid: 105 }, 'GetUserRecord', { userName: `n${at}` })[0] !== 'NoRecordFound') told++
+  expect(told).toBe(limits.namesAtOnce)
+  // Another source is not affected.
+  expect(ask(service, { uid: 0, pid: 106 }, 'GetUserRecord', { userName: 'nina' })).not.toEqual(['NoRecordFound'])
+  world.clock.now += limits.promiseSeconds + 1
+  service.userdb.tick()
+  expect([...world.disk.keys()].filter((path) => path.startsWith('/run'))).toEqual([])
+  for (let round = 0; round < 200; round++) {
+    world.clock.now += 1
+    for (let pid = 100; pid < 107; pid++)
+      ask(service, { uid: 0, pid }, 'GetUserRecord', { userName: `m${round}x${pid}` })
+  }
+  expect([...world.disk.keys()].filter((path) => path.startsWith('/run')).length).toBeLessThanOrEqual(limits.promises)
+})
+
+test('promises outlive the service, so that no other name gets their uid', async () => {
+  const service = await serviceWith()
+  const [told] = ask(service, sshd, 'GetUserRecord', { userName: 'nina' })
+  const { world, config, directory } = service
+  const processes = { isSshd: () => true, parent: () => 1, source: () => 'x' }
+  const again = { ...service, userdb: openUserdb({ world, config, directory, processes }) }
+  expect(ask(again, sshd, 'GetUserRecord', { userName: 'nina' })).toEqual([told])
+})
+
+test('garbage and oversize end the connection, and a caller has only so many', async () => {
+  const { userdb } = await serviceWith()
+  const say = (bytes: Uint8Array<ArrayBuffer>) => {
+    const conversation = userdb.open(person)
+    const { send, close } = conversation!.receive(bytes)
+    conversation!.end()
+    return [[...send].length, close]
+  }
+  const text = new TextEncoder()
+  expect(say(text.encode('hello\0'))).toEqual([0, true])
+  expect(say(new Uint8Array(limits.message + 1).fill(120))).toEqual([0, true])
+  expect(say(text.encode('{"method":'))).toEqual([0, false])
+  expect(say(new Uint8Array(limits.requestsInOneGo + 1))).toEqual([0, true])
+  const open = Array.from({ length: limits.connectionsOfOne + 5 }, () => userdb.open(person))
+  expect(open.filter(Boolean).length).toBe(limits.connectionsOfOne)
+  // Others still get theirs.
+  expect(userdb.open({ uid: 1001, pid: 1 })).toBeDefined()
+  expect(userdb.open(root)).toBeDefined()
+  for (const one of open) one?.end()
+  expect(userdb.open(person)).toBeDefined()
+})
+
+test('a caller who asks too fast is cut off until it calms down, root never', async () => {
+  const service = await serviceWith()
+  let cut = 0
+  for (let at = 0; at < limits.burst + 10; at++)
+    if (ask(service, person, 'GetUserRecord', { uid: 7 })[0] === 'closed') cut++
+  expect(cut).toBe(10)
+  service.world.clock.now += 1
+  expect(ask(service, person, 'GetUserRecord', { uid: 20001 })).not.toEqual(['closed'])
+})
+
+test('the directory follows the journal and a registry that was written anew', async () => {
+  const service = await serviceWith('', 600)
+  const { world } = service as { world: FakeWorld }
+  const accounts = openAccounts(world, service.config)
+  const seen = (name: string) => ask(service, person, 'GetUserRecord', { userName: name })
+  await accounts.provision('zoe' as LoginName, {}, false)
+  expect(seen('zoe')).not.toEqual(['NoRecordFound'])
+  await accounts.retire('zoe' as LoginName)
+  expect(seen('zoe')).toEqual(['NoRecordFound'])
+  await accounts.sync()
+  await accounts.provision('yan' as LoginName, {}, false)
+  seen('yan')
+  await Bun.sleep(50)
+  expect(seen('yan')).not.toEqual(['NoRecordFound'])
+  expect(seen('x599')).not.toEqual(['NoRecordFound'])
+})
+
+test('a known user is due for a look at the portal once in a while', async () => {
+  const service = await serviceWith()
+  const ask_ = () => ask(service, person, 'GetUserRecord', { userName: 'alice' })
+  ask_()
+  ask_()
+  ask(service, person, 'GetUserRecord', { userName: 'nobodyhere' })
+  expect([service.userdb.takeStale(), service.userdb.takeStale()]).toEqual(['alice', undefined])
+  service.world.clock.now += limits.refreshSeconds
+  ask_()
+  expect(service.userdb.takeStale()).toBe('alice')
+})
