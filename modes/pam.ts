@@ -2,6 +2,8 @@
 // the verdict.
 import { type Config, loadConfig } from '../src/config/load.ts'
 import { isSudo } from '../src/decide/account.ts'
+import type { PasswordCheck } from '../src/decide/auth.ts'
+import { credentialCode } from '../src/decide/credential.ts'
 import type { Cached } from '../src/decide/offline.ts'
 import { boundFingerprint, type Proof } from '../src/decide/session.ts'
 import { Fault } from '../src/fault.ts'
@@ -26,6 +28,8 @@ type Finding = {
   readonly notes: readonly string[]
   /** What the cache said, when the portal was away. */
   readonly cached?: Cached | undefined
+  /** Instead of the sentence that goes with the outcome. */
+  readonly said?: string | undefined
 }
 
 /** A refusal is never faster than this, so that the time does not tell why. Seconds. */
@@ -102,9 +106,15 @@ function find(phase: Phase, request: PamRequest, config: Config, world: World): 
     case 'open_session':
       return openSession(request, config, world)
     case 'close_session':
-      openPorts(world, config).connections.forget(request.connection)
-      return { outcome: allowed('session-closed'), notes: [] }
+      return closeSession(request, config, world)
   }
+}
+
+async function closeSession(request: PamRequest, config: Config, world: World): Promise<Finding> {
+  const ports = openPorts(world, config)
+  ports.connections.forget(request.connection)
+  if (request.user && config.oauth2_token_auth) await (await ports.knownTokens()).forgetUser(request.user)
+  return { outcome: allowed('session-closed'), notes: [] }
 }
 
 const longestAnswer = 8192
@@ -117,7 +127,16 @@ async function authenticate(request: PamRequest, config: Config, world: World): 
   const { outcome, effects, facts } = await settleAuth(ports, config, request, typed)
   const told = await performAuth(ports, request, typed, effects)
   const notes = [detailOf(facts.verification ?? facts.introspection ?? facts.newcomer), ...told]
-  return { outcome, notes: notes.map((note) => withoutToken(note, typed.token.expose())) }
+  const safe = notes.map((note) => withoutToken(note, typed.token.expose()))
+  const said = config.offline_error_messages === 'greeter' ? greeterText(request, facts.password) : undefined
+  return { outcome, notes: [...safe, facts.password?.detail ?? ''], said }
+}
+
+/** What a greeter on this host itself understands; nobody far away is told why a password did not count. */
+function greeterText(request: PamRequest, password: PasswordCheck | undefined): string | undefined {
+  if (!password || password.kind === 'accepted' || request.rhost !== undefined) return undefined
+  const left = password.kind === 'locked' ? `:${password.secondsLeft}` : ''
+  return `OFFLINE_ERROR:${credentialCode[password.kind]}${left}\n`
 }
 
 /** A portal may repeat in its answer what it was asked about. */
@@ -231,7 +250,8 @@ const offlineFacts = (cached: Cached | undefined): Readonly<Record<string, strin
   cached?.kind === 'hit' ? { offline: 'true', cache_age: Math.round(Math.min(cached.ageSeconds, 1e9)) } : {}
 
 /** Somebody let in without the portal reads that, and how old its word is. */
-function saidAbout({ outcome, cached }: Finding): string | undefined {
+function saidAbout({ outcome, cached, said }: Finding): string | undefined {
+  if (said !== undefined) return said
   if (outcome.kind !== 'allowed' || cached?.kind !== 'hit') return undefined
   const minutes = Math.max(1, Math.round(cached.ageSeconds / 60))
   return `The single sign-on portal cannot be reached; using its authorization of ${minutes} min ago.\n`
@@ -243,6 +263,8 @@ const logged = ({ log_level }: Partial<Pick<Config, 'log_level'>>): boolean =>
 const errors: Partial<Record<Reason, string>> = {
   'locked-out': 'RATE_LIMITED',
   'token-of-another-user': 'SECURITY_ERROR',
+  'service-account-other-key': 'SECURITY_ERROR',
+  'krl-stale': 'SECURITY_ERROR',
   'cache-tampered': 'SECURITY_ERROR',
   'portal-untrusted': 'SECURITY_ERROR',
   fault: 'CONFIG_ERROR',

@@ -8,8 +8,7 @@ const remedies: Partial<Record<Reason, string>> = {
   'token-rejected': 'get a new token; each works once and only for a few minutes',
   'token-replayed': 'get a new token; each works once',
   'token-of-another-user': 'log in with the name the token was made for, or find out who used whose token',
-  'token-unsuitable':
-    'use a token of client_id, or name its client in oauth2_token_clients; tokens of servers never work',
+  'token-unsuitable': 'use a token of client_id, or name its client in oauth2_token_clients; tokens of servers never work',
   'token-expiring': 'get a new access token; oauth2_token_min_ttl says how long it must be good for',
   'locked-out': 'wait; or remove the state file named in ob why USER --rhost ADDRESS',
   'unknown-to-sshd':
@@ -34,6 +33,8 @@ const remedies: Partial<Record<Reason, string>> = {
   'no-proof': 'OpenSSH 7.6 or later is needed, and no PAM module may change SSH_AUTH_INFO_0',
   'account-impossible': 'the details above name what is in the way',
   'silent-too-long': 'find out what keeps the portal from answering; offline_max_sso_unreachable is the limit',
+  'offline-password-wrong': 'mend the portal or the network; one-time tokens need it',
+  'offline-password-locked': 'wait, or run: ob cache unlock USER',
   'online-only': 'mend the portal or the network; or take the user out of the force_online file',
   'cache-too-old': 'mend the portal or the network; cache_ttl_high_risk is the age allowed for high_risk_services',
   'cache-limited': 'wait; cache_rate_limit_… are the keys',

@@ -7,6 +7,7 @@ import type { AnswerKind } from '../formats/user-token.ts'
 import type { LoginName } from '../names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../outcome.ts'
 import type { Reason } from '../reason.ts'
+import type { CredentialEnd } from './credential.ts'
 import { decideServiceAuth, type ServiceStanding } from './service-account.ts'
 import type { Step } from './step.ts'
 
@@ -23,7 +24,13 @@ export type AuthFacts = {
   readonly verification?: Verification
   /** Set where people type access tokens (oauth2_token_auth) instead of one-time tokens. */
   readonly accessTokens?: AccessTokenPolicy | undefined
+  /** Whether this host remembers, for a few minutes, which access tokens the portal called active. */
+  readonly knownToken?: 'active' | 'unknown'
   readonly introspection?: Introspection
+  /** Whether a password the portal once confirmed may stand in while it is away (offline_cache_enabled). */
+  readonly offlinePasswords: boolean
+  readonly forceOnline?: 'listed' | 'free'
+  readonly password?: PasswordCheck
   readonly service: string
   readonly serviceAccount?: ServiceStanding | undefined
 }
@@ -32,12 +39,27 @@ export type AccessTokenPolicy = {
   /** Applications whose tokens are accepted. */
   readonly clients: readonly string[]
   readonly minSeconds: number
+  /** False for services where much is at stake: there the portal is asked every time. */
+  readonly mayRemember: boolean
 }
 
-export type AuthQuestion = 'lockout' | 'newcomerLimit' | 'newcomer' | 'claim' | 'verification' | 'introspection'
+/** How a password was found while the portal is away. */
+export type PasswordCheck = { readonly kind: CredentialEnd; readonly secondsLeft: number; readonly detail: string }
+
+export type AuthQuestion =
+  | 'lockout'
+  | 'newcomerLimit'
+  | 'newcomer'
+  | 'claim'
+  | 'verification'
+  | 'knownToken'
+  | 'introspection'
+  | 'forceOnline'
+  | 'password'
 
 export type AuthEffect =
-  | { readonly do: 'count-failure' | 'clear-failures' | 'release-claim' | 'count-newcomer' }
+  | { readonly do: 'count-failure' | 'clear-failures' | 'release-claim' | 'count-newcomer' | 'keep-password' }
+  | { readonly do: 'keep-token'; readonly secondsLeft: number }
   | { readonly do: 'register'; readonly authorization: Authorization & { kind: 'granted' } }
 
 type AuthStep = Step<AuthQuestion, AuthEffect>
@@ -77,6 +99,7 @@ function decideToken(f: AuthFacts, user: LoginName): AuthStep {
     case 'rejected':
       return end(denied('token-rejected'), { do: 'release-claim' }, { do: 'count-failure' })
     case 'unreachable':
+      return decidePassword(f, { do: 'release-claim' })
     case 'garbled':
     case 'refuses-host':
       return end(noAnswer(f.verification), { do: 'release-claim' })
@@ -84,21 +107,50 @@ function decideToken(f: AuthFacts, user: LoginName): AuthStep {
 }
 
 // An access token works until it expires, so it is not claimed; guesses are counted all the same.
-function decideAccessToken({ introspection: told }: AuthFacts, user: LoginName, policy: AccessTokenPolicy): AuthStep {
+function decideAccessToken(f: AuthFacts, user: LoginName, policy: AccessTokenPolicy): AuthStep {
+  if (policy.mayRemember && !f.knownToken) return { ask: 'knownToken' }
+  if (f.knownToken === 'active') return end(allowed('token-remembered'), { do: 'clear-failures' })
+  const { introspection: told } = f
   if (!told) return { ask: 'introspection' }
   switch (told.kind) {
     case 'active': {
       const objection = objectionTo(told, user, policy)
-      return objection === undefined
-        ? end(allowed('access-token-accepted'), { do: 'clear-failures' })
-        : end(denied(objection), { do: 'count-failure' })
+      if (objection !== undefined) return end(denied(objection), { do: 'count-failure' })
+      const kept: AuthEffect[] = [
+        ...(policy.mayRemember ? [{ do: 'keep-token', secondsLeft: told.secondsLeft } as const] : []),
+        ...(f.offlinePasswords ? [{ do: 'keep-password' } as const] : []),
+      ]
+      return end(allowed('access-token-accepted'), { do: 'clear-failures' }, ...kept)
     }
     case 'inactive':
       return end(denied('token-rejected'), { do: 'count-failure' })
     case 'unreachable':
+      return decidePassword(f)
     case 'garbled':
     case 'refuses-host':
       return end(noAnswer(told))
+  }
+}
+
+// What is typed may be a password that the portal confirmed before. Every refusal sounds like the outage it is.
+function decidePassword(f: AuthFacts, ...effects: readonly AuthEffect[]): AuthStep {
+  if (!f.offlinePasswords) return end(unavailable('portal-unreachable'), ...effects)
+  if (!f.forceOnline) return { ask: 'forceOnline' }
+  if (f.forceOnline === 'listed') return end(unavailable('online-only'), ...effects)
+  if (!f.password) return { ask: 'password' }
+  switch (f.password.kind) {
+    case 'accepted':
+      return end(allowed('offline-password'), ...effects, { do: 'clear-failures' })
+    case 'wrong-password':
+      return end(denied('offline-password-wrong'), ...effects, { do: 'count-failure' })
+    case 'locked':
+      return end(denied('offline-password-locked'), ...effects)
+    case 'unknown':
+    case 'expired':
+    case 'io':
+    case 'unreadable':
+    case 'invalid':
+      return end(unavailable('portal-unreachable'), ...effects)
   }
 }
 

@@ -9,7 +9,9 @@ import type { Accounts } from './accounts.ts'
 import { openPublished, type Published } from './authorized-keys.ts'
 import { type Claims, openClaims } from './claims.ts'
 import { type Connections, openConnections } from './connections.ts'
+import type { Credentials } from './credentials.ts'
 import { openHttp } from './http.ts'
+import type { KnownTokens } from './known-tokens.ts'
 import { type Lockouts, openLockouts } from './lockouts.ts'
 import type { Offline } from './offline.ts'
 import { type OfflineSessions, openOfflineSessions } from './offline-sessions.ts'
@@ -33,6 +35,8 @@ export type Ports = {
   readonly offline: () => Promise<Offline>
   /** Whether this answer is kept, or an older one may have to go. */
   readonly mayKeep: (authorization: Granted) => boolean
+  readonly credentials: () => Promise<Credentials>
+  readonly knownTokens: () => Promise<KnownTokens>
   readonly offlineSessions: OfflineSessions
 }
 
@@ -56,6 +60,8 @@ export function openPorts(world: World, config: Config): Ports {
       (offlineSeconds !== undefined ||
         config.auth_cache_ttl !== undefined ||
         world.files.stat(config.auth_cache_dir) !== undefined),
+    credentials: async () => (await import('./credentials.ts')).openCredentials(world, config),
+    knownTokens: async () => (await import('./known-tokens.ts')).openKnownTokens(world, config),
     offlineSessions: openOfflineSessions(world),
     newcomers: openLockouts(world, config, paths.newcomers, mostNewcomers),
   }

@@ -28,6 +28,12 @@ export async function performAuth(
       case 'release-claim':
         ports.claims.release(typed.token)
         return undefined
+      case 'keep-token':
+        await (await ports.knownTokens()).keep(named(request.user), typed.token, effect.secondsLeft)
+        return undefined
+      case 'keep-password':
+        await (await ports.credentials()).store(named(request.user), { password: typed.token }, {})
+        return undefined
       case 'count-newcomer':
         await ports.newcomers.count(newcomerKey(request.rhost))
         return undefined

@@ -2,7 +2,13 @@
 // the effects.
 import type { Config } from '../config/load.ts'
 import { type AccountEffect, type AccountFacts, askedService, decideAccount } from '../decide/account.ts'
-import { type AccessTokenPolicy, type AuthEffect, type AuthFacts, decideAuth } from '../decide/auth.ts'
+import {
+  type AccessTokenPolicy,
+  type AuthEffect,
+  type AuthFacts,
+  decideAuth,
+  type PasswordCheck,
+} from '../decide/auth.ts'
 import {
   boundFingerprint,
   decideSession,
@@ -16,6 +22,7 @@ import { lockoutKey } from '../formats/lockout-state.ts'
 import type { Granted } from '../formats/replies.ts'
 import type { UserToken } from '../formats/user-token.ts'
 import type { LoginName } from '../names.ts'
+import type { CredentialVerdict } from './credentials.ts'
 import type { Ports } from './open.ts'
 import { entryOf } from './service-accounts.ts'
 import { offlineAnswers, offlinePolicy } from './settle-offline.ts'
@@ -41,7 +48,8 @@ export const settleAuth = (
     answer: typed.kind,
     authorizeOnly: config.authorize_only,
     createUser: config.create_user,
-    accessTokens: accessTokenPolicy(config),
+    accessTokens: accessTokenPolicy(config, service),
+    offlinePasswords: config.offline_cache_enabled,
     service,
     serviceAccount: user && ports.serviceAccounts.standing(user),
   }
@@ -54,14 +62,21 @@ export const settleAuth = (
     newcomer: ({ user }) => ports.portal.authorize({ user: named(user), service: askedService(service) }),
     claim: () => ports.claims.take(typed.token),
     verification: () => ports.portal.verify(typed.token),
+    knownToken: async ({ user }) => (await ports.knownTokens()).recall(named(user), typed.token),
     introspection: () => ports.introspect(typed.token),
+    forceOnline: async ({ user }) => (await ports.offline()).forceOnline(named(user)),
+    password: async ({ user }) => checked(await (await ports.credentials()).verify(named(user), typed.token)),
   })
 }
 
-const accessTokenPolicy = (config: Config): AccessTokenPolicy | undefined => {
+const checked = (found: CredentialVerdict): PasswordCheck =>
+  found.kind === 'accepted' ? { kind: 'accepted', secondsLeft: 0, detail: '' } : found
+
+const accessTokenPolicy = (config: Config, service: string): AccessTokenPolicy | undefined => {
   if (!config.oauth2_token_auth) return undefined
   const clients = config.oauth2_token_clients ?? (config.client_id === undefined ? [] : [config.client_id])
-  return { clients, minSeconds: config.oauth2_token_min_ttl }
+  const mayRemember = config.cache_enabled && offlinePolicy(config, service).highRiskSeconds === undefined
+  return { clients, minSeconds: config.oauth2_token_min_ttl, mayRemember }
 }
 
 export const settleAccount = (

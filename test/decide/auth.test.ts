@@ -1,11 +1,18 @@
 // The policy as a table: one row a case, one line the verdict. The order of the questions is part of it.
 import { expect, test } from 'bun:test'
-import { type AuthFacts, decideAuth } from '../../src/decide/auth.ts'
+import { type AuthFacts, decideAuth, type PasswordCheck } from '../../src/decide/auth.ts'
 import type { LoginName } from '../../src/names.ts'
 import { line } from './line.ts'
 
 const alice = 'alice' as LoginName
-const base: AuthFacts = { user: alice, answer: 'token', authorizeOnly: false, createUser: true, service: 'sshd' }
+const base: AuthFacts = {
+  user: alice,
+  answer: 'token',
+  authorizeOnly: false,
+  createUser: true,
+  service: 'sshd',
+  offlinePasswords: false,
+}
 const open = { secondsLeft: 0 }
 const granted = { kind: 'granted', user: alice, groups: [], sudoAllowed: false, attributes: {} } as const
 
@@ -18,12 +25,26 @@ const token = {
   secondsLeft: 60,
   detail: '',
 } as const
-const accessTokens = { clients: ['desktop'], minSeconds: 60 }
+const accessTokens = { clients: ['desktop'], minSeconds: 60, mayRemember: false }
+const remembering = { ...accessTokens, mayRemember: true }
 const introspected = (introspection: AuthFacts['introspection'] & {}): AuthFacts => ({
   ...base,
   lockout: open,
   accessTokens,
   introspection,
+})
+
+const away: AuthFacts = {
+  ...base,
+  lockout: open,
+  claim: 'won',
+  verification: { kind: 'unreachable', detail: '' },
+  offlinePasswords: true,
+}
+const withPassword = (kind: PasswordCheck['kind']): AuthFacts => ({
+  ...away,
+  forceOnline: 'free',
+  password: { kind, secondsLeft: 0, detail: '' },
 })
 
 const rows: readonly (readonly [string, AuthFacts, string])[] = [
@@ -138,7 +159,7 @@ const rows: readonly (readonly [string, AuthFacts, string])[] = [
   ],
   [
     'a machine that is called like the user',
-    { ...introspected({ ...token, client: 'alice' }), accessTokens: { clients: ['alice'], minSeconds: 0 } },
+    { ...introspected({ ...token, client: 'alice' }), accessTokens: { ...accessTokens, clients: ['alice'] } },
     'denied token-unsuitable +count-failure',
   ],
   [
@@ -158,6 +179,44 @@ const rows: readonly (readonly [string, AuthFacts, string])[] = [
     introspected({ kind: 'refuses-host', detail: '' }),
     'unavailable portal-refuses-host',
   ],
+  [
+    'a few minutes’ memory is asked before the portal',
+    { ...base, lockout: open, accessTokens: remembering },
+    'ask knownToken',
+  ],
+  [
+    'remembered: the portal is not asked',
+    { ...base, lockout: open, accessTokens: remembering, knownToken: 'active' },
+    'allowed token-remembered +clear-failures',
+  ],
+  [
+    'not remembered: the portal is asked',
+    { ...base, lockout: open, accessTokens: remembering, knownToken: 'unknown' },
+    'ask introspection',
+  ],
+  [
+    'an accepted access token is remembered, and kept as a password where that is wanted',
+    { ...introspected(token), accessTokens: remembering, knownToken: 'unknown', offlinePasswords: true },
+    'allowed access-token-accepted +clear-failures +keep-token +keep-password',
+  ],
+  [
+    'a rejected one is never remembered',
+    { ...introspected({ kind: 'inactive' }), accessTokens: remembering, knownToken: 'unknown', offlinePasswords: true },
+    'denied token-rejected +count-failure',
+  ],
+  ['away, passwords are kept: force_online is looked at first', away, 'ask forceOnline'],
+  ['away: force_online names the user', { ...away, forceOnline: 'listed' }, 'unavailable online-only +release-claim'],
+  ['away: then the password', { ...away, forceOnline: 'free' }, 'ask password'],
+  ['away: the right password', withPassword('accepted'), 'allowed offline-password +release-claim +clear-failures'],
+  [
+    'away: a wrong password counts',
+    withPassword('wrong-password'),
+    'denied offline-password-wrong +release-claim +count-failure',
+  ],
+  ['away: too many wrong ones', withPassword('locked'), 'denied offline-password-locked +release-claim'],
+  ['away: no password is kept', withPassword('unknown'), 'unavailable portal-unreachable +release-claim'],
+  ['away: the kept one is too old', withPassword('expired'), 'unavailable portal-unreachable +release-claim'],
+  ['away: it cannot be read', withPassword('unreadable'), 'unavailable portal-unreachable +release-claim'],
 ]
 
 test.each(rows)('%s', (_name, facts, expected) => {

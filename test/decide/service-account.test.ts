@@ -35,7 +35,8 @@ const auths: readonly (readonly [string, ServiceStanding, string, string])[] = [
 test.each(auths.flatMap((row) => typed.map((answer) => [`${row[0]}, typed: ${answer}`, answer, row] as const)))(
   'auth: %s',
   (_, answer, [, serviceAccount, service, expected]) => {
-    const facts = { user, answer, authorizeOnly: false, createUser: true, service, serviceAccount }
+    const config = { authorizeOnly: false, createUser: true, offlinePasswords: true }
+    const facts = { ...config, user, answer, service, serviceAccount }
     expect(line(decideAuth(facts))).toBe(expected)
   },
 )

@@ -164,3 +164,68 @@ test('a clock set back makes no answer younger', async () => {
   host.world.clock.now -= 3600
   expect(await account(host, sudo)).toBe('unavailable cache-too-old')
 })
+
+const tokens = 'oauth2_token_auth = true\noauth2_token_clients = pam-user\noffline_cache_enabled = true'
+
+/** A host where people type access tokens, and one of rtyler's. */
+async function withAccessToken(config = tokens): Promise<{ readonly host: Host; readonly token: string }> {
+  const host = await enrolledHost({ config })
+  const grant = { client_id: 'pam-user', user: 'rtyler', scope: 'openid' }
+  return { host, token: host.portal.control.enroll(grant).access_token }
+}
+const auth = async (host: Host, typed: string, env: Readonly<Record<string, string>> = user): Promise<string> =>
+  (await host.phase('auth', env, typed)).outcome
+
+test('an access token the portal called active is not asked about again for a few minutes', async () => {
+  const { host, token } = await withAccessToken()
+  expect(await auth(host, token)).toBe('allowed access-token-accepted')
+  host.portal.control.forgetRequests()
+  expect(await auth(host, token)).toBe('allowed token-remembered')
+  expect(host.portal.control.requests()).toEqual([])
+  host.world.clock.now += 301
+  expect(await auth(host, token)).toBe('allowed access-token-accepted')
+})
+
+test('for sudo the portal is asked about it every time', async () => {
+  const { host, token } = await withAccessToken()
+  await auth(host, token)
+  expect(await auth(host, token, sudo)).toBe('allowed access-token-accepted')
+})
+
+test('what is remembered about a user’s tokens ends with the session', async () => {
+  const { host, token } = await withAccessToken()
+  await auth(host, token)
+  await host.phase('close_session', user)
+  expect(await auth(host, token)).toBe('allowed access-token-accepted')
+})
+
+test('what the portal confirmed is a password while it is away; anything else is not', async () => {
+  const { host, token } = await withAccessToken()
+  await auth(host, token)
+  cut(host)
+  host.world.clock.now += 3600
+  expect(await auth(host, token)).toBe('allowed offline-password')
+  const wrong = await host.phase('auth', user, 'something-else')
+  const unknown = await host.phase('auth', { PAM_USER: 'dwho' }, 'something-else')
+  expect([wrong.outcome, unknown.outcome]).toEqual(['denied offline-password-wrong', 'unavailable portal-unreachable'])
+  expect(wrong.said).toBe(unknown.said)
+}, 20_000)
+
+test('only a greeter on this host reads why a password did not count', async () => {
+  const { host } = await withAccessToken(`${tokens}\noffline_error_messages = greeter`)
+  cut(host)
+  const near = await host.phase('auth', { ...user, PAM_SERVICE: 'lightdm', PAM_RHOST: '' }, 'x')
+  const far = await host.phase('auth', user, 'x')
+  expect([near.said, far.said.startsWith('The single sign-on portal cannot be reached')]).toEqual([
+    'OFFLINE_ERROR:-4\n',
+    true,
+  ])
+}, 20_000)
+
+test('without offline_cache_enabled no password counts while the portal is away', async () => {
+  const { host, token } = await withAccessToken(tokens.replace('offline_cache_enabled = true', ''))
+  await auth(host, token)
+  cut(host)
+  host.world.clock.now += 3600
+  expect(await auth(host, token)).toBe('unavailable portal-unreachable')
+})

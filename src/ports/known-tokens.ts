@@ -1,0 +1,29 @@
+// Access tokens that the portal called active a moment ago, so that not every connection asks again.
+import type { Config } from '../config/load.ts'
+import type { LoginName } from '../names.ts'
+import type { Secret } from '../secret.ts'
+import type { World } from '../world.ts'
+import { openTokenCache } from './token-cache.ts'
+
+export type KnownTokens = {
+  readonly recall: (user: LoginName, token: Secret) => Promise<'active' | 'unknown'>
+  readonly keep: (user: LoginName, token: Secret, secondsLeft: number) => Promise<void>
+  /** At the end of a session, when cache_invalidate_on_logout says so. */
+  readonly forgetUser: (user: LoginName) => Promise<void>
+}
+
+export function openKnownTokens(world: World, config: Config): KnownTokens {
+  const cache = openTokenCache(world, config)
+  return {
+    // Whatever is wrong with an entry, the portal is asked as if there were none.
+    recall: async (user, token) => {
+      const found = await cache.lookup(token, user)
+      return found.kind === 'hit' && found.authorized ? 'active' : 'unknown'
+    },
+    keep: (user, token, secondsLeft) =>
+      cache.store(token, user, { authorized: true, tokenExpiresAt: Math.floor(world.now() + secondsLeft) }),
+    forgetUser: async (user) => {
+      if (config.cache_invalidate_on_logout) await cache.forgetUser(user)
+    },
+  }
+}
