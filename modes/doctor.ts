@@ -17,6 +17,7 @@ import { probePortal, tlsFloor } from '../src/ports/probe.ts'
 import { judgeSecrets } from '../src/ports/secret-soundness.ts'
 import { timerState } from '../src/ports/timer.ts'
 import { readTokenFile } from '../src/ports/tokens.ts'
+import { judgeWebhooks } from '../src/ports/webhook-soundness.ts'
 import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { ended, type Mode } from './mode.ts'
@@ -99,6 +100,7 @@ const checks: readonly Check[] = [
   { name: 'sshd', run: checkSshd },
   { name: 'services', run: checkServiceAccounts },
   { name: 'revocations', run: checkRevocations },
+  { name: 'webhooks', run: judgeWebhooks },
 ]
 
 function checkProgram(world: World): readonly Finding[] {
@@ -267,7 +269,8 @@ function checkRevocations(world: World, config: Config): readonly Finding[] {
   const state = readKrl(world)
   const remedy = 'ob krl update, and systemctl enable --now ob-krl.timer'
   if (state.kind === 'absent') return config.krl_max_age > 0 ? [bad(`${paths.revokedKeys} does not exist`, remedy)] : []
-  if (state.kind === 'damaged') return [bad(`${paths.revokedKeys}: ${state.problem}; it revokes nothing`, remedy)]
+  if (state.kind === 'damaged')
+    return [bad(`${paths.revokedKeys}: ${state.problem}; it revokes nothing, or sshd refuses every key for it`, remedy)]
   const age = `${paths.revokedKeys} was fetched ${Math.floor(state.ageSeconds / 60)} min ago`
   if (isStale(state, config.krl_max_age)) return [bad(`${age}; certificates are refused (krl_max_age)`, remedy)]
   return [state.ageSeconds > 86_400 ? bad(age, remedy) : good(age)]

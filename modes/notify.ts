@@ -4,6 +4,7 @@ import { Fault } from '../src/fault.ts'
 import type { Waiting } from '../src/formats/webhook.ts'
 import { allowed, denied } from '../src/outcome.ts'
 import {
+  clearLost,
   deliver,
   drainSpool,
   newWaiting,
@@ -19,9 +20,9 @@ import { type Ending, ended, type Mode, usage } from './mode.ts'
 export const syntax = {
   name: 'notify',
   summary:
-    'Webhooks: test sends one event now and says what came back, deliver sends the events that wait, list shows them. ob heartbeat delivers too.',
+    'Webhooks: test sends one event now and says what came back, deliver sends the events that wait, list shows them, clear forgets those that were put aside or dropped. ob heartbeat delivers too.',
   args: {
-    verb: { type: 'positional', description: 'test, deliver or list', required: true },
+    verb: { type: 'positional', description: 'test, deliver, list or clear', required: true },
     json: { type: 'boolean', description: 'print JSON', default: false },
   },
 } as const
@@ -39,8 +40,12 @@ export const mode: Mode = {
         return deliverWaiting(world, config, json)
       case 'list':
         return list(readSpool(world), json)
+      case 'clear': {
+        const lost = clearLost(world)
+        return ended(allowed('done'), print(json, { forgotten: lost }, `${lost} events forgotten`))
+      }
       default:
-        return usage(`"${verb.slice(0, 40)}" is not test, deliver or list`)
+        return usage(`"${verb.slice(0, 40)}" is not test, deliver, list or clear`)
     }
   },
 }

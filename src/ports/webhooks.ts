@@ -93,6 +93,15 @@ export const readSpool = (world: World): Spool => ({
   dropped: droppedCount(world),
 })
 
+/** Forgets what was put aside, and the count of what was dropped. Returns how much that was. */
+export function clearLost(world: World): number {
+  const names = namesIn(world, dead)
+  const lost = names.length + droppedCount(world)
+  for (const name of names) world.files.remove(`${dead}/${name}`)
+  world.files.remove(droppedFile)
+  return lost
+}
+
 const readAll = (world: World, directory: string): readonly Waiting[] =>
   namesIn(world, directory).flatMap((name) => readOne(world, `${directory}/${name}`) ?? [])
 

@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import { mode } from '../../modes/notify.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
+import { judgeWebhooks } from '../../src/ports/webhook-soundness.ts'
 import {
   type Drained,
   drainSpool,
@@ -146,6 +147,26 @@ test('after a day of trying an event is put aside and shown', async () => {
   expect(ending.text).toMatch(
     /^aside +2027-\S+ +RATE_LIMITED +2 tries +HTTP 404\n0 wait, 1 were put aside, 0 were dropped/,
   )
+})
+
+test('ob doctor’s judgement: nothing without webhooks, then how events fare, until clear forgets the lost ones', async () => {
+  const off = receiver([200], '')
+  expect(await judgeWebhooks(off.world, loadConfig(off.world.files))).toEqual([])
+  const { world, drain, queue } = receiver([404])
+  const verdict = async (): Promise<string> =>
+    (await judgeWebhooks(world, loadConfig(world.files))).map(({ verdict, proof }) => `${verdict} ${proof}`).join()
+  expect(await verdict()).toBe('good events reach the webhook')
+  await queue()
+  expect(await verdict()).toBe('good events reach the webhook')
+  world.clock.now += 3601
+  expect(await verdict()).toBe('bad 1 events wait for the webhook, and nothing delivers them')
+  await drain()
+  expect(await verdict()).toBe('bad 1 events wait for the webhook: HTTP 404')
+  world.clock.now += 86_401
+  await drain()
+  expect(await verdict()).toBe('bad 1 events never reached the webhook: HTTP 404')
+  expect((await mode.run(['clear'], world)).text).toBe('1 events forgotten\n')
+  expect(await verdict()).toBe('good events reach the webhook')
 })
 
 test('a clock that was set back does not hold an event for ever', async () => {
