@@ -32,7 +32,7 @@ export const disk = (deadline: AbortSignal): Files => ({
   readEnd,
   readTrusted: (path, rules) => readTrusted(path, rules),
   readTrustedParts,
-  stat: (path) => attempt('examine', path, () => factsOf(lstatSync(path))),
+  stat: (path) => attempt('examine', path, () => presentFacts(path)),
   list: (path) => attempt('list', path, () => readdirSync(path)),
   writeAtomic,
   createExclusive,
@@ -44,6 +44,12 @@ export const disk = (deadline: AbortSignal): Files => ({
   withLock: (path, work) => withLock(path, work, deadline),
   makeHome: (home) => insist('make the home directory', home.path, () => makeHome(home)),
 })
+
+// An exception costs more than the question, and most files that a login asks for are not there.
+function presentFacts(path: string): FileFacts | undefined {
+  const stats = lstatSync(path, { throwIfNoEntry: false })
+  return stats && factsOf(stats)
+}
 
 function factsOf(stats: Stats): FileFacts {
   const kind = stats.isFile()

@@ -47,6 +47,7 @@ type Chained = () => Promise<string | undefined>
 /** Everything that names keys of this user. A source that is unsafe or fails is left out, and syslog says so. */
 async function collect(world: World, user: LoginName, chain: Chained): Promise<readonly KeySource[]> {
   const file = (path: string) => (): string | undefined => {
+    if (!world.files.stat(path)) return undefined
     const bytes = world.files.readTrusted(path, { limit, secret: false })
     return bytes && (decodeUtf8(bytes) ?? '')
   }

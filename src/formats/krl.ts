@@ -44,6 +44,6 @@ export function parseRevocationList(bytes: Uint8Array): RevocationList | Problem
   return problem === undefined ? { version, generatedAt, comment, sections } : { problem }
 }
 
-/** A whole list that revokes nothing, as `ssh-keygen -k` makes it. sshd reads it; an empty file is no list. */
+/** A whole list that revokes nothing, as `ssh-keygen -k` makes it; sshd takes an empty file for a text of no keys. */
 export const formatEmptyList = (comment = ''): Uint8Array<ArrayBuffer> =>
   concat(magic, Uint8Array.of(0, 0, 0, 1), numbers(0n, 0n, 0n), wireString(''), wireString(comment))

@@ -37,7 +37,7 @@ const policyOf = (config: Config): PublicPolicy => ({
 })
 
 const textAt = (world: World, path: string): string | undefined => {
-  const bytes = world.files.read(path, sizeLimit)
+  const bytes = world.files.stat(path) && world.files.read(path, sizeLimit)
   return bytes && decodeUtf8(bytes)
 }
 
@@ -53,6 +53,7 @@ function publishPolicy(world: World, config: Config): void {
 
 /** The public part of the configuration, or undefined when root has left none. A Fault when it cannot be trusted. */
 export function readPublicPolicy(world: World): PublicPolicy | undefined {
+  if (!world.files.stat(paths.publicPolicy)) return undefined
   const bytes = world.files.readTrusted(paths.publicPolicy, { limit: sizeLimit, secret: false })
   return bytes && parsePublicPolicy(decodeUtf8(bytes) ?? '')
 }

@@ -23,6 +23,7 @@ type ServiceConfig = Pick<Config, 'service_accounts_file' | 'approved_shells' | 
 export function openServiceAccounts(world: World, config: ServiceConfig): ServiceAccountsFile {
   const path = config.service_accounts_file
   const textOf = (): string => {
+    if (!world.files.stat(path)) return ''
     const bytes = world.files.readTrusted(path, { limit: 1 << 20, secret: true })
     return bytes ? (decodeUtf8(bytes) ?? decodeBytewise(bytes)) : ''
   }
