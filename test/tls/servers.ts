@@ -1,10 +1,17 @@
 // Servers that speak TLS well, badly or not at all: openssl s_server for whatever a real one does, sockets of our own
 // for what no real one should.
 
+import { afterAll } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Socket } from 'bun'
 import type { Issued } from './authority.ts'
+
+// A test that fails stops nothing: whatever still runs ends with the last test.
+const running = new Set<Bun.Subprocess>()
+afterAll(() => {
+  for (const child of running) child.kill()
+})
 
 export type Served = { readonly port: number; readonly stop: () => void }
 
@@ -21,6 +28,7 @@ export async function opensslServer(dir: string, issued: Issued, ...options: rea
     ],
     { cwd: dir, stdin: 'ignore', stdout: 'pipe', stderr: 'ignore' },
   )
+  running.add(child)
   const decoder = new TextDecoder()
   let text = ''
   for await (const part of child.stdout) {
