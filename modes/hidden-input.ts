@@ -29,9 +29,9 @@ export function readHidden(prompt: string, limit: number): Uint8Array<ArrayBuffe
   hidden[localFlags]! &= ~(ISIG | ICANON | ECHO)
   hidden[controls + vmin] = 1
   hidden[controls + vtime] = 0
-  writeSync(2, prompt)
   libc.tcsetattr(0, TCSAFLUSH, ptr(hidden))
   try {
+    writeSync(2, prompt)
     return readLine(limit)
   } finally {
     libc.tcsetattr(0, TCSAFLUSH, ptr(before))

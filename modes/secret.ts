@@ -53,12 +53,13 @@ export const mode: Mode = {
 
 const named: ReadonlySet<string> = new Set(['set', 'get', 'remove'])
 
+const setTakes = '; the secret itself comes from standard input, never from the command line'
+
 function wrong(verb: string, { words, reveal, discard, as }: Asked): string | undefined {
   const [name] = words
   if (named.has(verb) && name === undefined) return `${verb} needs the name of a secret`
   // Somebody who gives the value as a word has shown it to every process of this host.
-  if (named.has(verb) && words.length > 1)
-    return `${verb} takes one name${verb === 'set' ? '; the secret itself comes from standard input, never from the command line' : ''}`
+  if (named.has(verb) && words.length > 1) return `${verb} takes one name${verb === 'set' ? setTakes : ''}`
   if (named.has(verb) && !isSecretName(name ?? ''))
     return 'a name begins with a lower-case letter and holds at most 64 of a-z 0-9 _ -'
   if ((verb === 'list' || verb === 'rotate') && words.length > 0) return `${verb} takes no name`
@@ -102,7 +103,8 @@ async function typed(world: World, name: string): Promise<Secret> {
 function shadowed(config: Config, name: string): string | undefined {
   const written = Object.entries(config).find(([key]) => key === name)?.[1]
   if (!(written instanceof Secret) || sealedName(written) !== undefined) return undefined
-  return `openbastion.conf still has ${name} in plain text, and that line counts: remove it, or write ${name} = sealed:${name}`
+  const instead = `remove it, or write ${name} = ${reference}${name}`
+  return `openbastion.conf still has ${name} in plain text, and that line counts: ${instead}`
 }
 
 async function get(world: World, config: Config, { name, reveal, json }: Asked): Promise<Ending> {
