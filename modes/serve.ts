@@ -37,11 +37,7 @@ async function serve(world: World, config: Config): Promise<Ending> {
   notify(world, 'READY=1')
   world.syslog('info', `the user database answers at ${socketPath}`)
   const stopped = termination()
-  const timers = [
-    setInterval(() => tick(world, userdb), 5_000),
-    setInterval(() => refresh(world, userdb), 2_000),
-    setInterval(() => revalidate(world), 60_000),
-  ]
+  const timers = [setInterval(() => tick(world, userdb), 5_000), setInterval(() => refresh(world, userdb), 2_000)]
   await stopped
   notify(world, 'STOPPING=1')
   for (const timer of timers) clearInterval(timer)
@@ -81,13 +77,6 @@ async function refresh(world: World, userdb: Userdb): Promise<void> {
   } finally {
     isRefreshing = false
   }
-}
-
-// Sessions that began while the portal was away; ob-monitor.timer does the same where this does not run.
-async function revalidate(world: World): Promise<void> {
-  if (!world.files.list(paths.offlineSessions)?.length) return
-  const { code, stderr } = await world.spawn(['/proc/self/exe', 'monitor', '--once'])
-  if (code !== 0) world.syslog('err', `offline sessions could not be looked at: ${stderr.trim().slice(0, 200)}`)
 }
 
 type State = {

@@ -20,10 +20,10 @@ export type RoundResult = {
 
 type Verdict = 'clear' | 'terminate' | 'keep' | 'gone'
 
-/** `terminate` ends every session of the user and tells whether there was one. */
+/** `terminate` ends every session of the user; false when something of it is still there. */
 export type SessionControl = {
   readonly isPresent: (user: LoginName) => Promise<boolean>
-  readonly terminate: (user: LoginName) => Promise<void>
+  readonly terminate: (user: LoginName) => Promise<boolean>
 }
 
 export async function monitorRound(world: World, config: Config, control: SessionControl): Promise<RoundResult> {
@@ -39,8 +39,9 @@ export async function monitorRound(world: World, config: Config, control: Sessio
   const users: RoundResult['users'][number][] = []
   for (const { user } of marked) {
     const { verdict, reason } = await judge(world, config, { user, reach, silence, control })
-    if (verdict === 'terminate') await control.terminate(user)
-    if (verdict !== 'keep') sessions.clear(user)
+    const isDone = verdict === 'terminate' ? await control.terminate(user) : verdict !== 'keep'
+    // What could not be ended is tried again in the next round.
+    if (isDone) sessions.clear(user)
     users.push({ user, verdict, reason })
   }
   return { reach, silence, users }

@@ -15,12 +15,14 @@ export function openSessionControl(world: World): SessionControl {
     },
     terminate: async (user) => {
       const uid = await uidOf(world, user)
-      if (uid === undefined) return
+      if (uid === undefined) return false
       // logind also closes what it keeps for the user; the processes are ended either way, lingering ones too.
       await world.spawn(['loginctl', 'terminate-user', user])
       for (const pid of world.processes.ofUser(uid)) world.processes.signal(pid, 'SIGHUP')
       await world.sleep(graceSeconds)
       for (const pid of world.processes.ofUser(uid)) world.processes.signal(pid, 'SIGKILL')
+      await world.sleep(0.2)
+      return world.processes.ofUser(uid).length === 0
     },
   }
 }

@@ -19,7 +19,7 @@ async function offlineHost(present: readonly LoginName[] = [rtyler, dwho]) {
   const ended: LoginName[] = []
   const control: SessionControl = {
     isPresent: async (user) => present.includes(user),
-    terminate: async (user) => void ended.push(user),
+    terminate: async (user) => ended.push(user) > 0,
   }
   const round = () => monitorRound(host.world, loadConfig(host.world.files), control)
   const marked = () => sessions.list().map(({ user }) => user)
@@ -116,9 +116,17 @@ test('ending a user’s sessions ends every process of that user and of nobody e
   world.running.set(100, 20039).set(101, 20039).set(102, 0).set(103, 1000)
   const control = openSessionControl(world)
   expect(await control.isPresent(rtyler)).toBe(true)
-  await control.terminate(rtyler)
+  expect(await control.terminate(rtyler)).toBe(true)
   expect([...world.running.keys()]).toEqual([102, 103])
   expect(await control.isPresent(rtyler)).toBe(false)
+})
+
+test('a session that cannot be ended keeps its mark for the next round', async () => {
+  const { host, marked } = await offlineHost()
+  host.portal.control.removeUser({ user: 'rtyler' })
+  const stubborn: SessionControl = { isPresent: async () => true, terminate: async () => false }
+  await monitorRound(host.world, loadConfig(host.world.files), stubborn)
+  expect(marked()).toEqual([rtyler])
 })
 
 test('a name that is root here is nobody whose processes end', async () => {
