@@ -11,6 +11,7 @@ import {
 } from '../../src/formats/service-accounts.ts'
 import { parseFingerprint, parseLoginName } from '../../src/names.ts'
 import vectors from '../vectors/service-accounts.json' with { type: 'json' }
+import names from '../vectors/validators.json' with { type: 'json' }
 import { fuzzText } from './mutate.ts'
 
 type Case = (typeof vectors.cases)[number]
@@ -129,6 +130,15 @@ test('every listed difference is about a case there is', () => {
   const unknown = differences.flatMap(({ cases }) => cases).filter((name) => !names.has(name))
   expect(unknown).toEqual([])
 })
+
+test.each(names.usernames.map((one) => [one.input_hex, one] as const))(
+  'a section is named as upstream names one, %s',
+  (_, { input_hex, service_account_validate_username: valid }) => {
+    const written = new TextDecoder('latin1').decode(Uint8Array.fromHex(input_hex))
+    const { accounts } = parseServiceAccounts(`[${written}]\nkey_fingerprint = ${key}\n`, rules)
+    expect(accounts.has(written)).toBe(valid && written !== 'root')
+  },
+)
 
 const standing = (text: string, more = rules) => {
   const { accounts, broken, problems } = parseServiceAccounts(text, more)
