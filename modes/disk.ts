@@ -21,6 +21,7 @@ import {
 } from 'node:fs'
 import { Fault } from '../src/fault.ts'
 import type { FileFacts, FileParts, Files, TrustRules, WriteOptions } from '../src/world.ts'
+import { editAccounts } from './account-files.ts'
 import { attempt, causes, codeOf, insist } from './attempt.ts'
 import { makeHome } from './home.ts'
 import { tryLock } from './libc.ts'
@@ -42,6 +43,7 @@ export const disk = (deadline: AbortSignal): Files => ({
   destroy,
   makeDirectory: (path, mode) => makeDirectory(path, mode),
   withLock: (path, work) => withLock(path, work, deadline),
+  editAccounts: (edit) => editAccounts(edit),
   makeHome: (home) => insist('make the home directory', home.path, () => makeHome(home)),
 })
 

@@ -21,6 +21,8 @@ export type TrustRules = {
   readonly secret: boolean
 }
 
+export type AccountFiles = Readonly<Record<'passwd' | 'shadow' | 'group' | 'gshadow', string>>
+
 export type FileParts = {
   readonly size: number
   /** Fewer bytes only at the end of the file. */
@@ -65,6 +67,11 @@ export type Files = {
    * Fault.
    */
   readonly withLock: <T>(path: string, work: () => T | Promise<T>) => Promise<T>
+  /**
+   * Changes the four files of local accounts together or not at all, under lckpwdf(3); a letter for each byte. True
+   * when one changed.
+   */
+  readonly editAccounts: (edit: (files: AccountFiles) => AccountFiles) => boolean
   /** Makes a home directory from a skeleton, complete or not at all; false when it was there already. */
   readonly makeHome: (home: HomeRequest) => boolean
 }

@@ -20,6 +20,7 @@ import {
   readSeal,
   writeSeal,
 } from './extrausers.ts'
+import { publishLocal } from './local-accounts.ts'
 import { connectionOf, holders, readPromises } from './promises.ts'
 import { openRegistry, type RegistryStore } from './registry.ts'
 
@@ -99,9 +100,12 @@ const refusal = (why: (EntryVerdict & { kind: 'refused' })['why'], user: LoginNa
 }
 
 /** Names and ids that are not ours. */
-function localIds({ world }: Host, foreign: Foreign, view: RegistryView) {
+function localIds({ world, config }: Host, foreign: Foreign, view: RegistryView) {
+  const isOurs = (name: string, id: number): boolean =>
+    view.group(name) === id || [view.user(name)?.uid, view.user(name)?.gid].includes(id)
   const read = (file: 'passwd' | 'group'): ReadonlyMap<string, number> => {
     const ids = new Map(readIds(readForeign(world, `/etc/${file}`)))
+    if (config.create_user_target === 'passwd') for (const [name, id] of ids) if (isOurs(name, id)) ids.delete(name)
     for (const [name, id] of foreign[file])
       if (view.user(name) === undefined && view.group(name) === undefined)
         ids.set(ids.has(name) ? `${name}:${id}` : name, id)
@@ -159,7 +163,8 @@ function apply(host: Host, foreign: Foreign, name: LoginName, after: RegistryUse
   const changes: readonly Change[] = [...groups.map(([group, gid]) => ({ group, gid })), { user: name, record: after }]
   // The registry first: an exported uid that nobody recorded could be given away again.
   store.record(changes)
-  store.view((view) => exportOne(world, config, { name, before, after, groups: view.group }))
+  if (config.create_user_target === 'passwd') publishLocal(world, config, store.whole())
+  else store.view((view) => exportOne(world, config, { name, before, after, groups: view.group }))
   writeSeal(world, config, store.stamp(), foreign)
 }
 
@@ -173,9 +178,11 @@ function publish(host: Host): { readonly foreign: Foreign; readonly changed: boo
     for (const group of sharedGroups(user, config.allowed_managed_groups)) wanted.add(group)
   const groups = missingGroups(host, foreign, [...wanted])
   if (groups.length > 0) store.record(groups.map(([group, gid]) => ({ group, gid })))
-  const changed = exportAll(world, config, groups.length > 0 ? store.whole() : registry)
+  const complete = groups.length > 0 ? store.whole() : registry
+  const exported = exportAll(world, config, complete)
+  const changed = config.create_user_target === 'passwd' && publishLocal(world, config, complete)
   writeSeal(world, config, store.stamp(), foreign)
-  return { foreign, changed }
+  return { foreign, changed: exported || changed }
 }
 
 /** A gid for each shared group that neither the registry nor this host has. Names of users are theirs. */

@@ -41,7 +41,9 @@ const isExporting = (config: Config): boolean => config.create_user_target === '
 /** What the files, the registry and the policy look like; equal while nobody touched any of them. */
 function stampNow(world: World, config: Config, registry: string): string {
   const policy = `${config.create_user_target} ${config.allowed_managed_groups.join()}`
-  return [registry, policy, ...files.map((file) => stampOf(world, pathOf(file)))].join(' ')
+  const local = ['passwd', 'shadow', 'group', 'gshadow'].map((file) => stampOf(world, `/etc/${file}`))
+  const exported = files.map((file) => stampOf(world, pathOf(file)))
+  return [registry, policy, ...exported, ...(config.create_user_target === 'passwd' ? local : [])].join(' ')
 }
 
 /**

@@ -1,6 +1,6 @@
 // A World of plain values: files are a map, time is a number, chance counts up. No spies: tests look at what is left
 // behind.
-import { concat } from '../../src/bytes.ts'
+import { concat, decodeBytewise } from '../../src/bytes.ts'
 import { Fault } from '../../src/fault.ts'
 import type { FileFacts, Files, World } from '../../src/world.ts'
 
@@ -194,6 +194,20 @@ function fakeFiles({ disk, homes, clock, broken }: Store): Files {
       const over = mine.catch(() => undefined)
       locks.set(path, over)
       return mine
+    },
+    editAccounts: (edit) => {
+      const text = (name: string) => decodeBytewise(disk.get(`/etc/${name}`)?.data ?? new Uint8Array())
+      const before = { passwd: text('passwd'), shadow: text('shadow'), group: text('group'), gshadow: text('gshadow') }
+      const after = edit(before)
+      const changed = Object.entries(after).filter(([name]) => after[name as keyof typeof after] !== text(name))
+      for (const [name] of changed) change(`/etc/${name}`)
+      for (const [name, whole] of changed)
+        put(
+          `/etc/${name}`,
+          Uint8Array.from(whole, (letter) => letter.charCodeAt(0)),
+          0o644,
+        )
+      return changed.length > 0
     },
     makeHome: ({ path, uid, gid }) => {
       change(path)

@@ -157,11 +157,11 @@ lab_test('the service is killed between the lookup and the session: the uid that
 })
 
 lab_test('nobody can list the users, and shadow says what pam_unix needs', async () => {
-  await lab.need('cp /etc/nsswitch.conf /tmp/nsswitch; sed -i "s/ extrausers//" /etc/nsswitch.conf')
+  await lab.need('cp /etc/nsswitch.conf /root/nsswitch; sed -i "s/ extrausers//" /etc/nsswitch.conf')
   const listed = await lab.need('getent passwd')
   const shadow = await lab.need('getent shadow una')
   const found = await lab.need('id -Gn una; getent passwd una; getent group una; getent group open-bastion-sudo')
-  await lab.need('cp /tmp/nsswitch /etc/nsswitch.conf')
+  await lab.need('cp /root/nsswitch /etc/nsswitch.conf')
   expect(listed).not.toContain('una')
   expect(shadow).toContain('una:!*:')
   expect(found.split('\n')[0]?.split(' ').sort()).toEqual(['open-bastion-sudo', 'una'])

@@ -1,0 +1,91 @@
+// The registry in /etc/passwd, /etc/shadow, /etc/group and /etc/gshadow, for create_user_target = passwd. Lines of
+// others, passwords that somebody set, and members that are not ours stay.
+import { decodeBytewise, utf8 } from '../bytes.ts'
+import type { Config } from '../config/load.ts'
+import { sharedGroups } from '../decide/groups.ts'
+import { formatGroupLine, formatPasswdLine, formatShadowLine } from '../formats/passwd.ts'
+import type { Registry, RegistryUser } from '../formats/registry.ts'
+import type { AccountFiles, World } from '../world.ts'
+
+/** Makes the files say what the registry says; true when one changed. */
+export const publishLocal = (world: World, config: Config, registry: Registry): boolean =>
+  world.files.editAccounts((files) => editLocal(files, config, registry))
+
+type Table = { readonly order: readonly string[]; readonly lines: Map<string, string> }
+
+// The first line of a name is the one that counts; every line, malformed ones too, is kept in its place.
+function tableOf(text: string): Table {
+  const lines = new Map<string, string>()
+  const order: string[] = []
+  for (const [at, line] of text.replace(/\n$/, '').split('\n').entries()) {
+    if (text === '') break
+    const name = line.slice(0, Math.max(0, line.indexOf(':')))
+    const key = name === '' || name.startsWith('#') || lines.has(name) ? `\n${at}` : name
+    lines.set(key, line)
+    order.push(key)
+  }
+  return { order, lines }
+}
+
+function textOf({ order, lines }: Table): string {
+  const known = new Set(order)
+  const added = [...lines.keys()].filter((key) => !known.has(key))
+  return [...order, ...added].flatMap((key) => (lines.has(key) ? [`${lines.get(key)}\n`] : [])).join('')
+}
+
+const fieldsOf = (line: string | undefined): readonly string[] => line?.split(':') ?? []
+const bytewise = (line: string): string => decodeBytewise(utf8(line))
+
+export function editLocal(files: AccountFiles, config: Config, registry: Registry): AccountFiles {
+  const passwd = tableOf(files.passwd)
+  const shadow = tableOf(files.shadow)
+  const group = tableOf(files.group)
+  const gshadow = tableOf(files.gshadow)
+  const isOurs = (name: string, { uid }: RegistryUser): boolean => {
+    const line = passwd.lines.get(name)
+    return line === undefined || Number(fieldsOf(line)[2]) === uid
+  }
+  const users = [...registry.users].filter(([name, user]) => isOurs(name, user))
+  for (const [name, user] of users) {
+    if (user.state === 'active') {
+      passwd.lines.set(name, bytewise(formatPasswdLine({ name, ...user })))
+      const changedAt = Math.floor(user.createdAt / 86_400)
+      if (!shadow.lines.has(name)) shadow.lines.set(name, formatShadowLine({ name, changedAt }))
+      if (!group.lines.has(name)) group.lines.set(name, formatGroupLine({ name, gid: user.gid, members: [] }))
+      if (!gshadow.lines.has(name)) gshadow.lines.set(name, `${name}:!::`)
+    } else if (passwd.lines.delete(name)) {
+      shadow.lines.delete(name)
+      if (Number(fieldsOf(group.lines.get(name))[2]) === user.gid && group.lines.delete(name))
+        gshadow.lines.delete(name)
+    }
+  }
+  const ours = new Set(users.map(([name]) => name))
+  for (const [name, members] of managed(users, registry, config)) {
+    const gid = registry.groups.get(name)
+    const line = group.lines.get(name) ?? (gid === undefined ? undefined : formatGroupLine({ name, gid, members: [] }))
+    if (line === undefined) continue
+    group.lines.set(name, withMembers(line, { ours, members }))
+    gshadow.lines.set(name, withMembers(gshadow.lines.get(name) ?? `${name}:!::`, { ours, members }))
+  }
+  return { passwd: textOf(passwd), shadow: textOf(shadow), group: textOf(group), gshadow: textOf(gshadow) }
+}
+
+/** Every group that is ours to fill, with who belongs in it. */
+function managed(users: readonly (readonly [string, RegistryUser])[], registry: Registry, config: Config) {
+  const names = [...registry.groups.keys(), ...config.allowed_managed_groups]
+  const groups = new Map<string, string[]>(names.map((name) => [name, []]))
+  for (const [name, user] of users)
+    for (const one of sharedGroups(user, config.allowed_managed_groups)) groups.get(one)?.push(name)
+  return groups
+}
+
+type Members = { readonly ours: ReadonlySet<string>; readonly members: readonly string[] }
+
+/** group(5) and gshadow(5) both have the members in the fourth field. */
+function withMembers(line: string, { ours, members }: Members): string {
+  const fields = line.split(':')
+  const present = (fields[3] ?? '').split(',').filter((name) => name !== '')
+  const kept = present.filter((name) => !ours.has(name) || members.includes(name))
+  fields[3] = [...kept, ...members.filter((name) => !kept.includes(name))].join(',')
+  return fields.join(':')
+}
