@@ -73,6 +73,17 @@ test('an entry that anybody could have written is tampering', async () => {
   expect((await cache.lookup(token, user)).kind).toBe('tampered')
 })
 
+test('one user’s entry in another user’s place is tampering', async () => {
+  const world = host()
+  const cache = openTokenCache(world, config)
+  await cache.store(token, bob, { authorized: true })
+  const [ofBob] = filesOf(world)
+  const sealed = world.disk.get(ofBob!)!.data
+  await cache.store(token, user, { authorized: false })
+  put(world, filesOf(world).find((path) => path !== ofBob)!, sealed)
+  expect((await cache.lookup(token, user)).kind).toBe('tampered')
+})
+
 test('at the end of a session everything about the user is forgotten, and nothing else', async () => {
   const world = host()
   const cache = openTokenCache(world, config)
