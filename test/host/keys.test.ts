@@ -222,6 +222,24 @@ lab_test('names that are no names print nothing', async () => {
     expect(await asNobody(`keys ${name}`)).toBe('')
 })
 
+lab_test('an authority that root names for a user lets that user’s certificate in, and nobody else’s', async () => {
+  await use('c')
+  const path = '/etc/open-bastion/authorized_keys.d/alice'
+  const before = lab.text(path)
+  lab.write(path, `cert-authority,principals="alice" ${lab.text('/root/authority.pub')}`)
+  try {
+    const own = await login({ user: 'alice', ...key('alice-certified') })
+    expect([own.verdict, own.reasons]).toEqual(['in', 'portal-allowed key-accepted'])
+    for (const name of ['bob-certified', 'nameless', 'foreign'])
+      expect([name, await login({ user: 'alice', ...key(name) })]).toEqual([
+        name,
+        { verdict: 'out', reasons: '', asked: '' },
+      ])
+  } finally {
+    lab.write(path, before)
+  }
+})
+
 const chain = '/etc/open-bastion/authorized_keys_chain'
 const other = '/etc/open-bastion/other-keys'
 

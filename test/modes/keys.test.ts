@@ -8,7 +8,7 @@ import { mode as serviceAccount } from '../../modes/service-account.ts'
 import { Fault } from '../../src/fault.ts'
 import { formatEmptyList } from '../../src/formats/krl.ts'
 import { audited, type FakeWorld, textOf } from '../fakes/world.ts'
-import { certificateLine, publicKeyLine } from '../formats/ssh-keys.ts'
+import { caLine, certificateLine, listed, publicKeyLine } from '../formats/ssh-keys.ts'
 import { formatRevocations } from '../portal/authority.ts'
 import { enrolledHost, type Host } from './host.ts'
 
@@ -93,6 +93,19 @@ test('what is offered must be what sshd says it is', async () => {
   expect((await run(keys, host.world, 'rtyler', type, blob, 'x', 'y')).outcome).toBe('usage')
 })
 
+test('for a certificate sshd is told of the authority that root named, and of no plain key', async () => {
+  const host = await enrolledHost()
+  const authority = `cert-authority,principals="rtyler" ${caLine.split(' ').slice(0, 2).join(' ')}`
+  put(host.world, '/etc/open-bastion/authorized_keys.d/rtyler', `${line}\n${authority}\n`)
+  const offer = async (...options: readonly string[]) => {
+    const [type = '', blob = ''] = certificateLine('ed25519', ['-I', 'id', ...options]).split(' ')
+    return (await run(keys, host.world, 'rtyler', type, blob, listed('ed25519').fingerprint)).text
+  }
+  expect(await offer('-n', 'rtyler')).toBe(`${authority}\n`)
+  expect(await offer()).toBe('')
+  expect(await offer('-h', '-n', 'rtyler')).toBe('')
+})
+
 test('a source that is unsafe is left out, and syslog says which', async () => {
   const host = await enrolledHost()
   put(host.world, '/etc/open-bastion/authorized_keys.d/rtyler', `${line}\n`, 0o666)
@@ -116,7 +129,7 @@ test('root leaves the key policy for ob keys, and only where there is one', asyn
 test('ob principals prints the login name or nothing', async () => {
   const host = await enrolledHost({ config: 'krl_max_age = 60' })
   const [, blob = ''] = certificateLine('ed25519', ['-I', 'id', '-z', '5', '-n', 'rtyler']).split(' ')
-  const { fingerprint } = (await import('../formats/ssh-keys.ts')).listed('ed25519')
+  const { fingerprint } = listed('ed25519')
   const asked = (user: string) => run(principals, host.world, user, 'id', '5', fingerprint, blob)
   expect(await asked('rtyler')).toEqual({ outcome: 'allowed principal-listed', text: 'rtyler\n' })
   expect((await asked('dwho')).text).toBe('')
@@ -145,13 +158,13 @@ async function hostWithList(body: () => Uint8Array | string, takes = 0): Promise
   return { ...world, fetch, spawn: async () => ({ code: takes, stdout: '', stderr: 'not a list\n' }) }
 }
 
-const listed = (world: FakeWorld): string => world.disk.get(krlPath)?.data.toHex() ?? 'absent'
+const inPlace = (world: FakeWorld): string => world.disk.get(krlPath)?.data.toHex() ?? 'absent'
 
 test('ob krl update writes a whole list that everybody may read', async () => {
   const list = formatRevocations([7n], 1_800_000_000)
   const world = await hostWithList(() => list)
   expect((await run(krl, world, 'update')).outcome).toBe('allowed krl-written')
-  expect(listed(world)).toBe(list.toHex())
+  expect(inPlace(world)).toBe(list.toHex())
   expect(world.disk.get(krlPath)?.mode).toBe(0o644)
   expect(audited(world).map(({ event_type }) => event_type)).toEqual(['KRL_UPDATED'])
   // The same again changes its age and nothing else.
@@ -165,7 +178,7 @@ test('a portal that revoked nothing yet gives a whole list that revokes nothing,
   const world = await hostWithList(() => new Uint8Array())
   put(world, krlPath, '')
   expect((await run(krl, world, 'update')).outcome).toBe('allowed krl-written')
-  expect(listed(world)).toBe(formatEmptyList().toHex())
+  expect(inPlace(world)).toBe(formatEmptyList().toHex())
 })
 
 const present = formatRevocations([7n, 8n], 1_800_000_000)
@@ -181,7 +194,7 @@ test.each(refusals)('a list that is %s does not take the place of the present on
   const world = await hostWithList(() => body)
   put(world, krlPath, present)
   expect((await run(krl, world, 'update')).outcome).toBe(expected)
-  expect(listed(world)).toBe(present.toHex())
+  expect(inPlace(world)).toBe(present.toHex())
   expect(audited(world).length).toBe(1)
 })
 
@@ -189,13 +202,13 @@ test('an empty list takes the place of another when the administrator says so', 
   const world = await hostWithList(() => new Uint8Array())
   put(world, krlPath, present)
   expect((await run(krl, world, 'update', '--allow-empty')).outcome).toBe('allowed krl-written')
-  expect(listed(world)).toBe(formatEmptyList().toHex())
+  expect(inPlace(world)).toBe(formatEmptyList().toHex())
 })
 
 test('a list that OpenSSH itself does not take is refused', async () => {
   const world = await hostWithList(() => present, 255)
   expect((await run(krl, world, 'update')).outcome).toBe('denied krl-refused')
-  expect(listed(world)).toBe('absent')
+  expect(inPlace(world)).toBe('absent')
 })
 
 test('ob krl status says what is there', async () => {
