@@ -3,7 +3,14 @@
 import { decodeUtf8 } from '../src/bytes.ts'
 import { type Config, checkConfig, configPath, loadConfig, problemText } from '../src/config/load.ts'
 import { judgeClock, judgeHeartbeat, judgeRefresh, judgeTimer } from '../src/decide/identity.ts'
-import { type Finding, judgeSshd, judgeStack, type PlacedLine } from '../src/decide/soundness.ts'
+import {
+  type Finding,
+  judgeMissingFile,
+  judgeSources,
+  judgeSshd,
+  judgeStack,
+  type PlacedLine,
+} from '../src/decide/soundness.ts'
 import { Fault } from '../src/fault.ts'
 import { parsePamFile } from '../src/formats/pam-stack.ts'
 import { parseSshdSettings } from '../src/formats/sshd-settings.ts'
@@ -205,13 +212,8 @@ async function checkAccounts(world: World, config: Config): Promise<readonly Fin
   const findings: Finding[] = []
   for (const database of config.create_user ? ['passwd', 'group', 'shadow'] : []) {
     const sources = new RegExp(`^\\s*${database}:\\s*(.*?)\\s*(?:#.*)?$`, 'm').exec(text)?.[1] ?? ''
-    if (!/\b(extrausers|systemd)\b/.test(sources))
-      findings.push(
-        bad(
-          `/etc/nsswitch.conf: "${database}: ${sources}" does not look where ob exports accounts`,
-          `install libnss-extrausers and write: ${database}: files extrausers`,
-        ),
-      )
+    const finding = judgeSources(database, sources, world.files.stat(`${paths.userdb}/io.openbastion`) !== undefined)
+    if (finding) findings.push(finding)
   }
   const accounts = await openPorts(world, config).accounts()
   const users = [...accounts.registry().users].filter(([, { state }]) => state === 'active')
@@ -282,5 +284,11 @@ async function checkSshd(world: World): Promise<readonly Finding[]> {
     return [
       bad(`sshd -T: ${stderr.split('\n')[0]?.slice(0, 200) ?? 'failed'}`, 'mend sshd_config; sshd -t names the line'),
     ]
-  return judgeSshd(parseSshdSettings(stdout), stackOf(world, 'sshd'))
+  const settings = parseSshdSettings(stdout)
+  // A file named there and missing: sshd takes the configuration and refuses every key.
+  const missing = ['trustedusercakeys', 'revokedkeys'].flatMap((key) => {
+    const path = settings.get(key)?.[0] ?? 'none'
+    return path === 'none' || world.files.stat(path) ? [] : [judgeMissingFile(key, path)]
+  })
+  return [...missing, ...judgeSshd(settings, stackOf(world, 'sshd'))]
 }

@@ -159,3 +159,20 @@ export function judgeSshd(settings: SshdSettings, stack: readonly PlacedLine[]):
     findings.push(bad(`sshd -T: logingracetime ${grace}: shorter than one portal timeout`, 'set LoginGraceTime 120'))
   return findings.length > 0 ? findings : [good('sshd does what this needs (sshd -T)')]
 }
+
+/** Where NSS looks for one database; `isServed` when `ob serve` answers nss-systemd here. */
+export function judgeSources(database: string, sources: string, isServed: boolean): Finding | undefined {
+  if (/\bextrausers\b/.test(sources) || (isServed && /\bsystemd\b/.test(sources))) return undefined
+  const better = /\bfiles\b/.test(sources) ? sources.replace(/\bfiles\b/, 'files extrausers') : 'files extrausers'
+  return bad(
+    `/etc/nsswitch.conf: "${database}: ${sources}" does not look where the accounts of portal users are`,
+    `install libnss-extrausers and write: ${database}: ${better}`,
+  )
+}
+
+/** sshd accepts a configuration that names a file which is not there, and then refuses every key. */
+export const judgeMissingFile = (key: string, path: string): Finding =>
+  bad(
+    `sshd -T: ${key} ${path}, and there is no such file: sshd refuses every key`,
+    key === 'revokedkeys' ? 'ob krl update' : `fetch the authority of the portal into ${path} (GET /ssh/ca)`,
+  )
