@@ -3,7 +3,7 @@
 import { type Config, loadConfig } from '../src/config/load.ts'
 import { isSudo } from '../src/decide/account.ts'
 import type { PasswordCheck } from '../src/decide/auth.ts'
-import { credentialCode } from '../src/decide/credential.ts'
+import { greeterMessage } from '../src/decide/credential.ts'
 import type { Cached } from '../src/decide/offline.ts'
 import { boundFingerprint, type Proof } from '../src/decide/session.ts'
 import { Fault } from '../src/fault.ts'
@@ -135,8 +135,7 @@ async function authenticate(request: PamRequest, config: Config, world: World): 
 /** What a greeter on this host itself understands; nobody far away is told why a password did not count. */
 function greeterText(request: PamRequest, password: PasswordCheck | undefined): string | undefined {
   if (!password || password.kind === 'accepted' || request.rhost !== undefined) return undefined
-  const left = password.kind === 'locked' ? `:${password.secondsLeft}` : ''
-  return `OFFLINE_ERROR:${credentialCode[password.kind]}${left}\n`
+  return `${greeterMessage(password.kind, password.secondsLeft)}\n`
 }
 
 /** A portal may repeat in its answer what it was asked about. */
