@@ -102,7 +102,9 @@ async function add({ ports, user, json }: Named): Promise<Ending> {
     return ended(denied('portal-denied'), print(json, { user, found: false }, `the portal knows no user ${user}`))
   if (info.kind !== 'found')
     return ended(unavailable('portal-unreachable'), print(json, { user, problem: info.detail }, info.detail))
-  return made(user, json, await (await ports.accounts()).provision(user, wantedOf(info), true))
+  const entry = await (await ports.accounts()).provision(user, wantedOf(info), true)
+  if (entry.kind === 'ready') ports.published.keys(info)
+  return made(user, json, entry)
 }
 
 const wantedOf = (info: UserInfo & { kind: 'found' }) => ({ ...info.attributes, groups: info.groups })
@@ -142,7 +144,11 @@ async function refresh({ ports, user, json }: Named): Promise<Ending> {
   const record = accounts.registry().users.get(user)
   if (record?.state !== 'active') return unknown(user, json)
   const info = await ports.portal.userinfo(user)
-  if (info.kind === 'found') return made(user, json, await accounts.provision(user, wantedOf(info), false))
+  if (info.kind === 'found') {
+    const entry = await accounts.provision(user, wantedOf(info), false)
+    if (entry.kind === 'ready') ports.published.keys(info)
+    return made(user, json, entry)
+  }
   const detail = info.kind === 'not-found' ? 'the portal knows this user no more' : info.detail
   return ended(unavailable('portal-unreachable'), print(json, { user, problem: detail }, `${user}: ${detail}`))
 }
@@ -170,6 +176,7 @@ async function sync(ports: Ports, world: World, json: boolean): Promise<Ending> 
     const info = await ports.portal.userinfo(user)
     if (info.kind === 'found') {
       const made = await (await ports.accounts()).provision(user, { ...info.attributes, groups: info.groups }, false)
+      if (made.kind === 'ready') ports.published.keys(info)
       told.push({ user, kind: made.kind, detail: made.detail })
     } else
       told.push({

@@ -3,6 +3,7 @@ import { expect, test } from 'bun:test'
 import { mode as keys } from '../../modes/keys.ts'
 import { mode as krl } from '../../modes/krl.ts'
 import type { Mode } from '../../modes/mode.ts'
+import { mode as nss } from '../../modes/nss.ts'
 import { mode as principals } from '../../modes/principals.ts'
 import { mode as serviceAccount } from '../../modes/service-account.ts'
 import { Fault } from '../../src/fault.ts'
@@ -71,6 +72,24 @@ test('a list of keys is taken as well as a text, and 32 of it', async () => {
   host.portal.control.setUser({ user: 'rtyler', attributes: { ssh_public_keys: [...many, line] as never } })
   await logIn(host)
   expect((await run(keys, host.world, 'rtyler')).text).toBe(`${rsa}\n`)
+})
+
+test('ob nss add, refresh and sync learn the keys before the first login, but none for a local account', async () => {
+  const host = await enrolledHost()
+  const exporting = (user: string, value: string) =>
+    host.portal.control.setUser({ user, attributes: { ssh_public_keys: value } })
+  exporting('rtyler', line)
+  exporting('admin', line)
+  await run(nss, host.world, 'add', 'rtyler')
+  await run(nss, host.world, 'add', 'admin')
+  expect((await run(keys, host.world, 'rtyler')).text).toBe(`${bare}\n`)
+  expect((await run(keys, host.world, 'admin')).text).toBe('')
+  exporting('rtyler', rsa)
+  await run(nss, host.world, 'refresh', 'rtyler')
+  expect((await run(keys, host.world, 'rtyler')).text).toBe(`${rsa}\n`)
+  exporting('rtyler', line)
+  await run(nss, host.world, 'sync')
+  expect((await run(keys, host.world, 'rtyler')).text).toBe(`${bare}\n`)
 })
 
 test('a sudo leaves no keys, and nobody’s keys are root’s', async () => {
