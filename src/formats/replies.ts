@@ -33,6 +33,8 @@ export type Granted = {
   readonly attributes: Attributes
   /** Seconds this answer may be used when the portal is away; absent when the portal does not allow that. */
   readonly offlineSeconds?: number
+  /** An Argon2id string (PHC) of the user's password, for when the portal is away. */
+  readonly offlineVerifier?: Secret
 }
 export type Authorization = Granted | { readonly kind: 'refused'; readonly detail: string } | NoAnswer
 
@@ -109,7 +111,13 @@ const granted = v.object({
   user: text,
   groups,
   offline: v.fallback(
-    v.optional(v.object({ enabled: v.literal(true), ttl: v.pipe(v.number(), v.integer(), v.minValue(1)) })),
+    v.optional(
+      v.object({
+        enabled: v.literal(true),
+        ttl: v.pipe(v.number(), v.integer(), v.minValue(1)),
+        verifier: optionalText,
+      }),
+    ),
     undefined,
   ),
   permissions: v.fallback(
@@ -136,6 +144,7 @@ export function parseAuthorization(json: unknown, asked: LoginName): Authorizati
       sudoAllowed,
       attributes: attributesOf(yes.output),
       ...(offline === undefined ? {} : { offlineSeconds: offline.ttl }),
+      ...(offline?.verifier === undefined ? {} : { offlineVerifier: new Secret(offline.verifier) }),
     }
   }
   const no = v.safeParse(refused, json)

@@ -36,6 +36,8 @@ export type Ports = {
   /** Whether this answer is kept, or an older one may have to go. */
   readonly mayKeep: (authorization: Granted) => boolean
   readonly credentials: () => Promise<Credentials>
+  /** offline_cache_enabled */
+  readonly keepsPasswords: boolean
   readonly knownTokens: () => Promise<KnownTokens>
   readonly offlineSessions: OfflineSessions
 }
@@ -60,6 +62,7 @@ export function openPorts(world: World, config: Config): Ports {
       (offlineSeconds !== undefined ||
         config.auth_cache_ttl !== undefined ||
         world.files.stat(config.auth_cache_dir) !== undefined),
+    keepsPasswords: config.offline_cache_enabled,
     credentials: async () => (await import('./credentials.ts')).openCredentials(world, config),
     knownTokens: async () => (await import('./known-tokens.ts')).openKnownTokens(world, config),
     offlineSessions: openOfflineSessions(world),

@@ -101,6 +101,11 @@ async function keepGrant(
   fingerprint: Fingerprint | undefined,
 ): Promise<undefined> {
   if (ports.mayKeep(authorization)) await (await ports.offline()).keep(authorization, fingerprint)
+  const { user, offlineVerifier, attributes } = authorization
+  if (!ports.keepsPasswords || !offlineVerifier) return undefined
+  const { gecos, home, shell } = attributes
+  const kept = { ...(gecos && { gecos }), ...(home && { home }), ...(shell && { shell }) }
+  await (await ports.credentials()).store(user, { verifier: offlineVerifier.expose() }, kept)
 }
 
 async function forgetGrant(ports: Ports, request: PamRequest): Promise<undefined> {

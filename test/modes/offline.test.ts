@@ -229,3 +229,16 @@ test('without offline_cache_enabled no password counts while the portal is away'
   host.world.clock.now += 3600
   expect(await auth(host, token)).toBe('unavailable portal-unreachable')
 })
+
+test('a verifier that the portal sends is a password while it is away', async () => {
+  const host = await enrolledHost({ config: 'offline_cache_enabled = true' })
+  const verifier = await Bun.password.hash('correct-horse', { algorithm: 'argon2id', memoryCost: 19_456, timeCost: 2 })
+  Object.assign(host.world, {
+    fetch: async () =>
+      Response.json({ authorized: true, user: 'rtyler', offline: { enabled: true, ttl: 3600, verifier } }),
+  })
+  await host.phase('account', user)
+  Object.assign(host.world, { fetch: async () => new Response('', { status: 503 }) })
+  expect(await auth(host, 'correct-horse')).toBe('allowed offline-password')
+  expect(await auth(host, 'wrong-horse')).toBe('denied offline-password-wrong')
+}, 20_000)
