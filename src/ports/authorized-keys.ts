@@ -1,6 +1,6 @@
 // What root leaves for `ob keys` and `ob principals`, which run as a user without rights: the keys that the portal
 // exported, and the part of the configuration that everybody may know. All of it is public, and only root can write it.
-import { decodeUtf8 } from '../bytes.ts'
+import { decodeBytewise, decodeUtf8 } from '../bytes.ts'
 import type { Config } from '../config/load.ts'
 import { formatPublicPolicy, type PublicPolicy, parsePublicPolicy } from '../formats/public-policy.ts'
 import type { Attributes } from '../formats/replies.ts'
@@ -66,7 +66,7 @@ function publishKeys(world: World, user: LoginName, exported: readonly string[])
     return [`${parsed.key.type} ${parsed.key.blob.toBase64()}\n`]
   })
   const facts = world.files.stat(path)
-  if (lines.length === 0) {
+  if (lines.length === 0 || isLocal(world, user)) {
     if (facts) world.files.remove(path)
     return
   }
@@ -77,4 +77,11 @@ function publishKeys(world: World, user: LoginName, exported: readonly string[])
   world.files.makeDirectory(paths.state, 0o711)
   world.files.makeDirectory(paths.exportedKeys, 0o755)
   world.files.writeAtomic(path, `# keys of ${user} as the portal exported them at ${heard}\n${body}`, { mode: 0o644 })
+}
+
+/** A portal names no keys for accounts that are not its own (passwd(5); the C library skips blanks before a name). */
+function isLocal(world: World, user: LoginName): boolean {
+  const bytes = world.files.read('/etc/passwd', 64 << 20)
+  const name = user.replaceAll('.', '\\.')
+  return bytes !== undefined && new RegExp(`^[ \\t]*${name}:`, 'm').test(decodeBytewise(bytes))
 }

@@ -92,6 +92,18 @@ test('ob nss add, refresh and sync learn the keys before the first login, but no
   expect((await run(keys, host.world, 'rtyler')).text).toBe(`${bare}\n`)
 })
 
+test('a login of a local account leaves no keys either, however its line begins', async () => {
+  const host = await enrolledHost()
+  put(host.world, '/etc/passwd', `root:x:0:0::/root:/bin/sh\n \trtyler:x:1001:1001::/home/rtyler:/bin/sh\n`)
+  host.portal.control.setUser({ user: 'rtyler', attributes: { ssh_public_keys: line } })
+  await logIn(host)
+  expect((await run(keys, host.world, 'rtyler')).text).toBe('')
+  // A name that only ends like it is another's.
+  put(host.world, '/etc/passwd', 'root:x:0:0::/root:/bin/sh\nxrtyler:x:1001:1001::/home/x:/bin/sh\n')
+  await logIn(host)
+  expect((await run(keys, host.world, 'rtyler')).text).toBe(`${bare}\n`)
+})
+
 test('a sudo leaves no keys, and nobody’s keys are root’s', async () => {
   const host = await enrolledHost()
   host.portal.control.setUser({ user: 'rtyler', attributes: { ssh_public_keys: line } })
