@@ -14,6 +14,7 @@ export const rules = {
 /** Everybody the portal knows. dave is known and may not log in; ghost is missing on purpose. */
 export const people = ['alice', 'bob', 'dave', 'nina', 'nils', 'nora', 'localadm'] as const
 
+// The keyring of the kernel is the machine's: what a lab left there would stay for a day.
 const configuration = (lab: Lab): string => `# openbastion.conf of a host in the lab
 portal_url = ${lab.portalUrl}
 ca_cert = /etc/open-bastion/portal-ca.pem
@@ -22,6 +23,7 @@ client_secret = pamsecret
 server_group = ${group}
 create_user = true
 timeout = 3
+secrets_use_keyring = false
 `
 
 export async function configure(lab: Lab, extra = ''): Promise<void> {

@@ -20,8 +20,7 @@ const directory = '/var/lib/open-bastion/secrets'
 beforeAll(async () => {
   if (refused !== undefined) return
   lab = await startLab({ portal: false })
-  // Nothing of this test shall stay in the keyring of the machine.
-  await configure(lab, 'portal_url = https://auth.example.test\nsecrets_use_keyring = false\n')
+  await configure(lab, 'portal_url = https://auth.example.test\n')
   for (const [name, value] of Object.entries(secrets))
     expect((await lab.run(`/usr/sbin/ob secret set ${name}`, { stdin: `${value}\n` })).code).toBe(0)
 }, 60_000)
