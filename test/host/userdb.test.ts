@@ -253,3 +253,28 @@ lab_test('with userdb as the target nothing is written for NSS, and the login wo
   expect((await lab.run('getent passwd ute')).stdout).toContain('/home/ute')
   expect((await login('ute', 'id -Gn')).stdout).toBe('ute games\n')
 })
+
+lab_test('a known user is refreshed from the portal behind the answer', async () => {
+  await lab.portal('setUser', { user: 'ute', attributes: { gecos: 'Ute Two', shell: '/bin/dash' } })
+  await stopServing()
+  await serve()
+  let line = ''
+  for (let tries = 0; tries < 200 && !line.includes('Ute Two'); tries++) {
+    line = (await lab.run('getent passwd ute')).stdout
+    await Bun.sleep(50)
+  }
+  expect(line).toMatch(/:Ute Two:\/home\/ute:\/bin\/dash$/m)
+})
+
+lab_test('systemd is told when the service is ready, that it lives, and when it stops', async () => {
+  await stopServing()
+  const listener = `
+import socket, subprocess, os
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("/run/notify"); s.settimeout(20)
+p = subprocess.Popen(["/usr/sbin/ob", "serve"], env={"NOTIFY_SOCKET": "/run/notify"})
+print(s.recv(100).decode(), s.recv(100).decode()); p.terminate(); print(s.recv(100).decode(), p.wait())
+`
+  const told = await lab.run(['python3', '-c', listener])
+  expect(told.stdout).toBe('READY=1 WATCHDOG=1\nSTOPPING=1 0\n')
+  await serve()
+})
