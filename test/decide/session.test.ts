@@ -80,6 +80,11 @@ const rows: readonly (readonly [string, SessionFacts, string])[] = [
   ['ready', { ...base, account: ready }, 'allowed session-opened'],
   ['a local account is left alone', { ...base, account: { kind: 'local', detail: '' } }, 'allowed session-opened'],
   ['no account can be made', { ...base, account: { kind: 'impossible', detail: '' } }, 'denied account-impossible'],
+  [
+    'sshd was told another uid than the account has',
+    { ...base, account: { kind: 'unsettled', detail: '' } },
+    'denied newcomer-registered',
+  ],
 ]
 
 test.each(rows)('%s', (_name, facts, expected) => {
