@@ -210,7 +210,8 @@ async function checkAccounts(world: World, config: Config): Promise<readonly Fin
   const bytes = world.files.read('/etc/nsswitch.conf', 1 << 20)
   const text = (bytes && decodeUtf8(bytes)) ?? ''
   const findings: Finding[] = []
-  for (const database of config.create_user ? ['passwd', 'group', 'shadow'] : []) {
+  const isNeeded = config.create_user && config.create_user_target !== 'passwd'
+  for (const database of isNeeded ? ['passwd', 'group', 'shadow'] : []) {
     const sources = new RegExp(`^\\s*${database}:\\s*(.*?)\\s*(?:#.*)?$`, 'm').exec(text)?.[1] ?? ''
     const finding = judgeSources(database, sources, world.files.stat(`${paths.userdb}/io.openbastion`) !== undefined)
     if (finding) findings.push(finding)
