@@ -1,5 +1,6 @@
 // The user database on a host as it is: nss-systemd, sshd and PAM of the distribution, and `ob serve`.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { type UidRange, uidCandidates } from '../../src/formats/uid.ts'
 import { configure, enroll, mintToken, setRights } from './enrolled.ts'
 import { type Lab, refusal, startLab } from './lab.ts'
 import { environment } from './namespace.ts'
@@ -105,18 +106,28 @@ lab_test('a denied login of a never-seen user leaves nothing behind', async () =
   }
 })
 
+/** Two people who were never here and whose names hash alike in this range. */
+function pairWithOneCandidate(range: UidRange): readonly [string, string] {
+  const people = ['uma', 'ugo', 'urs', 'udo', 'ursa', 'uri', 'ula']
+  for (const [at, one] of people.entries())
+    for (const other of people.slice(at + 1))
+      if (uidCandidates(one, range)[0] === uidCandidates(other, range)[0]) return [one, other]
+  throw new Error('no two of these names collide; add one')
+}
+
 lab_test('two names with one uid candidate each get their own, the one that NSS told sshd', async () => {
-  await configure(lab, 'min_uid = 30000\nmax_uid = 30003\n')
+  await configure(lab, 'min_uid = 30000\nmax_uid = 30005\n')
   await stopServing()
   await serve()
-  // Three uids, three people: at least two of them share a candidate or meet the gid of a group.
+  const range = { min: 30000, max: 30005 }
+  const [first, second] = pairWithOneCandidate(range)
   const logins = await Promise.all(
-    ['uma', 'ugo'].map((user) => login(user, 'id -u; stat -c %u .; getent passwd $(id -un)')),
+    [first, second].map((user) => login(user, 'id -u; stat -c %u .; getent passwd $(id -un)')),
   )
   const uids = logins.map(({ stdout }) => stdout.trim().split('\n'))
   for (const [uid, owner, line] of uids) expect([owner, line?.split(':')[2]]).toEqual([uid, uid])
   expect(new Set(uids.map(([uid]) => uid)).size).toBe(2)
-  expect(uids.every(([uid]) => Number(uid) >= 30000 && Number(uid) <= 30003)).toBe(true)
+  expect(uids.every(([uid]) => Number(uid) >= range.min && Number(uid) < range.max)).toBe(true)
   await configure(lab)
   await stopServing()
   await serve()
