@@ -33,8 +33,11 @@ export const processes: Processes = {
 
 function realUserOf(pid: string): number | undefined {
   try {
-    const uid = /^Uid:\t(\d+)/m.exec(readProc(`/proc/${pid}/status`))?.[1]
-    return uid === undefined ? undefined : Number(uid)
+    const status = readProc(`/proc/${pid}/status`)
+    const uid = /^Uid:\t(\d+)/m.exec(status)?.[1]
+    // What has ended already and only waits to be noticed runs no more (proc_pid_status(5)).
+    const isOver = /^State:\t[ZX]/m.test(status)
+    return uid === undefined || isOver ? undefined : Number(uid)
   } catch {
     return undefined
   }

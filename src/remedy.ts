@@ -8,7 +8,8 @@ const remedies: Partial<Record<Reason, string>> = {
   'token-rejected': 'get a new token; each works once and only for a few minutes',
   'token-replayed': 'get a new token; each works once',
   'token-of-another-user': 'log in with the name the token was made for, or find out who used whose token',
-  'token-unsuitable': 'use a token of client_id, or name its client in oauth2_token_clients; tokens of servers never work',
+  'token-unsuitable':
+    'use a token of client_id, or name its client in oauth2_token_clients; tokens of servers never work',
   'token-expiring': 'get a new access token; oauth2_token_min_ttl says how long it must be good for',
   'locked-out': 'wait; or remove the state file named in ob why USER --rhost ADDRESS',
   'unknown-to-sshd':

@@ -21,7 +21,7 @@ export function openSessionControl(world: World): SessionControl {
       for (const pid of world.processes.ofUser(uid)) world.processes.signal(pid, 'SIGHUP')
       await world.sleep(graceSeconds)
       for (const pid of world.processes.ofUser(uid)) world.processes.signal(pid, 'SIGKILL')
-      await world.sleep(0.2)
+      for (let tries = 0; tries < 20 && world.processes.ofUser(uid).length > 0; tries++) await world.sleep(0.1)
       return world.processes.ofUser(uid).length === 0
     },
   }
