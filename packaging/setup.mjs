@@ -2,7 +2,7 @@
 // runs before there are any: it fetches the pinned Bun, the packages and what is missing from Debian, then hands over.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -12,22 +12,23 @@ const pinned = JSON.parse(readFileSync(join(root, 'packaging/tools/bun.json'), '
 /** Ends the command with a sentence instead of a stack. */
 class Stop extends Error {}
 
-// Nothing that edits /etc when it is installed (libnss-systemd rewrites nsswitch.conf) or brings a server of its own.
+// Nothing that edits /etc when it is installed (libnss-systemd: see below) or brings a server of its own.
 const machine = [
   ...['openssh-server', 'openssh-client', 'sudo', 'libnss-extrausers', 'openssl', 'iproute2', 'util-linux'],
   ...['procps', 'curl', 'valgrind'],
 ]
-const measuring = [...machine, 'pamtester', 'gcc', 'libc6-dev', 'time', 'argon2']
+const testing = [...machine, 'python3']
+const measuring = [...testing, 'pamtester', 'gcc', 'libc6-dev', 'time', 'argon2']
 
 const biome = ['node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '--colors=off']
 
 const commands = {
   demo: { debian: machine, build: true, run: [['test/demo/demo.ts']] },
-  test: { debian: machine, build: true, run: [['packaging/test.ts']] },
+  test: { debian: testing, nss: true, build: true, run: [['packaging/test.ts']] },
   build: { debian: [], build: true, run: [] },
   check: { debian: [], build: false, run: [], checks: true },
   docs: { debian: [], build: false, run: [['packaging/docs.ts']] },
-  bench: { debian: measuring, build: true, run: [['test/bench/bench.ts']] },
+  bench: { debian: measuring, nss: true, build: true, run: [['test/bench/bench.ts']] },
 }
 
 const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`
@@ -127,6 +128,27 @@ function installDebian(names) {
   return missing.join(' ')
 }
 
+// libnss-systemd rewrites /etc/nsswitch.conf when it is installed, and brings systemd where there is none. Its library is
+// all that the tests need, and they give it to the private host alone (test/host/lab.ts).
+function fetchNss() {
+  const name = 'libnss_systemd.so.2'
+  if (quietly('/sbin/ldconfig', ['-p']).includes(name)) return 'already there'
+  const folder = join(root, 'build/tools/nss')
+  if (existsSync(join(folder, name))) return 'already fetched'
+  const work = join(folder, 'package')
+  rmSync(work, { recursive: true, force: true })
+  mkdirSync(work, { recursive: true })
+  aptGet(['update'])
+  quietly('apt-get', ['-qq', '-o', 'APT::Sandbox::User=root', 'download', 'libnss-systemd'], { cwd: work })
+  const [file] = readdirSync(work)
+  quietly('dpkg-deb', ['-x', join(work, file), work])
+  const found = quietly('find', [work, '-name', name]).trim()
+  if (!found) throw new Stop(`${file} holds no ${name}`)
+  copyFileSync(found, join(folder, name))
+  rmSync(work, { recursive: true })
+  return file
+}
+
 function newest(path) {
   const facts = statSync(path)
   if (!facts.isDirectory()) return facts.mtimeMs
@@ -173,6 +195,7 @@ function main(name) {
       `npm run ${name} works with real sshd, sudo and PAM in namespaces of its own, so it must run as root`,
     )
   if (command.debian.length > 0) step('Debian packages', () => installDebian(command.debian))
+  if (command.nss) step('nss-systemd', fetchNss)
   step('Bun', () => installBun(wanted))
   step('packages', () => void quietly(bunPath(), ['install', '--frozen-lockfile']))
   if (command.build) step('program', buildProgram)

@@ -259,6 +259,11 @@ async function layOut(space: Namespace): Promise<void> {
     ssh-keygen -q -t ed25519 -N '' -C authority -f /root/authority
     cp /root/authority.pub /etc/ssh/open-bastion_ca.pub
     ssh-keygen -q -k -f /etc/ssh/revoked_keys
+    if ! ldconfig -p | grep -q libnss_systemd && [ -e ${space.repository}/build/tools/nss ]; then
+      cp -r ${space.repository}/build/tools/nss ${space.scratch}/nss
+      echo ${space.scratch}/nss > /etc/ld.so.conf.d/zz-lab.conf
+      ldconfig -X
+    fi
     cat > ${space.scratch}/askpass`,
     { stdin: askpass },
   )

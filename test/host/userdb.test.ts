@@ -43,6 +43,9 @@ async function stopServing(signal = 'TERM'): Promise<void> {
 beforeAll(async () => {
   if (refused !== undefined) return
   lab = await startLab(process.env['OB_PROGRAM'] === undefined ? {} : { program: process.env['OB_PROGRAM'] })
+  await lab.need(
+    "ldconfig -p | grep libnss_systemd || { echo 'libnss_systemd.so.2 is missing: npm test fetches it'; exit 1; }",
+  )
   await lab.need("sed -i -E 's/^(passwd|group|shadow):.*/\\1: files extrausers systemd/' /etc/nsswitch.conf")
   await configure(lab)
   await setRights(lab)
