@@ -4,6 +4,7 @@ export const paths = {
   claims: '/run/open-bastion/claims',
   connections: '/run/open-bastion/connections',
   offlineSessions: '/run/open-bastion/offline_sessions',
+  silentPortal: '/run/open-bastion/silent-portal',
   silence: '/run/open-bastion/silence.json',
   newcomers: '/run/open-bastion/newcomers',
   run: '/run/open-bastion',

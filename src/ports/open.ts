@@ -10,11 +10,11 @@ import { openPublished, type Published } from './authorized-keys.ts'
 import { type Claims, openClaims } from './claims.ts'
 import { type Connections, openConnections } from './connections.ts'
 import type { Credentials } from './credentials.ts'
-import { openHttp } from './http.ts'
 import type { KnownTokens } from './known-tokens.ts'
 import { type Lockouts, openLockouts } from './lockouts.ts'
 import type { Offline } from './offline.ts'
 import { type OfflineSessions, openOfflineSessions } from './offline-sessions.ts'
+import { openPatientHttp } from './patience.ts'
 import { openPortal, type Portal } from './portal.ts'
 import { openServiceAccounts, type ServiceAccountsFile } from './service-accounts.ts'
 import { openTokens } from './tokens.ts'
@@ -46,7 +46,7 @@ export type Ports = {
 const mostNewcomers = 2_048
 
 export function openPorts(world: World, config: Config): Ports {
-  const http = openHttp(world, config)
+  const http = openPatientHttp(world, config)
   return {
     portal: openPortal(world, config, http, openTokens(world, config)),
     introspect: async (token) => (await import('./introspection.ts')).introspect(world, config, http, token),
