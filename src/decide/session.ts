@@ -126,7 +126,8 @@ export function boundFingerprint(f: Pick<SessionFacts, 'proof' | 'binding'>): Fi
 
 function mustAskAgain(f: SessionFacts): boolean {
   const bound = boundFingerprint(f)
-  return bound !== undefined && f.remembered?.fingerprint !== bound
+  // What an earlier day allowed says nothing about this key: that is looked up with the keys accepted then.
+  return bound !== undefined && (f.remembered?.fingerprint !== bound || f.remembered.offline)
 }
 
 const end = (outcome: Outcome, ...effects: readonly SessionEffect[]): SessionStep => ({ outcome, effects })

@@ -45,6 +45,11 @@ const rows: readonly (readonly [string, SessionFacts, string])[] = [
     { ...base, proof: certificate, remembered: { authorization, fingerprint: other, offline: false } },
     'ask authorization',
   ],
+  [
+    'it had this key too, but its answer was of an earlier day: again',
+    { ...base, proof: certificate, remembered: { authorization, fingerprint, offline: true } },
+    'ask authorization',
+  ],
   ['the key is accepted', { ...base, proof: certificate, authorization }, 'ask account'],
   [
     'and the account is ready',

@@ -16,6 +16,9 @@ const online = async (options: Parameters<typeof enrolledHost>[0] = {}): Promise
 const cut = (host: Host): void => host.portal.control.fault({ kind: 'down', status: 503 })
 const account = async (host: Host, env: Readonly<Record<string, string>> = user): Promise<string> =>
   (await host.phase('account', env)).outcome
+/** The wire form of an Ed25519 key (RFC 8709 §4) whose bytes are all this one. */
+const ed25519Blob = (byte: number): string =>
+  Buffer.concat([Buffer.from('\0\0\0\x0bssh-ed25519\0\0\0\x20', 'latin1'), Buffer.alloc(32, byte)]).toString('base64')
 const marks = (host: Host): string[] =>
   [...host.world.disk.keys()].filter((path) => path.includes('/offline_sessions/'))
 
@@ -242,3 +245,14 @@ test('a verifier that the portal sends is a password while it is away', async ()
   expect(await auth(host, 'correct-horse')).toBe('allowed offline-password')
   expect(await auth(host, 'wrong-horse')).toBe('denied offline-password-wrong')
 }, 20_000)
+
+test('a key the portal never accepted is no second proof while it is away, though an earlier day allowed the user', async () => {
+  const host = await online({ config: 'fingerprint_binding = always' })
+  cut(host)
+  const key = `publickey ssh-ed25519 ${ed25519Blob(7)}\n`
+  // AuthenticationMethods publickey,keyboard-interactive: the account phase is told of the key already.
+  expect(await account(host, { ...user, SSH_AUTH_INFO_0: key })).toBe('allowed offline-allowed')
+  const opened = await host.phase('open_session', { ...user, SSH_AUTH_INFO_0: `${key}keyboard-interactive/pam\n` })
+  expect(opened.outcome).toBe('unavailable portal-unreachable')
+  expect(marks(host)).toEqual([])
+})
