@@ -9,6 +9,7 @@ import {
   decideAuth,
   type PasswordCheck,
 } from '../decide/auth.ts'
+import type { WantedEntry } from '../decide/entry.ts'
 import {
   boundFingerprint,
   decideSession,
@@ -114,16 +115,19 @@ export const settleSession = (
     authorization: (f) =>
       ports.portal.authorize({ user: named(f.user), service: askedService(service), fingerprint: boundFingerprint(f) }),
     account: async (f) => {
-      if (f.serviceAccount?.kind === 'sound')
-        return (await ports.accounts()).provision(named(f.user), entryOf(f.serviceAccount.account), true)
-      const answer = latest(f)
-      if (answer?.kind !== 'granted') throw new Fault('an account was asked for before the portal granted it')
       const accounts = await ports.accounts()
-      const made = await accounts.provision(named(f.user), wantedOf(answer), true)
+      const made = await accounts.provision(named(f.user), entryFor(f), true)
       if (made.kind !== 'ready' || accounts.agrees(named(f.user), made)) return made
       return { kind: 'unsettled', detail: `${made.detail}, and sshd was told another` }
     },
   })
+}
+
+const entryFor = (f: SessionFacts): WantedEntry => {
+  if (f.serviceAccount?.kind === 'sound') return entryOf(f.serviceAccount.account)
+  const answer = latest(f)
+  if (answer?.kind !== 'granted') throw new Fault('an account was asked for before the portal granted it')
+  return wantedOf(answer)
 }
 
 /** What the portal said last, in this phase, in the account phase, or before it went away. */

@@ -357,3 +357,15 @@ test('a service account logs in with its key while the portal is away, and its p
   expect((await host.phase('account', sudo)).outcome).toBe('allowed service-account-sudo')
   expect(host.portal.control.requests()).toEqual([])
 })
+
+test('a service account does not get into a session with another uid than its own', async () => {
+  const host = await hostWithKey()
+  const key = listed('ed25519').fingerprint
+  put(host.world, conf, `[backup]\nkey_fingerprint = ${key}\nuid = 20500\n`, 0o600)
+  const connection = host.world.connectionSeed().split(' ')[1]
+  // ob serve has told sshd of a name that it knew from nowhere.
+  put(host.world, `/run/open-bastion/promises/20600.${connection}.backup`, '', 0o600)
+  const backup = { PAM_USER: 'backup' }
+  const opened = await host.phase('open_session', { ...backup, SSH_AUTH_INFO_0: `publickey ${bare}\n` })
+  expect(opened.outcome).toBe('denied newcomer-registered')
+})
