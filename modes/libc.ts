@@ -1,28 +1,42 @@
 // The few libc calls that Bun has no door for. Opened on first use: an import costs nothing but the file.
 import { dlopen, ptr } from 'bun:ffi'
+import { closeSync } from 'node:fs'
+import { readProc } from './proc.ts'
 
-const open = () =>
-  dlopen('libc.so.6', {
-    flock: { args: ['i32', 'i32'], returns: 'i32' },
-    socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
-    connect: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
-    send: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i64' },
-    close: { args: ['i32'], returns: 'i32' },
-    setgid: { args: ['u32'], returns: 'i32' },
-    setuid: { args: ['u32'], returns: 'i32' },
-    getrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
-    setrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
-    prctl: { args: ['i32', 'u64', 'u64', 'u64', 'u64'], returns: 'i32' },
-  }).symbols
+// Each symbol costs 60 000 instructions to bind, so a process binds only what it uses.
+const once = <T>(open: () => T): (() => T) => {
+  let symbols: T | undefined
+  return () => {
+    symbols ??= open()
+    return symbols
+  }
+}
 
-let symbols: ReturnType<typeof open> | undefined
-const libc = () => (symbols ??= open())
+const processes = once(
+  () => dlopen('libc.so.6', { prctl: { args: ['i32', 'u64', 'u64', 'u64', 'u64'], returns: 'i32' } }).symbols,
+)
+const locks = once(() => dlopen('libc.so.6', { flock: { args: ['i32', 'i32'], returns: 'i32' } }).symbols)
+const limits = once(
+  () =>
+    dlopen('libc.so.6', {
+      getrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
+      setrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
+    }).symbols,
+)
+const sockets = once(
+  () =>
+    dlopen('libc.so.6', {
+      socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+      connect: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
+      send: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i64' },
+    }).symbols,
+)
 
 const LOCK_EX = 2
 const LOCK_NB = 4
 
 /** flock(2), exclusive, without waiting: true when this process now holds the lock. */
-export const tryLock = (descriptor: number): boolean => libc().flock(descriptor, LOCK_EX | LOCK_NB) === 0
+export const tryLock = (descriptor: number): boolean => locks().flock(descriptor, LOCK_EX | LOCK_NB) === 0
 
 const AF_UNIX = 1
 const SOCK_DGRAM = 2
@@ -36,13 +50,13 @@ export function sendDatagram(path: string, message: Uint8Array): boolean {
   const address = new Uint8Array(2 + name.length + 1)
   address[0] = AF_UNIX
   address.set(name, 2)
-  const descriptor = libc().socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)
+  const descriptor = sockets().socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)
   if (descriptor < 0) return false
   try {
-    if (libc().connect(descriptor, ptr(address), address.length) !== 0) return false
-    return Number(libc().send(descriptor, ptr(message), BigInt(message.length), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0
+    if (sockets().connect(descriptor, ptr(address), address.length) !== 0) return false
+    return Number(sockets().send(descriptor, ptr(message), BigInt(message.length), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0
   } finally {
-    libc().close(descriptor)
+    closeSync(descriptor)
   }
 }
 
@@ -50,7 +64,7 @@ const PR_SET_DUMPABLE = 4
 
 /** No core dump and no ptrace by others of the same user (prctl(2)). */
 export const refuseDumps = (): void => {
-  libc().prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n)
+  processes().prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n)
 }
 
 const RLIMIT_FSIZE = 1
@@ -66,10 +80,12 @@ const enough = 2n ** 30n
 export function shedInheritance(): boolean {
   process.umask(0o022)
   if (process.geteuid?.() !== 0) return true
-  const { setgid, setuid, getrlimit, setrlimit } = libc()
-  setgid(0)
-  setuid(0)
+  process.setgid?.(0)
+  process.setuid?.(0)
+  // Almost nobody has such a limit: the kernel's text says so without binding a symbol.
+  if (/^Max file size +unlimited +unlimited/m.test(readProc('/proc/self/limits'))) return true
+  const { getrlimit, setrlimit } = limits()
   setrlimit(RLIMIT_FSIZE, ptr(new BigUint64Array([unlimited, unlimited])))
-  const limits = new BigUint64Array(2)
-  return getrlimit(RLIMIT_FSIZE, ptr(limits)) === 0 && limits[0]! >= enough
+  const now = new BigUint64Array(2)
+  return getrlimit(RLIMIT_FSIZE, ptr(now)) === 0 && now[0]! >= enough
 }
