@@ -2,7 +2,15 @@
 import * as v from 'valibot'
 import { decodeUtf8 } from '../bytes.ts'
 import type { Config } from '../config/load.ts'
-import { afterRound, hasBeenSilent, judgeUser, type Reach, type Silence } from '../decide/monitor.ts'
+import {
+  afterRound,
+  hasBeenSilent,
+  judgeUser,
+  type Reach,
+  type SessionVerdict,
+  type Silence,
+} from '../decide/monitor.ts'
+import { Fault } from '../fault.ts'
 import { hasDefaultRoute4, hasDefaultRoute6 } from '../formats/routes.ts'
 import type { LoginName } from '../names.ts'
 import { paths } from '../paths.ts'
@@ -33,12 +41,19 @@ export async function monitorRound(world: World, config: Config, control: Sessio
     world.files.remove(paths.silence)
     return { reach: 'portal', silence: afterRound(undefined, 'portal', world.now()), users: [] }
   }
-  const reach = await reachOf(world, config)
+  const door = await reachOf(world, config)
+  const found: Found[] = []
+  for (const { user } of marked) found.push({ user, said: await ask(world, config, { user, door, control }) })
+  // Whoever lets the first question through and stops the others keeps the portal silent all the same.
+  const reach = door === 'portal' && found.some(({ said }) => said === 'unanswered') ? 'silent' : door
   const silence = afterRound(readSilence(world), reach, world.now())
   writeSilence(world, silence)
+  const isTooLong = reach !== 'portal' && hasBeenSilent(silence, config.offline_max_sso_unreachable)
   const users: RoundResult['users'][number][] = []
-  for (const { user } of marked) {
-    const { verdict, reason } = await judge(world, config, { user, reach, silence, control })
+  for (const { user, said } of found) {
+    const { verdict, reason } = judgementOf(said, isTooLong)
+    // What the portal denies now is not allowed by what it said before, should it be away again.
+    if (said === 'terminate') await forgetGrant(world, config, user)
     const isDone = verdict === 'terminate' ? await control.terminate(user) : verdict !== 'keep'
     // What could not be ended is tried again in the next round.
     if (isDone) sessions.clear(user)
@@ -47,31 +62,68 @@ export async function monitorRound(world: World, config: Config, control: Sessio
   return { reach, silence, users }
 }
 
-type Round = {
-  readonly user: LoginName
-  readonly reach: Reach
-  readonly silence: Silence
-  readonly control: SessionControl
+/** What the portal says about a user; `unanswered` when it is not there to say anything. */
+type Said = SessionVerdict | 'unanswered' | 'gone'
+type Found = { readonly user: LoginName; readonly said: Said }
+
+function judgementOf(said: Said, isTooLong: boolean): { readonly verdict: Verdict; readonly reason: Reason } {
+  switch (said) {
+    case 'gone':
+      return { verdict: 'gone', reason: 'session-closed' }
+    case 'clear':
+      return { verdict: 'clear', reason: 'portal-allowed' }
+    case 'terminate':
+      return { verdict: 'terminate', reason: 'portal-denied' }
+    case 'keep':
+      return { verdict: 'keep', reason: 'portal-unreachable' }
+    case 'unanswered':
+      return isTooLong
+        ? { verdict: 'terminate', reason: 'silent-too-long' }
+        : { verdict: 'keep', reason: 'portal-unreachable' }
+  }
 }
 
-async function judge(world: World, config: Config, round: Round): Promise<{ verdict: Verdict; reason: Reason }> {
-  const { user, reach, silence, control } = round
-  if (!(await control.isPresent(user))) return { verdict: 'gone', reason: 'session-closed' }
-  if (reach === 'portal') {
+type Question = { readonly user: LoginName; readonly door: Reach; readonly control: SessionControl }
+
+async function ask(world: World, config: Config, { user, door, control }: Question): Promise<Said> {
+  if (!(await control.isPresent(user))) return 'gone'
+  if (door !== 'portal') return 'unanswered'
+  return unlessRefused(world, 'unanswered', async () => {
     const { portal } = openPorts(world, config)
     const info = await portal.userinfo(user)
     const authorization = info.kind === 'found' ? await portal.authorize({ user, service: 'sshd' }) : undefined
-    const verdict = judgeUser(info, authorization)
-    const reasons = { clear: 'portal-allowed', terminate: 'portal-denied', keep: 'portal-unreachable' } as const
-    return { verdict, reason: reasons[verdict] }
+    const isSilent = info.kind === 'unreachable' || authorization?.kind === 'unreachable'
+    return isSilent ? 'unanswered' : judgeUser(info, authorization)
+  })
+}
+
+/** Somebody who stands in for the portal keeps it silent: no reason to let sessions be. */
+async function unlessRefused<T>(world: World, otherwise: T, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof Fault) || error.kind !== 'refused') throw error
+    world.syslog('err', error.message)
+    return otherwise
   }
-  if (hasBeenSilent(silence, config.offline_max_sso_unreachable))
-    return { verdict: 'terminate', reason: 'silent-too-long' }
-  return { verdict: 'keep', reason: 'portal-unreachable' }
+}
+
+/** A grant that cannot be destroyed keeps nobody logged in. */
+async function forgetGrant(world: World, config: Config, user: LoginName): Promise<void> {
+  try {
+    const offline = await openPorts(world, config).offline()
+    offline.forget(user)
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    world.syslog('err', error.message)
+  }
 }
 
 /** No public address is asked: somebody who answers, even with a refusal, or a default route is a network. */
-async function reachOf(world: World, config: Config): Promise<Reach> {
+const reachOf = (world: World, config: Config): Promise<Reach> =>
+  unlessRefused<Reach>(world, 'silent', () => findReach(world, config))
+
+async function findReach(world: World, config: Config): Promise<Reach> {
   const url = `${config.portal_url}/.well-known/openid-configuration`
   const answer = await openHttp(world, config)({ method: 'GET', url, headers: {} })
   if (answer.kind !== 'unreachable') return 'portal'

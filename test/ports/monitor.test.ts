@@ -108,6 +108,43 @@ test('a filtered portal is silence, not absence of a network', async () => {
   expect(ended).toEqual([rtyler, dwho])
 })
 
+test('somebody who stands in for the portal with a certificate of their own is silence too', async () => {
+  const { host, round, ended } = await offlineHost()
+  Object.assign(host.world, {
+    fetch: async () => {
+      throw Object.assign(new Error('untrusted'), { code: 'SELF_SIGNED_CERT_IN_CHAIN' })
+    },
+  })
+  await round()
+  await minutes(61, host.world.clock, round)
+  expect(ended).toEqual([rtyler, dwho])
+})
+
+test('to let the first question through and stop those about users is silence too', async () => {
+  const { host, round, ended, marked } = await offlineHost()
+  Object.assign(host.world, {
+    fetch: async (url: string, init: RequestInit) => {
+      if (url.includes('/pam/')) throw Object.assign(new Error('filtered'), { code: 'EHOSTUNREACH' })
+      return host.portal.handle(new Request(url, init))
+    },
+  })
+  await round()
+  await minutes(59, host.world.clock, round)
+  expect([ended, marked().length]).toEqual([[], 2])
+  await minutes(2, host.world.clock, round)
+  expect(ended).toEqual([rtyler, dwho])
+})
+
+test('who was logged out because the portal denies does not come back when it is away again', async () => {
+  const { host, round, ended } = await offlineHost()
+  const user = { PAM_USER: 'rtyler' }
+  await host.phase('account', user)
+  host.portal.control.removeUser({ user: 'rtyler' })
+  await round()
+  host.portal.control.fault({ kind: 'down', status: 503 })
+  expect([ended, (await host.phase('account', user)).outcome]).toEqual([[rtyler], 'unavailable portal-unreachable'])
+})
+
 test('ending a user’s sessions ends every process of that user and of nobody else', async () => {
   const world = fakeWorld({
     spawn: (argv) =>
