@@ -58,8 +58,8 @@ export type AuthQuestion =
   | 'password'
 
 export type AuthEffect =
-  | { readonly do: 'count-failure' | 'clear-failures' | 'release-claim' | 'count-newcomer' | 'keep-password' }
-  | { readonly do: 'keep-token'; readonly secondsLeft: number }
+  | { readonly do: 'count-failure' | 'clear-failures' | 'release-claim' | 'count-newcomer' }
+  | { readonly do: 'keep-token' | 'keep-password'; readonly secondsLeft: number }
   | { readonly do: 'register'; readonly authorization: Authorization & { kind: 'granted' } }
 
 type AuthStep = Step<AuthQuestion, AuthEffect>
@@ -118,7 +118,7 @@ function decideAccessToken(f: AuthFacts, user: LoginName, policy: AccessTokenPol
       if (objection !== undefined) return end(denied(objection), { do: 'count-failure' })
       const kept: AuthEffect[] = [
         ...(policy.mayRemember ? [{ do: 'keep-token', secondsLeft: told.secondsLeft } as const] : []),
-        ...(f.offlinePasswords ? [{ do: 'keep-password' } as const] : []),
+        ...(f.offlinePasswords ? [{ do: 'keep-password', secondsLeft: told.secondsLeft } as const] : []),
       ]
       return end(allowed('access-token-accepted'), { do: 'clear-failures' }, ...kept)
     }

@@ -53,7 +53,10 @@ export type CredentialVerdict =
       readonly secondsLeft: number
     }
 
-export type CredentialProof = { readonly password: Secret } | { readonly verifier: string }
+/** What ends by itself, as an access token does, counts no longer here either. */
+export type CredentialProof =
+  | { readonly password: Secret; readonly secondsLeft?: number }
+  | { readonly verifier: string }
 
 export type Credentials = {
   readonly verify: (user: LoginName, password: Secret) => Promise<CredentialVerdict>
@@ -136,7 +139,8 @@ export function openCredentials(world: World, config: CredentialConfig): Credent
       await entries.alone(user, async () => {
         const now = Math.floor(world.now())
         const generation = Math.max(((await entries.generation(key, user)) ?? 0) + 1, now)
-        const life = { createdAt: now, expiresAt: now + config.offline_cache_ttl }
+        const ownEnd = 'password' in proof ? (proof.secondsLeft ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY
+        const life = { createdAt: now, expiresAt: now + Math.min(config.offline_cache_ttl, Math.floor(ownEnd)) }
         await entries.write(key, user, newCredential({ user, ...life, verifier, attributes, generation }))
         await entries.setGeneration(key, user, generation)
       })

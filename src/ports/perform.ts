@@ -32,7 +32,11 @@ export async function performAuth(
         await (await ports.knownTokens()).keep(named(request.user), typed.token, effect.secondsLeft)
         return undefined
       case 'keep-password':
-        await (await ports.credentials()).store(named(request.user), { password: typed.token }, {})
+        await (await ports.credentials()).store(
+          named(request.user),
+          { password: typed.token, secondsLeft: effect.secondsLeft },
+          {},
+        )
         return undefined
       case 'count-newcomer':
         await ports.newcomers.count(newcomerKey(request.rhost))

@@ -206,12 +206,23 @@ test('what the portal confirmed is a password while it is away; anything else is
   const { host, token } = await withAccessToken()
   await auth(host, token)
   cut(host)
-  host.world.clock.now += 3600
+  host.world.clock.now += 1800
   expect(await auth(host, token)).toBe('allowed offline-password')
   const wrong = await host.phase('auth', user, 'something-else')
   const unknown = await host.phase('auth', { PAM_USER: 'dwho' }, 'something-else')
   expect([wrong.outcome, unknown.outcome]).toEqual(['denied offline-password-wrong', 'unavailable portal-unreachable'])
   expect(wrong.said).toBe(unknown.said)
+}, 20_000)
+
+test('an access token is no password any more once it has ended, however long passwords are kept', async () => {
+  const { host, token } = await withAccessToken()
+  await auth(host, token)
+  cut(host)
+  // The stand-in portal's access tokens live an hour.
+  host.world.clock.now += 3590
+  expect(await auth(host, token)).toBe('allowed offline-password')
+  host.world.clock.now += 20
+  expect(await auth(host, token)).toBe('unavailable portal-unreachable')
 }, 20_000)
 
 test('only a greeter on this host reads why a password did not count', async () => {
