@@ -112,6 +112,7 @@ function rowsOf(world: World, { config, tokens, beat, probe, skew, here }: View)
     ['accounts', `${here.accounts} of portal users`],
     ['audit log', audit(config, here, now)],
     ['sessions', `${here.sessions} now`],
+    ['offline', `${here.offline.kept} answers of the portal kept; ${here.offline.users} users came in without it`],
   ]
 }
 
@@ -143,7 +144,7 @@ function wrap(text: string, width: number): readonly string[] {
 }
 
 function factsOf(world: World, { config, tokens, beat, probe, skew, here, findings }: View): object {
-  const { locked, accounts, audit, sessions } = here
+  const { locked, accounts, audit, sessions, offline } = here
   return {
     host: world.hostname(),
     enrolled: tokens && {
@@ -161,6 +162,7 @@ function factsOf(world: World, { config, tokens, beat, probe, skew, here, findin
     accounts,
     audit,
     sessions,
+    offline,
     attention: findings.filter(({ verdict }) => verdict === 'bad').map(({ proof, remedy }) => ({ proof, remedy })),
   }
 }

@@ -20,6 +20,8 @@ export type Standing = {
   readonly accounts: number
   readonly audit: AuditStanding | undefined
   readonly sessions: number
+  /** Answers of the portal that are kept, and users whose sessions began while it was away. */
+  readonly offline: { readonly kept: number; readonly users: number }
   /** What could not be found out, and why. */
   readonly problems: readonly string[]
 }
@@ -40,9 +42,15 @@ export async function standing(world: World, config: Config): Promise<Standing> 
     accounts: await tried(() => activeAccounts(world, config), 0),
     audit: await tried(() => auditStanding(world, config), undefined),
     sessions: await tried(async () => (await currentSessions(world)).length, 0),
+    offline: await tried(() => offlineStanding(world, config), { kept: 0, users: 0 }),
     problems,
   }
 }
+
+const offlineStanding = (world: World, config: Config): Standing['offline'] => ({
+  kept: (world.files.list(config.auth_cache_dir) ?? []).filter((name) => name.endsWith('.authcache')).length,
+  users: openPorts(world, config).offlineSessions.list().length,
+})
 
 function lockedKeys(world: World, config: Config): number {
   const directory = config.rate_limit_state_dir
