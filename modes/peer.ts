@@ -67,5 +67,9 @@ function sourceOf(pid: number): string | undefined {
   return undefined
 }
 
-// Whoever has one IPv6 address has 2⁶⁴ of them.
-const networkOf = (address: string): string => (address.length > 8 ? address.slice(0, 16) : address)
+// RFC 4291 §2.5.5.2, in the kernel's order of bytes: 32 bits at a time, of the host's.
+const mapped = /^0{16}(?:FFFF0000|0000FFFF)(.{8})$/
+
+// Whoever has one IPv6 address has 2⁶⁴ of them; but behind ssh.socket an IPv4 address looks like one, too.
+const networkOf = (address: string): string =>
+  mapped.exec(address)?.[1] ?? (address.length > 8 ? address.slice(0, 16) : address)

@@ -51,6 +51,8 @@ export const limits = {
   message: 16 << 10,
   connections: 512,
   connectionsOfOne: 64,
+  /** Of these connections only root gets the last ones: a user with subordinate uids (subuid(5)) is many. */
+  connectionsOfRoot: 128,
   requestsInOneGo: 256,
   /** Requests of one uid that is not root: at once, and a second. */
   burst: 8000,
@@ -94,7 +96,8 @@ export function openUserdb(parts: UserdbParts): Userdb {
   }
   const open = (peer: Peer): Conversation | undefined => {
     const mine = callers.get(peer.uid) ?? 0
-    if (connections >= limits.connections || (peer.uid !== 0 && mine >= limits.connectionsOfOne)) return undefined
+    const most = peer.uid === 0 ? limits.connections : limits.connections - limits.connectionsOfRoot
+    if (connections >= most || (peer.uid !== 0 && mine >= limits.connectionsOfOne)) return undefined
     connections++
     callers.set(peer.uid, mine + 1)
     let kept = new Uint8Array()

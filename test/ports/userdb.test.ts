@@ -282,6 +282,14 @@ test('garbage and oversize end the connection, and a caller has only so many', a
   expect(userdb.open(person)).toBeDefined()
 })
 
+test('a hundred uids cannot keep root out, and sshd with it', async () => {
+  const { userdb } = await serviceWith()
+  for (let uid = 100_000; uid < 100_100; uid++)
+    for (let at = 0; at < limits.connectionsOfOne; at++) userdb.open({ uid, pid: 300 })
+  expect(userdb.open(person)).toBeUndefined()
+  expect(userdb.open(sshd)).toBeDefined()
+})
+
 test('a caller who asks too fast is cut off until it calms down, root never', async () => {
   const service = await serviceWith()
   let cut = 0
