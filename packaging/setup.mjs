@@ -113,7 +113,8 @@ function aptGet(args) {
 
 /** Debian switches sshd on for the next boot; a machine that had none must not listen because somebody ran tests. */
 function leaveSwitchedOff() {
-  const run = spawnSync('systemctl', ['--quiet', '--no-reload', 'disable', 'ssh.service'], { encoding: 'utf8' })
+  const systemd = spawnSync('systemctl', ['--quiet', '--no-reload', 'disable', 'ssh.service'], { encoding: 'utf8' })
+  const run = systemd.error ? spawnSync('update-rc.d', ['ssh', 'disable'], { encoding: 'utf8' }) : systemd
   if (run.error) return
   if (run.status !== 0) throw new Stop(`sshd was installed and starts at the next boot: ${run.stderr.trim()}`)
 }
