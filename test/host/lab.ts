@@ -53,7 +53,8 @@ export type PortalClient = (verb: string, body?: unknown) => Promise<unknown>
 
 export type Cut = 'refused' | 'unreachable' | 'silent'
 
-export const localAdmin = { name: 'localadm', password: 'correct horse battery' }
+// Searched for on the whole disk, so in no famous sentence: Debian's package descriptions are on it.
+export const localAdmin = { name: 'localadm', password: 'wrong zebra, 48 paper boats' }
 
 const repository = join(import.meta.dir, '..', '..')
 const portalName = 'auth.example.test'
@@ -249,6 +250,7 @@ async function layOut(space: Namespace): Promise<void> {
     `set -e
     sed -i -E 's/^(passwd|group|shadow):.*/\\1: files extrausers/' /etc/nsswitch.conf
     rm -f /etc/ssh/ssh_host_* /etc/ssh/sshd_config.d/* /etc/nologin
+    tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id
     ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
     useradd -m -s /bin/bash -G sudo ${localAdmin.name}
     printf '%s\\n' '${localAdmin.name}:${localAdmin.password}' | chpasswd -c SHA256
