@@ -208,12 +208,16 @@ function destroy(path: string): boolean {
   return (
     attempt('destroy', path, () => {
       const stats = lstatSync(path)
-      if (stats.isFile() && stats.nlink === 1)
-        withDescriptor(openSync(path, O_WRONLY | O_NOFOLLOW), (descriptor) => {
-          writeAll(descriptor, new Uint8Array(Math.min(fstatSync(descriptor).size, 1024 * 1024)))
-          fsyncSync(descriptor)
-        })
-      unlinkSync(path)
+      try {
+        if (stats.isFile() && stats.nlink === 1)
+          withDescriptor(openSync(path, O_WRONLY | O_NOFOLLOW), (descriptor) => {
+            writeAll(descriptor, new Uint8Array(Math.min(fstatSync(descriptor).size, 1024 * 1024)))
+            fsyncSync(descriptor)
+          })
+      } finally {
+        // A full disk that copies on write takes no zeros; gone the file must be all the same.
+        unlinkSync(path)
+      }
       syncDirectory(path)
       return true
     }) ?? false

@@ -32,10 +32,21 @@ export function openOffline(world: World, config: Config): Offline {
       return found
     },
     keep: async (authorization, fingerprint) => {
+      const name = nameOf(authorization.user)
       const seconds = secondsToKeep(config.auth_cache_ttl, authorization.offlineSeconds)
-      if (seconds === undefined) cache.forget(nameOf(authorization.user))
-      else await cache.store(nameOf(authorization.user), { authorization, fingerprint, seconds })
+      if (seconds === undefined) return void cache.forget(name)
+      try {
+        await cache.store(name, { authorization, fingerprint, seconds })
+      } catch (error) {
+        // On a full disk the older answer would stay, and allow what the portal has taken away.
+        const older = await cache.lookup(name)
+        if (older.kind === 'hit' && allowsMore(older.authorization, authorization)) cache.forget(name)
+        throw error
+      }
     },
     forget: (user) => void cache.forget(nameOf(user)),
   }
 }
+
+const allowsMore = (older: Granted, newer: Granted): boolean =>
+  (older.sudoAllowed && !newer.sudoAllowed) || older.groups.some((group) => !newer.groups.includes(group))

@@ -4,6 +4,7 @@ import {
   chmodSync,
   chownSync,
   closeSync,
+  copyFileSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -151,6 +152,18 @@ test('a lock dies with its holder, and a waiting process gets it', async () => {
   child.kill('SIGKILL')
   await child.exited
   expect(await files.withLock(`${directory}/lock`, () => 'mine')).toBe('mine')
+})
+
+test('what cannot be overwritten is gone all the same', async () => {
+  const path = `${directory}/busy`
+  copyFileSync('/bin/sleep', path)
+  chmodSync(path, 0o700)
+  // A program that runs cannot be written to (ETXTBSY).
+  const running = Bun.spawn([path, '60'])
+  expect(() => files.destroy(path)).toThrow('cannot destroy')
+  running.kill()
+  await running.exited
+  expect(existsSync(path)).toBe(false)
 })
 
 test('what is destroyed is overwritten before it is gone; a link is taken away and nothing behind it', () => {

@@ -84,6 +84,24 @@ test('a denial takes the kept answer away at once', async () => {
   expect(await account(host)).toBe('unavailable portal-unreachable')
 })
 
+test('what the portal took away is not allowed by an older answer that a full disk kept in its place', async () => {
+  const host = await online()
+  host.portal.control.setRules({ group: 'backend', sudo: false })
+  let isFull = true
+  host.break((path) => {
+    if (!path.startsWith('/var/cache/open-bastion/auth/') || !isFull) return undefined
+    isFull = false
+    return 'no space left on the device'
+  })
+  const denied = await account(host, sudo)
+  cut(host)
+  expect([denied, isFull, await account(host, sudo)]).toEqual([
+    'denied sudo-denied',
+    false,
+    'unavailable portal-unreachable',
+  ])
+})
+
 const never = [
   ['a login page', { kind: 'html' }, 'portal-garbled'],
   ['half an answer', { kind: 'truncated-json' }, 'portal-garbled'],
