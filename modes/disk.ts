@@ -205,23 +205,22 @@ function remove(path: string): boolean {
 
 // A link is unlinked and nothing else: what it points to is not ours.
 function destroy(path: string): boolean {
-  return (
-    attempt('destroy', path, () => {
-      const stats = lstatSync(path)
-      try {
-        if (stats.isFile() && stats.nlink === 1)
-          withDescriptor(openSync(path, O_WRONLY | O_NOFOLLOW), (descriptor) => {
-            writeAll(descriptor, new Uint8Array(Math.min(fstatSync(descriptor).size, 1024 * 1024)))
-            fsyncSync(descriptor)
-          })
-      } finally {
-        // A full disk that copies on write takes no zeros; gone the file must be all the same.
-        unlinkSync(path)
-      }
+  const done = attempt('destroy', path, () => {
+    const stats = lstatSync(path)
+    try {
+      if (stats.isFile() && stats.nlink === 1)
+        withDescriptor(openSync(path, O_WRONLY | O_NOFOLLOW), (descriptor) => {
+          writeAll(descriptor, new Uint8Array(Math.min(stats.size, 1024 * 1024)))
+          fsyncSync(descriptor)
+        })
+    } finally {
+      // A full disk that copies on write takes no zeros.
+      unlinkSync(path)
       syncDirectory(path)
-      return true
-    }) ?? false
-  )
+    }
+    return true
+  })
+  return done ?? false
 }
 
 function syncDirectory(path: string): void {
