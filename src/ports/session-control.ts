@@ -1,8 +1,10 @@
 // Whether a user is logged in, and how that ends: by logind where it runs, else by the processes themselves.
+import { Fault } from '../fault.ts'
 import { findPasswd } from '../formats/passwd.ts'
 import type { LoginName } from '../names.ts'
 import type { World } from '../world.ts'
 import type { SessionControl } from './monitor.ts'
+import { openRegistry } from './registry.ts'
 
 /** What a process may still do after it was asked to end. Seconds. */
 const graceSeconds = 2
@@ -29,7 +31,18 @@ export function openSessionControl(world: World): SessionControl {
 
 async function uidOf(world: World, user: LoginName): Promise<number | undefined> {
   const { code, stdout } = await world.spawn(['getent', 'passwd', user])
-  const uid = code === 0 ? findPasswd(stdout, user)?.uid : undefined
+  // A service of NSS that is away, and a retired user, have no entry there, and processes all the same.
+  const uid = (code === 0 ? findPasswd(stdout, user)?.uid : undefined) ?? recordedUid(world, user)
   // A name that means root here is nobody whose processes end.
   return uid === 0 ? undefined : uid
+}
+
+function recordedUid(world: World, user: LoginName): number | undefined {
+  try {
+    return openRegistry(world).view((registry) => registry.user(user)?.uid)
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    world.syslog('err', error.message)
+    return undefined
+  }
 }

@@ -204,6 +204,9 @@ function openNewcomers({ world, config, directory, processes }: UserdbParts) {
     return fieldsOf(name, uid, config)
   }
   const parentOf = (pid: number): number => processes.parent(pid) ?? 0
+  // With a long LoginGraceTime: the account was made by another connection meanwhile, and this one has another uid.
+  const isStillBelieved = ({ name, uid, connection }: Held): boolean =>
+    directory.isTaken(name) && directory.user(name)?.uid !== uid && processes.isSshd(connection)
   const isPossible = (name: string): boolean =>
     config.create_user && parseLoginName(name) !== undefined && name !== 'root' && !directory.isTaken(name)
 
@@ -222,7 +225,7 @@ function openNewcomers({ world, config, directory, processes }: UserdbParts) {
     },
     expire: (): void => {
       for (const [key, one] of held) {
-        if (world.now() - one.at < limits.promiseSeconds) continue
+        if (world.now() - one.at < limits.promiseSeconds || isStillBelieved(one)) continue
         held.delete(key)
         world.files.remove(promisePath(one))
       }

@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import { loadConfig } from '../../src/config/load.ts'
 import type { LoginName } from '../../src/names.ts'
+import { openAccounts } from '../../src/ports/accounts.ts'
 import { monitorRound, type SessionControl } from '../../src/ports/monitor.ts'
 import { openOfflineSessions } from '../../src/ports/offline-sessions.ts'
 import { openSessionControl } from '../../src/ports/session-control.ts'
@@ -156,6 +157,17 @@ test('ending a user’s sessions ends every process of that user and of nobody e
   expect(await control.terminate(rtyler)).toBe(true)
   expect([...world.running.keys()]).toEqual([102, 103])
   expect(await control.isPresent(rtyler)).toBe(false)
+})
+
+test('a user whom NSS does not find for now is known by the registry', async () => {
+  const { host } = await offlineHost()
+  await host.phase('account', { PAM_USER: 'rtyler' })
+  await host.phase('open_session', { PAM_USER: 'rtyler', SSH_AUTH_INFO_0: 'password\n' })
+  const { users } = (await openAccounts(host.world, loadConfig(host.world.files))).registry()
+  host.world.running.set(100, users.get('rtyler')!.uid)
+  const control = openSessionControl({ ...host.world, spawn: async () => ({ code: 2, stdout: '', stderr: '' }) })
+  expect(await control.isPresent(rtyler)).toBe(true)
+  expect(await control.terminate(rtyler)).toBe(true)
 })
 
 test('a session that cannot be ended keeps its mark for the next round', async () => {

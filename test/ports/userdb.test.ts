@@ -231,6 +231,19 @@ test('a session with another uid than sshd was told does not agree', async () =>
   expect(known.kind === 'ready' && at('boot 150 5').agrees('nina' as LoginName, known)).toBe(true)
 })
 
+test('nor does one that waited until the promise was over, while another connection made the account', async () => {
+  const service = await serviceWith()
+  const nina = 'nina' as LoginName
+  ask(service, sshd, 'GetUserRecord', { userName: nina })
+  const at = (seed: string) => openAccounts({ ...service.world, connectionSeed: () => seed }, service.config)
+  await at('boot 150 5').provision(nina, { uid: 33333 }, false)
+  service.directory.follow()
+  service.world.clock.now += limits.promiseSeconds + 1
+  service.userdb.tick()
+  const entry = await at('boot 100 5').provision(nina, { uid: 33333 }, false)
+  expect(entry.kind === 'ready' && at('boot 100 5').agrees(nina, entry)).toBe(false)
+})
+
 test('newcomers expire, are limited by source, and are bounded in number', async () => {
   const service = await serviceWith()
   const { world } = service
