@@ -42,7 +42,10 @@ export function openServiceAccounts(world: World, config: ServiceConfig): Servic
       const account = accounts.get(user)
       if (account) return { kind: 'sound', account }
       const detail = broken.get(user)
-      return detail === undefined ? undefined : { kind: 'broken', detail: `${path} ${detail}` }
+      if (detail !== undefined) return { kind: 'broken', detail: `${path} ${detail}` }
+      // Of a header with something behind it the name is known all the same.
+      const isHeader = text.split('\n').some((line) => line.trimStart().startsWith(`[${user}]`))
+      return isHeader ? { kind: 'broken', detail: `${path}: the header of ${user} is not [${user}]` } : undefined
     },
     change: (edit) => {
       world.files.makeDirectory(paths.state, 0o711)

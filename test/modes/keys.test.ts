@@ -369,3 +369,12 @@ test('a service account does not get into a session with another uid than its ow
   const opened = await host.phase('open_session', { ...backup, SSH_AUTH_INFO_0: `publickey ${bare}\n` })
   expect(opened.outcome).toBe('denied newcomer-registered')
 })
+
+test('a name whose section header has something behind it is refused, and its portal namesake not asked about', async () => {
+  const host = await hostWithKey()
+  const account = (user: string) => host.phase('account', { PAM_USER: user })
+  put(host.world, conf, `[rtyler] for backups\nkey_fingerprint = ${listed('ed25519').fingerprint}\n`, 0o600)
+  expect((await account('rtyler')).outcome).toBe('denied service-account-broken')
+  put(host.world, conf, '# [rtyler] was removed\n', 0o600)
+  expect((await account('rtyler')).outcome).toBe('allowed portal-allowed')
+})
