@@ -34,19 +34,29 @@ function attempt<T>(work: () => T): T | undefined {
 
 const programs: ReadonlySet<string> = new Set(['sshd', 'sshd-session', 'sshd-auth'])
 
+/** What pam_unix asks about accounts with, in sshd's name (Linux-PAM 1.6 and later, unix_chkpwd(8)). */
+const helper = 'unix_chkpwd'
+
+/** The name of the program that runs, from a file that only root can write. */
+function programOf(pid: number): string | undefined {
+  // A program that was upgraded goes on running from a file without a name.
+  const path = readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '')
+  const { uid, mode } = statSync(`/proc/${pid}/exe`)
+  return uid === 0 && (mode & 0o022) === 0 ? path.slice(path.lastIndexOf('/') + 1) : undefined
+}
+
+const parentOf = (pid: number): number => {
+  const text = readProc(`/proc/${pid}/stat`)
+  return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1])
+}
+
 export const peerProcesses: PeerProcesses = {
   isSshd: (pid) =>
     attempt(() => {
-      // A program that was upgraded goes on running from a file without a name.
-      const path = readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '')
-      const { uid, mode } = statSync(`/proc/${pid}/exe`)
-      return programs.has(path.slice(path.lastIndexOf('/') + 1)) && uid === 0 && (mode & 0o022) === 0
+      const program = programOf(pid)
+      return programs.has((program === helper ? programOf(parentOf(pid)) : program) ?? '')
     }) ?? false,
-  parent: (pid) =>
-    attempt(() => {
-      const text = readProc(`/proc/${pid}/stat`)
-      return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1])
-    }),
+  parent: (pid) => attempt(() => parentOf(pid)),
   source: (pid) => attempt(() => sourceOf(pid)) ?? 'unknown',
 }
 
