@@ -1,4 +1,4 @@
-// Standard input that must not be seen: from a terminal one line without echo, from anything else all of it.
+// Standard input that must not be seen.
 import { dlopen, ptr } from 'bun:ffi'
 import { readSync, writeSync } from 'node:fs'
 import { Fault } from '../src/fault.ts'
@@ -20,10 +20,11 @@ const open = () =>
     tcsetattr: { args: ['i32', 'i32', 'ptr'], returns: 'i32' },
   }).symbols
 
-export function readHidden(prompt: string, limit: number): Uint8Array<ArrayBuffer> {
+/** One line from a terminal, without echo; undefined when standard input is none. */
+export function readHidden(prompt: string, limit: number): Uint8Array<ArrayBuffer> | undefined {
   const libc = open()
   const before = new Uint8Array(size)
-  if (libc.tcgetattr(0, ptr(before)) !== 0) return readAll(limit)
+  if (libc.tcgetattr(0, ptr(before)) !== 0) return undefined
   const hidden = Uint8Array.from(before)
   // Signals off, so that ^C cannot leave a terminal without echo behind.
   hidden[localFlags]! &= ~(ISIG | ICANON | ECHO)
@@ -56,15 +57,4 @@ function readLine(limit: number): Uint8Array<ArrayBuffer> {
     else if (length < limit) line[length++] = byte
   }
   return line.subarray(0, length)
-}
-
-function readAll(limit: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(limit)
-  let length = 0
-  while (length < limit) {
-    const count = readSync(0, bytes, length, limit - length, null)
-    if (count === 0) break
-    length += count
-  }
-  return bytes.subarray(0, length)
 }

@@ -1,7 +1,8 @@
 // The portal's revocation list: fetched for sshd by a timer, and looked at by the administrator.
 import { type Config, loadConfig } from '../src/config/load.ts'
+import { noAnswer } from '../src/decide/auth.ts'
 import { correlationId } from '../src/formats/audit-line.ts'
-import { allowed, denied, type Outcome, unavailable } from '../src/outcome.ts'
+import { allowed, denied, type Outcome } from '../src/outcome.ts'
 import { paths } from '../src/paths.ts'
 import { openAudit } from '../src/ports/audit.ts'
 import { describeList, isStale, type KrlState, type KrlUpdate, readKrl, updateKrl } from '../src/ports/krl.ts'
@@ -77,12 +78,8 @@ function outcomeOf(done: KrlUpdate): Outcome {
       return allowed('krl-written')
     case 'refused':
       return denied('krl-refused')
-    case 'unreachable':
-      return unavailable('portal-unreachable')
-    case 'garbled':
-      return unavailable('portal-garbled')
-    case 'refuses-host':
-      return unavailable('portal-refuses-host')
+    default:
+      return noAnswer(done)
   }
 }
 

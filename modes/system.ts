@@ -69,7 +69,8 @@ export function system(environment: Environment, deadline: AbortSignal): World {
     processes,
     spawn,
     stdin: (limit) => readInput(limit),
-    hiddenInput: async (prompt, limit) => (await import('./hidden-input.ts')).readHidden(prompt, limit),
+    hiddenInput: async (prompt, limit) =>
+      (await import('./hidden-input.ts')).readHidden(prompt, limit) ?? readInput(limit),
     stdout: (text) => writeText(1, text),
     stderr: (text) => writeText(2, text),
     syslog,
