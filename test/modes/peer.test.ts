@@ -1,7 +1,10 @@
 // What /proc says about who is at the other end, asked about this process.
 import { expect, test } from 'bun:test'
 import { once } from 'node:events'
+import { chmodSync, copyFileSync, mkdtempSync, readlinkSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { peerProcesses } from '../../modes/peer.ts'
 
 /** The source of a process whose only connection comes from this address, through a socket for IPv4 and IPv6 alike. */
@@ -32,4 +35,41 @@ test('two IPv4 addresses are two sources, also behind a socket that takes IPv6 t
   const sources = [await sourceOf('127.0.0.1'), await sourceOf('127.0.0.2')]
   expect(sources).not.toContain('unknown')
   expect(new Set(sources).size).toBe(2)
+})
+
+/** Whether a program of this name, started by a shell of that name, is taken for sshd. */
+async function isTakenForSshd(program: string, shell: string, mode = 0o755): Promise<boolean> {
+  const folder = mkdtempSync(join(tmpdir(), 'ob-peer-'))
+  try {
+    copyFileSync('/bin/sleep', join(folder, program))
+    copyFileSync('/bin/dash', join(folder, shell))
+    chmodSync(join(folder, program), mode)
+    const script = `${join(folder, program)} 30 & echo $!; wait`
+    const parent = Bun.spawn([join(folder, shell), '-c', script], { stdout: 'pipe', stderr: 'ignore' })
+    const reader = parent.stdout.getReader()
+    const pid = Number(new TextDecoder().decode((await reader.read()).value))
+    // Until the shell's child has become the program.
+    while (!readlinkSync(`/proc/${pid}/exe`).endsWith(`/${program}`)) await Bun.sleep(1)
+    const taken = peerProcesses.isSshd(pid)
+    process.kill(pid)
+    await parent.exited
+    return taken
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+test.skipIf(process.getuid?.() !== 0).each([
+  ['unix_chkpwd', 'sshd', true],
+  ['unix_chkpwd', 'sshd-session', true],
+  ['unix_chkpwd', 'sh', false],
+  ['unix_chkpwd', 'login', false],
+  ['getent', 'sshd', false],
+  ['sshd-auth', 'sh', true],
+])('%s started by %s is sshd: %p', async (program, shell, taken) => {
+  expect(await isTakenForSshd(program, shell)).toBe(taken)
+})
+
+test('a program that others may write is nobody’s', async () => {
+  expect(await isTakenForSshd('unix_chkpwd', 'sshd', 0o777)).toBe(false)
 })
