@@ -3,8 +3,10 @@
 import { decodeUtf8 } from '../src/bytes.ts'
 import { type Config, checkConfig, configPath, loadConfig, problemText } from '../src/config/load.ts'
 import { judgeClock, judgeHeartbeat, judgeRefresh, judgeTimer } from '../src/decide/identity.ts'
+import { unlockService } from '../src/decide/service.ts'
 import {
   type Finding,
+  judgeMapping,
   judgeMissingFile,
   judgeSources,
   judgeSshd,
@@ -238,13 +240,18 @@ async function checkAccounts(world: World, config: Config): Promise<readonly Fin
 
 const pamDirectory = '/etc/pam.d'
 
-function checkStacks(world: World): readonly Finding[] {
+function checkStacks(world: World, config: Config): readonly Finding[] {
   const services = (world.files.list(pamDirectory) ?? []).filter((name) => stackOf(world, name).some(namesUs))
   if (services.length === 0)
     return [
       bad('no file in /etc/pam.d calls /usr/sbin/ob', 'choose a stack from pam.d/ of this project and put it in place'),
     ]
-  return services.flatMap((service) => judgeStack(service, stackOf(world, service)))
+  const listens = !config.service_map.has(unlockService) || world.files.stat(paths.unlock) !== undefined
+  return [
+    ...services.flatMap((service) => judgeStack(service, stackOf(world, service))),
+    ...services.flatMap((service) => judgeMapping(service, config.service_map)),
+    ...(listens ? [] : [bad('ob serve does not listen for screen lockers', 'systemctl restart ob-serve')]),
+  ]
 }
 
 const namesUs = (line: PlacedLine): boolean => line.module === 'pam_exec.so' && line.args.includes('/usr/sbin/ob')

@@ -114,6 +114,15 @@ export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>(
     },
   ],
   [
+    'unlock',
+    {
+      caller: 'pam',
+      summary: 'decide for a screen locker; ob serve runs it',
+      deadlineSeconds: 25,
+      load: () => import('./unlock.ts'),
+    },
+  ],
+  [
     'cache',
     {
       caller: 'admin',

@@ -1,18 +1,22 @@
-// The only process that stays: the user database for nss-systemd. It opens its socket itself, answers from memory, and
-// leaves network and disk to other processes. Nobody's login needs it but that of a user who was never here.
-import { chmodSync, constants, openSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs'
+// The only process that stays: the user database for nss-systemd, and the door for screen lockers. It opens its sockets
+// itself, answers NSS from memory, and leaves network and disk to other processes. Nobody's login needs it but that of
+// a user who was never here.
+import { constants, openSync } from 'node:fs'
 import type { Socket } from 'bun'
 import { type Config, loadConfig } from '../src/config/load.ts'
+import { unlockService } from '../src/decide/service.ts'
 import { serviceName } from '../src/decide/userdb.ts'
 import { Fault } from '../src/fault.ts'
 import { allowed } from '../src/outcome.ts'
 import { paths } from '../src/paths.ts'
 import { openDirectory } from '../src/ports/directory.ts'
+import { openUnlock, type Unlock, type UnlockConversation } from '../src/ports/unlock.ts'
 import { type Conversation, openUserdb, type Userdb } from '../src/ports/userdb.ts'
 import type { World } from '../src/world.ts'
 import { sendDatagram, tryLock } from './libc.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'
-import { peerOf, peerProcesses } from './peer.ts'
+import { peerProcesses } from './peer.ts'
+import { callerOf, type Listener, listenAt } from './unix-socket.ts'
 
 const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
 
@@ -33,19 +37,23 @@ async function serve(world: World, config: Config): Promise<Ending> {
   const directory = openDirectory(world, config)
   await directory.ready()
   const userdb = openUserdb({ world, config, directory, processes: peerProcesses })
-  const socket = listen(world, userdb)
+  const sockets: Listener[] = []
+  if (config.serve_userdb) sockets.push(listenForNss(world, userdb))
+  if (config.service_map.has(unlockService)) sockets.push(listenForLockers(openUnlock({ world, directory })))
+  if (sockets.length === 0)
+    throw new Fault('there is nothing to serve', {
+      hint: 'set serve_userdb = true, or name unlock in service_map; or: systemctl disable --now ob-serve',
+    })
   notify(world, 'READY=1')
-  world.syslog('info', `the user database answers at ${socketPath}`)
+  world.syslog('info', `ob serve listens at ${sockets.map(({ path }) => path).join(' and ')}`)
   const stopped = termination()
   const timers = [setInterval(() => tick(world, userdb), 5_000), setInterval(() => refresh(world, userdb), 2_000)]
   await stopped
   notify(world, 'STOPPING=1')
   for (const timer of timers) clearInterval(timer)
-  socket.close()
+  for (const socket of sockets) socket.close()
   return ended(allowed('done'))
 }
-
-const socketPath = `${paths.userdb}/${serviceName}`
 
 // Signals only: systemd sends SIGTERM, a person Ctrl-C.
 const termination = (): Promise<void> =>
@@ -88,52 +96,57 @@ type State = {
 
 const idleSeconds = 30
 
-function listen(world: World, userdb: Userdb): { readonly close: () => void } {
+function listenForNss(world: World, userdb: Userdb): Listener {
   world.files.makeDirectory(paths.userdb, 0o755)
-  // Under a hidden name first, which nss-systemd does not look at: nobody meets a socket that may not be used yet, and
-  // the one that a killed process left is replaced at once.
-  const hidden = `${paths.userdb}/.${serviceName}`
-  rmSync(hidden, { force: true })
-  const server = Bun.listen<State>({
-    unix: hidden,
-    socket: {
-      open(socket) {
-        const peer = peerOf(descriptorOf(socket))
-        const conversation = peer && userdb.open(peer)
-        socket.data = { conversation, pending: [], rest: new Uint8Array(), last: false }
-        socket.timeout(idleSeconds)
-        if (!conversation) socket.terminate()
-      },
-      data(socket, bytes) {
-        const { conversation } = socket.data
-        if (!conversation) return
-        // Whoever asks on without reading the answers is not listened to.
-        if (socket.data.pending.length > 64) return void socket.terminate()
-        const { send, close } = conversation.receive(Uint8Array.from(bytes))
-        socket.data.pending.push(send[Symbol.iterator]())
-        socket.data.last ||= close
-        socket.timeout(idleSeconds)
-        pump(socket)
-      },
-      drain: pump,
-      timeout: (socket) => void socket.terminate(),
-      close: (socket) => socket.data?.conversation?.end(),
-      error: (socket) => void socket.terminate(),
+  return listenAt<State>(`${paths.userdb}/${serviceName}`, {
+    open(socket) {
+      const peer = callerOf(socket)
+      const conversation = peer && userdb.open(peer)
+      socket.data = { conversation, pending: [], rest: new Uint8Array(), last: false }
+      socket.timeout(idleSeconds)
+      if (!conversation) socket.terminate()
     },
+    data(socket, bytes) {
+      const { conversation } = socket.data
+      if (!conversation) return
+      // Whoever asks on without reading the answers is not listened to.
+      if (socket.data.pending.length > 64) return void socket.terminate()
+      const { send, close } = conversation.receive(Uint8Array.from(bytes))
+      socket.data.pending.push(send[Symbol.iterator]())
+      socket.data.last ||= close
+      socket.timeout(idleSeconds)
+      pump(socket)
+    },
+    drain: pump,
+    timeout: (socket) => void socket.terminate(),
+    close: (socket) => socket.data?.conversation?.end(),
+    error: (socket) => void socket.terminate(),
   })
-  chmodSync(hidden, 0o666)
-  renameSync(hidden, socketPath)
-  const { ino } = statSync(socketPath)
-  const close = (): void => {
-    server.stop(true)
-    // Another instance's socket stays.
-    if (statSync(socketPath, { throwIfNoEntry: false })?.ino === ino) unlinkSync(socketPath)
-  }
-  return { close }
 }
 
-// Bun has it, its types do not.
-const descriptorOf = (socket: Socket<State>): number => (socket as Socket<State> & { readonly fd: number }).fd
+function listenForLockers(unlock: Unlock): Listener {
+  return listenAt<UnlockConversation | undefined>(paths.unlock, {
+    open(socket) {
+      const peer = callerOf(socket)
+      socket.data = peer && unlock.open(peer)
+      socket.timeout(idleSeconds)
+      if (!socket.data) socket.terminate()
+    },
+    data(socket, bytes) {
+      const reply = socket.data?.receive(Uint8Array.from(bytes))
+      if (reply === 'hang-up') socket.terminate()
+      // A reply is short: it fits into the buffer of a socket that nothing was written to before.
+      else if (reply !== 'more')
+        reply?.then(
+          (message) => socket.end(message),
+          () => socket.terminate(),
+        )
+    },
+    timeout: (socket) => void socket.terminate(),
+    close: (socket) => socket.data?.end(),
+    error: (socket) => void socket.terminate(),
+  })
+}
 
 const repliesInOneGo = 64
 

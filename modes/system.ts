@@ -152,7 +152,7 @@ function start(argv: readonly string[], { stdin, signal, limit }: SpawnOptions) 
     return Bun.spawn([...argv], {
       cwd: '/',
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
-      stdin: stdin === undefined ? 'ignore' : new TextEncoder().encode(stdin),
+      stdin: typeof stdin === 'string' ? new TextEncoder().encode(stdin) : (stdin ?? 'ignore'),
       stdout: 'pipe',
       stderr: 'pipe',
       killSignal: 'SIGKILL',

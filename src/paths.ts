@@ -31,6 +31,8 @@ export const paths = {
   seal: '/var/lib/open-bastion/export.json',
   /** Uids that `ob serve` told sshd about first-time users, one empty file each. */
   promises: '/run/open-bastion/promises',
+  /** Where `ob serve` listens for screen lockers. */
+  unlock: '/run/open-bastion/unlock',
   serveLock: '/run/open-bastion/serve.lock',
   userdb: '/run/systemd/userdb',
   registryLock: '/var/lib/open-bastion/users.lock',

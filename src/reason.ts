@@ -1,7 +1,16 @@
 // Every reason a decision can have: a stable word (for scripts), a text for the log, and what the person may read.
 // People get few distinct texts, none of which tells whether an account exists.
 
-export type Voice = 'none' | 'denied' | 'unavailable' | 'broken' | 'not-allowed'
+export type Voice =
+  | 'none'
+  | 'denied'
+  | 'unavailable'
+  | 'broken'
+  | 'not-allowed'
+  | 'unmapped'
+  | 'serve-away'
+  | 'not-your-name'
+  | 'busy'
 
 const spoken: Record<Voice, string> = {
   none: '',
@@ -10,6 +19,11 @@ const spoken: Record<Voice, string> = {
   unavailable: 'The single sign-on portal cannot be reached right now. Try again in a moment.',
   broken: 'This host cannot check your access right now. Tell its administrator.',
   'not-allowed': 'Your organisation does not allow this access.',
+  unmapped: 'This kind of login is not set up for single sign-on. Tell the administrator: service_map has no entry.',
+  'not-your-name': 'Single sign-on unlocks only the screen of the portal user who locked it.',
+  busy: 'Too many attempts to unlock. Wait a moment.',
+  'serve-away':
+    'Single sign-on cannot unlock the screen: ob-serve does not answer on this host. Tell its administrator.',
 }
 
 const reasons = {
@@ -32,6 +46,10 @@ const reasons = {
   'bad-login-name': ['the user name is not one this program accepts', 'denied'],
   // account and session
   'portal-allowed': ['the portal allows the user on this host', 'none'],
+  'service-unmapped': [
+    'the portal knows no such service and service_map has no entry for it, so nobody was asked',
+    'unmapped',
+  ],
   'portal-denied': ['the portal denies the user on this host', 'not-allowed'],
   'sudo-allowed': ['the portal allows sudo', 'none'],
   'sudo-denied': ['the portal does not allow sudo', 'not-allowed'],
@@ -54,6 +72,12 @@ const reasons = {
   'key-accepted': ['the portal accepts the proven key; the session may begin', 'none'],
   'session-closed': ['the session ended', 'none'],
   'not-our-session': ['nothing to do for a session of this service', 'none'],
+  // screen lockers
+  unlocked: ['ob serve says that the user may unlock the screen', 'none'],
+  'unlock-refused': ['ob serve says that the user may not unlock the screen', 'denied'],
+  'not-your-name': ['the caller is no user of the portal, or asked about somebody else', 'not-your-name'],
+  'asked-too-often': ['the caller asked to unlock too often', 'busy'],
+  'serve-away': ['ob serve does not answer; it decides for programs that do not run as root', 'serve-away'],
   'account-impossible': ['the account cannot be made on this host', 'broken'],
   // service accounts
   'service-account-allowed': [

@@ -19,6 +19,9 @@ const remedies: Partial<Record<Reason, string>> = {
   'bad-login-name': 'names here are 1 to 32 of a–z 0–9 _ - . and begin with a letter or _',
   'root-refused': 'exempt root in the stack, as the files in pam.d/ do',
   'portal-denied': 'change the ssh rule of this server group at the portal',
+  'service-unmapped':
+    'write service_map = SERVICE=ssh to ask the portal whether the user may log in by ssh; unlock stands for lockers',
+  'serve-away': 'run: systemctl enable --now ob-serve; and name unlock in service_map',
   'sudo-denied': 'change the sudo rule of this server group at the portal',
   'key-denied': 'sign this key at the portal, or set fingerprint_binding = never',
   'key-policy': 'use another key, or change ssh_key_allowed_types and ssh_key_min_…_bits',

@@ -87,7 +87,7 @@ export type HomeRequest = {
 }
 
 export type SpawnOptions = {
-  readonly stdin?: string
+  readonly stdin?: string | Uint8Array
   /** Kills the program when it ends; the exit code is 137 then, whatever else holds the program's output. */
   readonly signal?: AbortSignal
   /** Kills the program when it prints more bytes than this. */

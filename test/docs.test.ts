@@ -24,8 +24,8 @@ test('the sample with every key uncommented is valid and gives the defaults', ()
   expect(checked.warnings).toEqual([])
   for (const key of keyNames) {
     const { fallback } = keys[key]
-    const isEmptyList = Array.isArray(fallback) && fallback.length === 0
-    if (fallback !== undefined && !isEmptyList) expect([key, checked.config[key]]).toEqual([key, fallback])
+    const isEmpty = Array.isArray(fallback) ? fallback.length === 0 : fallback instanceof Map && fallback.size === 0
+    if (fallback !== undefined && !isEmpty) expect([key, checked.config[key]]).toEqual([key, fallback])
   }
 })
 

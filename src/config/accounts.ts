@@ -19,6 +19,12 @@ export const accountKeys = {
     section: 'accounts',
     example: 'developers, operators',
   })),
+  serve_userdb: key(true, () => ({
+    schema: toggle(),
+    says: 'Whether ob serve answers nss-systemd. What it answers screen lockers depends on service_map alone.',
+    section: 'accounts',
+    since: '0.2',
+  })),
   nss_enumerate: key(false, () => ({
     schema: toggle(),
     says: 'Let everybody list all users and groups through the user database of ob serve.',

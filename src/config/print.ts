@@ -28,7 +28,7 @@ function describe(name: KeyName): Described {
 }
 
 function formatFallback(fallback: unknown): string {
-  if (fallback === undefined) return ''
+  if (fallback === undefined || fallback instanceof Map) return ''
   if (!Array.isArray(fallback)) return String(fallback)
   return fallback.join(String(fallback[0]).startsWith('/') ? ':' : ', ')
 }

@@ -6,6 +6,7 @@ import { type Key, key, optional, required } from './key.ts'
 import { notifyAliases, notifyKeys } from './notify.ts'
 import { accessTokenKeys, clientKeys } from './oauth.ts'
 import { secretsAliases, secretsKeys } from './secrets.ts'
+import { serviceKeys } from './services.ts'
 import {
   accountPath,
   choice,
@@ -126,6 +127,7 @@ export const keys = {
     section: 'host',
   })),
   ...accessTokenKeys,
+  ...serviceKeys,
   fingerprint_binding: key('certificates', () => ({
     schema: choice(['certificates', 'always', 'never']),
     says:

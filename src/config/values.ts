@@ -126,6 +126,26 @@ export const serviceList = () =>
     parseList(text.split(/[\s,]+/), (item) => (service.test(item) ? item : undefined)),
   )
 
+const decided = /^(sshd?|sudo(-i)?|su(-l)?|runuser(-l)?)$/
+
+/** PAM service → the service that the portal is asked about. */
+export const serviceMap = () =>
+  value(
+    'SERVICE=ssh or SERVICE=OTHER, separated by commas or blanks; OTHER is a service that the portal knows besides ssh ' +
+      'and sudo, SERVICE a file in /etc/pam.d other than those of ssh, sudo and su',
+    (text): ReadonlyMap<string, string> | undefined => {
+      const pairs = parseList(text.split(/[\s,]+/), parsePair)
+      const map = new Map(pairs)
+      return pairs && map.size === pairs.length ? map : undefined
+    },
+  )
+
+function parsePair(item: string): readonly [string, string] | undefined {
+  const [from = '', to = '', ...more] = item.split('=')
+  if (more.length > 0 || !service.test(from) || !service.test(to) || decided.test(from)) return undefined
+  return decided.test(to) && to !== 'ssh' && to !== 'sshd' ? undefined : [from, to]
+}
+
 export type KeyType = 'rsa' | 'ed25519' | 'ecdsa' | 'sk' | 'dsa'
 
 const keyTypes: Readonly<Record<string, readonly KeyType[]>> = {

@@ -5,6 +5,7 @@ import type { LoginName } from '../names.ts'
 import { allowed, denied, type Outcome } from '../outcome.ts'
 import { noAnswer } from './auth.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from './offline.ts'
+import { isSudo } from './service.ts'
 import { decideServiceAccess, type ServiceStanding } from './service-account.ts'
 import type { Step } from './step.ts'
 
@@ -14,26 +15,30 @@ export type AccountFacts = OfflineFacts & {
   readonly service: string
   readonly authorization?: Authorization
   readonly serviceAccount?: ServiceStanding | undefined
+  /** The portal knows no such service, and service_map does not say as what it counts. */
+  readonly unmapped?: boolean
+  /** Whether an account is needed before the session begins: login(1) and greeters look the user up before that. */
+  readonly needsAccount?: boolean
+  readonly account?: Provision
 }
+
+export type Provision = { readonly kind: 'ready' | 'local' | 'impossible'; readonly detail: string }
 
 export type AccountEffect =
   | { readonly do: 'remember' | 'cache-grant' | 'remember-offline'; readonly authorization: Granted }
   | { readonly do: 'forget-grant' }
 
-type AccountStep = Step<'authorization' | OfflineQuestion, AccountEffect>
-
-/** `sudo -i` runs as its own PAM service but is the same right; the portal only knows `sudo`. */
-export const isSudo = (service: string): boolean => service === 'sudo' || service === 'sudo-i'
-export const askedService = (service: string): string => (isSudo(service) ? 'sudo' : service)
+type AccountStep = Step<'authorization' | 'account' | OfflineQuestion, AccountEffect>
 
 export function decideAccount(f: AccountFacts): AccountStep {
   if (!f.user) return end(denied('bad-login-name'))
   if (f.user === 'root') return end(isSudo(f.service) ? allowed('root-exempt') : denied('root-refused'))
   if (f.serviceAccount) return end(decideServiceAccess(f.serviceAccount, f.service))
+  if (f.unmapped) return end(denied('service-unmapped'))
   if (!f.authorization) return { ask: 'authorization' }
   switch (f.authorization.kind) {
     case 'granted':
-      return decideGranted(f.service, f.authorization)
+      return decideGranted(f, f.authorization)
     case 'refused':
       return end(denied('portal-denied'), { do: 'forget-grant' })
     case 'unreachable':
@@ -44,10 +49,12 @@ export function decideAccount(f: AccountFacts): AccountStep {
   }
 }
 
-function decideGranted(service: string, authorization: Granted): AccountStep {
+function decideGranted(f: AccountFacts, authorization: Granted): AccountStep {
   const cache: AccountEffect = { do: 'cache-grant', authorization }
-  if (!isSudo(service)) return end(allowed('portal-allowed'), { do: 'remember', authorization }, cache)
-  return end(authorization.sudoAllowed ? allowed('sudo-allowed') : denied('sudo-denied'), cache)
+  if (isSudo(f.service)) return end(authorization.sudoAllowed ? allowed('sudo-allowed') : denied('sudo-denied'), cache)
+  if (f.needsAccount && !f.account) return { ask: 'account' }
+  if (f.account?.kind === 'impossible') return end(denied('account-impossible'))
+  return end(allowed('portal-allowed'), { do: 'remember', authorization }, cache)
 }
 
 function decideWithoutPortal(f: AccountFacts): AccountStep {

@@ -33,6 +33,8 @@ export type AuthFacts = {
   readonly password?: PasswordCheck
   readonly service: string
   readonly serviceAccount?: ServiceStanding | undefined
+  /** The account phase would refuse; a one-time token would be spent for nothing. */
+  readonly unmapped?: boolean
 }
 
 export type AccessTokenPolicy = {
@@ -69,6 +71,7 @@ export function decideAuth(f: AuthFacts): AuthStep {
   if (f.user === 'root') return end(denied('root-refused'))
   if (f.serviceAccount) return end(decideServiceAuth(f.serviceAccount, f.service))
   if (f.authorizeOnly) return end(denied('authorize-only'))
+  if (f.unmapped) return end(denied('service-unmapped'))
   switch (f.answer) {
     case 'absent':
       return end(denied('no-token'))

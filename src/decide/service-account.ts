@@ -2,15 +2,13 @@
 // account may do stands in service-accounts.conf, which only root writes.
 import type { ServiceAccount } from '../formats/service-accounts.ts'
 import { allowed, denied, type Outcome } from '../outcome.ts'
+import { isSsh, isSudo } from './service.ts'
 import type { Proof } from './session.ts'
 
 /** What service-accounts.conf says about a name; undefined facts mean that it says nothing. */
 export type ServiceStanding =
   | { readonly kind: 'sound'; readonly account: ServiceAccount }
   | { readonly kind: 'broken'; readonly detail: string }
-
-const isSudo = (service: string): boolean => service === 'sudo' || service === 'sudo-i'
-const isSsh = (service: string): boolean => service === 'sshd' || service === 'ssh'
 
 /** Nothing that is typed proves a service account; under sudo the file may say that nothing has to. */
 export function decideServiceAuth(standing: ServiceStanding, service: string): Outcome {

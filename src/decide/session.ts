@@ -42,6 +42,7 @@ export type SessionFacts = OfflineFacts & {
   readonly remembered: Remembered | undefined
   readonly authorization?: Authorization
   readonly serviceAccount?: ServiceStanding | undefined
+  readonly unmapped?: boolean
   readonly account?: { readonly kind: 'ready' | 'local' | 'impossible' | 'unsettled'; readonly detail: string }
 }
 
@@ -60,6 +61,7 @@ export function decideSession(f: SessionFacts): SessionStep {
   if (f.proof.kind === 'key' && f.proof.judged === 'krl-stale') return end(denied('krl-stale'))
   if (f.proof.kind === 'key' && f.proof.judged !== 'accepted') return end(denied('key-policy'))
   if (f.serviceAccount) return decideServiceSession(f, decideServiceKey(f.serviceAccount, f.proof))
+  if (f.unmapped) return end(denied('service-unmapped'))
   const answer = f.authorization ?? (mustAskAgain(f) ? undefined : f.remembered?.authorization)
   if (!answer) return { ask: 'authorization' }
   switch (answer.kind) {

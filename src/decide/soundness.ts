@@ -2,6 +2,7 @@
 // link with its proof and its remedy; the traps are those of pam_exec(8) and sshd(8).
 import type { PamLine } from '../formats/pam-stack.ts'
 import type { SshdSettings } from '../formats/sshd-settings.ts'
+import { askedService, type ServiceMap, unlockService } from './service.ts'
 
 export type Finding = {
   readonly verdict: 'good' | 'bad' | 'note'
@@ -126,6 +127,13 @@ function judgeReadenv(lines: readonly PlacedLine[]): readonly Finding[] {
         'remove user_readenv=1 from that line',
       ),
     )
+}
+
+/** Whether the portal can be asked about this service; lockers that run as their user are asked about as "unlock". */
+export function judgeMapping(service: string, map: ServiceMap): readonly Finding[] {
+  if (askedService(service, map) !== undefined || map.has(unlockService)) return []
+  const proof = `service_map has no entry for ${service}, whose file in /etc/pam.d calls ob: everybody is refused there`
+  return [bad(proof, `write: service_map = ${service}=ssh; for a screen locker that runs as its user: unlock=ssh`)]
 }
 
 /** Judges what sshd will really do; `stack` are the lines of its PAM service. */

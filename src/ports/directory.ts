@@ -22,6 +22,8 @@ export type LiveDirectory = Directory & {
   /** Known to the registry, retired users included, or to the files of this host. */
   readonly isTaken: (name: string) => boolean
   readonly isOwned: (id: number) => boolean
+  /** The portal user with this uid, wherever this host keeps its accounts. */
+  readonly portalUser: (uid: number) => string | undefined
 }
 
 type Content = {
@@ -104,6 +106,12 @@ export function openDirectory(world: World, config: Config): LiveDirectory {
     isTaken: (name) =>
       content.users.has(name) || content.groups.has(name) || locals.users.has(name) || locals.groups.has(name),
     isOwned: (id) => content.owners.has(id) || locals.uids.has(id) || locals.gids.has(id),
+    portalUser: (id) => {
+      if (config.create_user_target !== 'passwd') return uid(id)
+      const name = content.owners.get(id)
+      const user = name === undefined ? undefined : content.users.get(name)
+      return user?.uid === id && user.state === 'active' && locals.uids.has(id) ? name : undefined
+    },
     user: own,
     nameOfUid: uid,
     group: (name) => {

@@ -1,7 +1,7 @@
 // The questions of decide/offline.ts and their answers.
 import type { Config } from '../config/load.ts'
-import { isSudo } from '../decide/account.ts'
 import type { OfflineFacts, OfflinePolicy } from '../decide/offline.ts'
+import { askedService, isKept, isSudo } from '../decide/service.ts'
 import type { Answers } from '../decide/step.ts'
 import { Fault } from '../fault.ts'
 import type { LoginName } from '../names.ts'
@@ -12,7 +12,7 @@ export function offlinePolicy(config: Config, service: string): OfflinePolicy {
   const { high_risk_services: listed } = config
   const isRisky = listed.includes(service) || (isSudo(service) && listed.some(isSudo))
   return {
-    cacheEnabled: config.auth_cache_enabled,
+    cacheEnabled: config.auth_cache_enabled && isKept(askedService(service, config.service_map)),
     highRiskSeconds: isRisky ? config.cache_ttl_high_risk : undefined,
   }
 }

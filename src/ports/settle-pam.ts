@@ -1,7 +1,7 @@
 // The three PAM decisions with their answers: which port finds which fact. `ob why` uses the same answers and drops
 // the effects.
 import type { Config } from '../config/load.ts'
-import { type AccountEffect, type AccountFacts, askedService, decideAccount } from '../decide/account.ts'
+import { type AccountEffect, type AccountFacts, decideAccount } from '../decide/account.ts'
 import {
   type AccessTokenPolicy,
   type AuthEffect,
@@ -10,6 +10,7 @@ import {
   type PasswordCheck,
 } from '../decide/auth.ts'
 import type { WantedEntry } from '../decide/entry.ts'
+import { askedService, isSsh, isSudo, unlockService } from '../decide/service.ts'
 import {
   boundFingerprint,
   decideSession,
@@ -53,6 +54,7 @@ export const settleAuth = (
     offlinePasswords: config.offline_cache_enabled,
     service,
     serviceAccount: user && ports.serviceAccounts.standing(user),
+    ...standingOf(service, config),
   }
   return settle(decideAuth, facts, {
     lockout: ({ user }) => ports.lockouts.left(lockoutKey(named(user), rhost)),
@@ -60,7 +62,7 @@ export const settleAuth = (
       const name = await ports.newcomers.left(lockoutKey(named(user), rhost))
       return name.secondsLeft > 0 ? name : ports.newcomers.left(newcomerKey(rhost))
     },
-    newcomer: ({ user }) => ports.portal.authorize({ user: named(user), service: askedService(service) }),
+    newcomer: ({ user }) => ports.portal.authorize({ user: named(user), service: asked(service, config) }),
     claim: () => ports.claims.take(typed.token),
     verification: () => ports.portal.verify(typed.token),
     knownToken: async ({ user }) => (await ports.knownTokens()).recall(named(user), typed.token),
@@ -89,11 +91,17 @@ export const settleAccount = (
   const fingerprint = boundFingerprint({ proof, binding: config.fingerprint_binding })
   const { user, service } = request
   const serviceAccount = user && ports.serviceAccounts.standing(user)
-  const facts: AccountFacts = { user, service, offline: offlinePolicy(config, service), serviceAccount }
+  const offline = offlinePolicy(config, service)
+  const needsAccount = config.create_user && needsAccountEarly(service)
+  const facts: AccountFacts = { user, service, offline, serviceAccount, needsAccount, ...standingOf(service, config) }
   return settle(decideAccount, facts, {
     ...offlineAnswers(ports),
     authorization: ({ user }) =>
-      ports.portal.authorize({ user: named(user), service: askedService(service), fingerprint }),
+      ports.portal.authorize({ user: named(user), service: asked(service, config), fingerprint }),
+    account: async ({ user, authorization }) => {
+      if (authorization?.kind !== 'granted') throw tooEarly()
+      return (await ports.accounts()).provision(named(user), wantedOf(authorization), false)
+    },
   })
 }
 
@@ -109,11 +117,16 @@ export const settleSession = (
   const offline = offlinePolicy(config, service)
   const serviceAccount = user && ports.serviceAccounts.standing(user)
   const createUser = config.create_user
-  const facts: SessionFacts = { user, proof, binding, createUser, remembered, offline, serviceAccount }
+  const standing = standingOf(service, config)
+  const facts: SessionFacts = { user, proof, binding, createUser, remembered, offline, serviceAccount, ...standing }
   return settle(decideSession, facts, {
     ...offlineAnswers(ports),
     authorization: (f) =>
-      ports.portal.authorize({ user: named(f.user), service: askedService(service), fingerprint: boundFingerprint(f) }),
+      ports.portal.authorize({
+        user: named(f.user),
+        service: asked(service, config),
+        fingerprint: boundFingerprint(f),
+      }),
     account: async (f) => {
       const accounts = await ports.accounts()
       const made = await accounts.provision(named(f.user), entryFor(f), true)
@@ -123,10 +136,24 @@ export const settleSession = (
   })
 }
 
+const standingOf = (service: string, config: Config): { readonly unmapped?: true } =>
+  askedService(service, config.service_map) === undefined ? { unmapped: true } : {}
+
+const asked = (service: string, config: Config): string => {
+  const found = askedService(service, config.service_map)
+  if (found === undefined) throw new Fault(`the portal was to be asked about ${service}, which service_map lacks`)
+  return found
+}
+
+/** sshd knows its users when a connection begins, a locker's user is logged in, and sudo's too. */
+const needsAccountEarly = (service: string): boolean => !isSsh(service) && !isSudo(service) && service !== unlockService
+
+const tooEarly = (): Fault => new Fault('an account was asked for before the portal granted it')
+
 const entryFor = (f: SessionFacts): WantedEntry => {
   if (f.serviceAccount?.kind === 'sound') return entryOf(f.serviceAccount.account)
   const answer = latest(f)
-  if (answer?.kind !== 'granted') throw new Fault('an account was asked for before the portal granted it')
+  if (answer?.kind !== 'granted') throw tooEarly()
   return wantedOf(answer)
 }
 

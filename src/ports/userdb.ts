@@ -9,6 +9,7 @@ import { formatError, formatReply, parseCall, splitMessages } from '../formats/v
 import { parseLoginName } from '../names.ts'
 import { paths } from '../paths.ts'
 import type { World } from '../world.ts'
+import { buckets } from './buckets.ts'
 import type { LiveDirectory } from './directory.ts'
 import { type Promised, promisePath, readPromises } from './promises.ts'
 
@@ -143,29 +144,6 @@ function* replies(records: Iterable<object>): Iterable<Uint8Array> {
     waiting = record
   }
   if (waiting) yield formatReply(waiting, false)
-}
-
-type BucketRules = { readonly burst: number; readonly rate: number; readonly most: number }
-
-/** Token buckets, one a key; a stranger cannot make it grow without end. */
-function buckets(world: World, { burst, rate, most }: BucketRules) {
-  const levels = new Map<string, { left: number; at: number }>()
-  return {
-    take: (key: string): boolean => {
-      const now = world.now()
-      const level = levels.get(key) ?? { left: burst, at: now }
-      level.left = Math.min(burst, level.left + Math.max(0, now - level.at) * rate)
-      level.at = now
-      if (levels.size >= most && !levels.has(key)) {
-        const oldest = levels.keys().next().value
-        if (oldest !== undefined) levels.delete(oldest)
-      }
-      levels.set(key, level)
-      if (level.left < 1) return false
-      level.left--
-      return true
-    },
-  }
 }
 
 type Held = Promised & { at: number }

@@ -37,8 +37,52 @@ const rows: readonly (readonly [string, AccountFacts, string])[] = [
   ['sudo -i is sudo', { offline, user, service: 'sudo-i', authorization: granted }, 'denied sudo-denied +cache-grant'],
   ['sudo denied', { offline, user, service: 'sudo', authorization: refused }, 'denied portal-denied +forget-grant'],
   [
-    'any other service is the portal’s to decide',
-    { offline, user, service: 'cron', authorization: refused },
+    'any other service is the portal’s to decide, asked as what service_map says',
+    { offline, user, service: 'login', authorization: refused },
+    'denied portal-denied +forget-grant',
+  ],
+  [
+    'without an entry there nobody is asked, and nothing kept is touched',
+    { offline, user, service: 'cron', unmapped: true },
+    'denied service-unmapped',
+  ],
+  [
+    'nor does an earlier day’s answer count there',
+    { ...base, service: 'cron', unmapped: true, cached: hit },
+    'denied service-unmapped',
+  ],
+  [
+    'on the console the account is made before the session',
+    { offline, user, service: 'login', authorization: granted, needsAccount: true },
+    'ask account',
+  ],
+  [
+    'and when it cannot be made there is no session',
+    {
+      offline,
+      user,
+      service: 'login',
+      authorization: granted,
+      needsAccount: true,
+      account: { kind: 'impossible', detail: '' },
+    },
+    'denied account-impossible',
+  ],
+  [
+    'with the account the console is open',
+    {
+      offline,
+      user,
+      service: 'login',
+      authorization: granted,
+      needsAccount: true,
+      account: { kind: 'ready', detail: '' },
+    },
+    'allowed portal-allowed +remember +cache-grant',
+  ],
+  [
+    'nobody the portal refuses gets an account',
+    { offline, user, service: 'login', authorization: refused, needsAccount: true },
     'denied portal-denied +forget-grant',
   ],
   [

@@ -1,6 +1,6 @@
 // What doctor judges: one row a trap that a host can fall into, and the sound host beside it.
 import { expect, test } from 'bun:test'
-import { judgeSources, judgeSshd, judgeStack, type PlacedLine } from '../../src/decide/soundness.ts'
+import { judgeMapping, judgeSources, judgeSshd, judgeStack, type PlacedLine } from '../../src/decide/soundness.ts'
 import { parsePamFile } from '../../src/formats/pam-stack.ts'
 import { parseSshdSettings } from '../../src/formats/sshd-settings.ts'
 
@@ -82,4 +82,10 @@ test.each([
   ['', false, 'install libnss-extrausers and write: passwd: files extrausers'],
 ] as const)('nsswitch "passwd: %s", served: %p', (sources, isServed, remedy) => {
   expect(judgeSources('passwd', sources, isServed)?.remedy).toBe(remedy)
+})
+
+test('a service that the portal cannot be asked about is a finding, unless lockers are answered', () => {
+  const judged = (service: string, ...pairs: [string, string][]) => judgeMapping(service, new Map(pairs)).length
+  expect([judged('sshd'), judged('sudo-i'), judged('lightdm')]).toEqual([0, 0, 1])
+  expect([judged('lightdm', ['lightdm', 'ssh']), judged('i3lock', ['unlock', 'ssh'])]).toEqual([0, 0])
 })

@@ -43,7 +43,7 @@ export type Ssh = Ran & {
   readonly prompts: readonly string[]
 }
 
-export type Sudo = { readonly code: number; readonly output: string; readonly tookMs: number }
+export type OnTerminal = { readonly code: number; readonly output: string; readonly tookMs: number }
 
 export type AuditLine = { readonly event_type: string; readonly reason: string; readonly user: string } & Readonly<
   Record<string, unknown>
@@ -161,13 +161,16 @@ async function furnish(space: Namespace, options: LabOptions) {
     return { ...ran, stderr: ran.stderr.replace(/^Warning: Permanently added.*\r?\n/gm, ''), entered, prompts }
   }
 
-  /** sudo on a terminal: answers are typed when a prompt appears. */
-  const sudo = async (user: string, argv: readonly string[], answers: readonly string[] = []): Promise<Sudo> => {
+  /** A program on a terminal: answers are typed when a prompt appears. */
+  const onTerminal = async (
+    argv: readonly string[],
+    { user = 'root', answers = [] }: { readonly user?: string; readonly answers?: readonly string[] } = {},
+  ): Promise<OnTerminal> => {
     const started = performance.now()
     const waiting = [...answers]
     let output = ''
     let seen = 0
-    const child = Bun.spawn(space.command(['sudo', ...argv], { user }), {
+    const child = Bun.spawn(space.command(argv, { user }), {
       env: { ...environment({ user }), TERM: 'dumb' },
       timeout: 40_000,
       killSignal: 'SIGKILL',
@@ -176,7 +179,7 @@ async function furnish(space: Namespace, options: LabOptions) {
         rows: 40,
         data(terminal: Bun.Terminal, bytes: Uint8Array) {
           output += new TextDecoder().decode(bytes)
-          if (!/(?:password|token)[^\n]*: $/i.test(output.slice(seen))) return
+          if (!/(?:password|token|login)[^\n]*: $/i.test(output.slice(seen))) return
           seen = output.length
           // ^C when nothing is left to type: sudo gives up as it would for a person.
           const answer = waiting.shift()
@@ -187,6 +190,8 @@ async function furnish(space: Namespace, options: LabOptions) {
     const code = await child.exited
     return { code, output: output.replaceAll('\r\n', '\n'), tookMs: performance.now() - started }
   }
+  const sudo = (user: string, argv: readonly string[], answers: readonly string[] = []): Promise<OnTerminal> =>
+    onTerminal(['sudo', ...argv], { user, answers })
 
   /** Audit lines written since the last call. */
   const audit = (): readonly AuditLine[] => {
@@ -229,6 +234,7 @@ async function furnish(space: Namespace, options: LabOptions) {
     need,
     ssh,
     sudo,
+    onTerminal,
     audit,
     text,
     write,

@@ -244,7 +244,7 @@ test('an access token is no password any more once it has ended, however long pa
 }, 20_000)
 
 test('only a greeter on this host reads why a password did not count', async () => {
-  const { host } = await withAccessToken(`${tokens}\noffline_error_messages = greeter`)
+  const { host } = await withAccessToken(`${tokens}\noffline_error_messages = greeter\nservice_map = lightdm=ssh`)
   cut(host)
   const near = await host.phase('auth', { ...user, PAM_SERVICE: 'lightdm', PAM_RHOST: '' }, 'x')
   const far = await host.phase('auth', user, 'x')
@@ -273,6 +273,23 @@ test('a verifier that the portal sends is a password while it is away', async ()
   Object.assign(host.world, { fetch: async () => new Response('', { status: 503 }) })
   expect(await auth(host, 'correct-horse')).toBe('allowed offline-password')
   expect(await auth(host, 'wrong-horse')).toBe('denied offline-password-wrong')
+  // As the greeter of Open Bastion's desktop writes it.
+  expect(await auth(host, 'OFFLINE:correct-horse')).toBe('allowed offline-password')
+}, 20_000)
+
+test('a password may hold blanks and letters of any script, and no control characters', async () => {
+  const host = await enrolledHost({ config: 'offline_cache_enabled = true' })
+  const password = 'ključ od vrata 鍵'
+  const verifier = await Bun.password.hash(password, { algorithm: 'argon2id', memoryCost: 19_456, timeCost: 2 })
+  Object.assign(host.world, {
+    fetch: async () =>
+      Response.json({ authorized: true, user: 'rtyler', offline: { enabled: true, ttl: 3600, verifier } }),
+  })
+  await host.phase('account', user)
+  Object.assign(host.world, { fetch: async () => new Response('', { status: 503 }) })
+  expect(await auth(host, `${password}\0`)).toBe('allowed offline-password')
+  expect(await auth(host, password.replace(' ', '\u0007'))).toBe('denied token-malformed')
+  expect(await auth(host, 'OFFLINE:')).toBe('denied no-token')
 }, 20_000)
 
 test('a key the portal never accepted is no second proof while it is away, though an earlier day allowed the user', async () => {

@@ -1,0 +1,24 @@
+// What ob serve runs for a screen locker: the authentication and the account phase in one process, because many lockers
+// ask for the first alone.
+import { hex } from '../src/bytes.ts'
+import { unlockService } from '../src/decide/service.ts'
+import { Fault } from '../src/fault.ts'
+import { correlationId } from '../src/formats/audit-line.ts'
+import { parseLoginName } from '../src/names.ts'
+import { type Mode, usage } from './mode.ts'
+import { runPhase } from './phase.ts'
+
+export const mode: Mode = {
+  run: async ([name = '', phase, ...more], world) => {
+    const user = parseLoginName(name)
+    if (!user || (phase !== 'auth' && phase !== 'account') || more.length > 0)
+      return usage('unlock is what ob serve runs for screen lockers: ob unlock USER auth|account')
+    if (world.userId !== 0) throw new Fault('unlock must be started by root')
+    const connection = correlationId(hex(world.random(16)))
+    const request = { service: unlockService, user, rhost: undefined, connection }
+    if (phase === 'account') return runPhase('account', request, world)
+    const proven = await runPhase('auth', request, world)
+    if (proven.kind !== 'outcome' || proven.outcome.kind !== 'allowed') return proven
+    return runPhase('account', request, world)
+  },
+}

@@ -1,0 +1,25 @@
+// How often somebody may ask.
+import type { World } from '../world.ts'
+
+export type BucketRules = { readonly burst: number; readonly rate: number; readonly most: number }
+
+/** Token buckets, one a key; a stranger cannot make it grow without end. */
+export function buckets(world: World, { burst, rate, most }: BucketRules) {
+  const levels = new Map<string, { left: number; at: number }>()
+  return {
+    take: (key: string): boolean => {
+      const now = world.now()
+      const level = levels.get(key) ?? { left: burst, at: now }
+      level.left = Math.min(burst, level.left + Math.max(0, now - level.at) * rate)
+      level.at = now
+      if (levels.size >= most && !levels.has(key)) {
+        const oldest = levels.keys().next().value
+        if (oldest !== undefined) levels.delete(oldest)
+      }
+      levels.set(key, level)
+      if (level.left < 1) return false
+      level.left--
+      return true
+    },
+  }
+}

@@ -1,0 +1,124 @@
+// Screen lockers run PAM as their user, who may read neither the configuration nor the token of this host. ob serve
+// decides for them: about the user that the kernel says is calling, about nobody else, and not too often.
+import { concat } from '../bytes.ts'
+import { formatUnlockReply, parseUnlockCall, type UnlockCall, type UnlockReply } from '../formats/unlock.ts'
+import { splitMessages } from '../formats/varlink.ts'
+import { personText, type Reason } from '../reason.ts'
+import type { World } from '../world.ts'
+import { buckets } from './buckets.ts'
+import type { LiveDirectory } from './directory.ts'
+import type { Peer } from './userdb.ts'
+
+export type Unlock = {
+  /** Undefined: this caller has too many connections already. */
+  readonly open: (peer: Peer) => UnlockConversation | undefined
+}
+
+export type UnlockConversation = {
+  /** The reply; or that the question is not complete yet, or that there will be none. */
+  readonly receive: (bytes: Uint8Array<ArrayBuffer>) => Promise<Uint8Array> | 'more' | 'hang-up'
+  /** The caller went away: what was begun for it is ended. */
+  readonly end: () => void
+}
+
+export const unlockLimits = {
+  message: 4 << 10,
+  connections: 128,
+  connectionsOfOne: 4,
+  /** Decisions at a time: each is a process, and with Argon2id one of 110 MiB. */
+  processes: 3,
+  waiting: 64,
+  /** Questions of one user: at once, and seconds until one more. */
+  burst: 10,
+  secondsPerQuestion: 3,
+  sources: 4096,
+  text: 1024,
+} as const
+
+type Parts = { readonly world: World; readonly directory: Pick<LiveDirectory, 'follow' | 'portalUser'> }
+
+export function openUnlock({ world, directory }: Parts): Unlock {
+  const { burst, secondsPerQuestion, sources } = unlockLimits
+  const questions = buckets(world, { burst, rate: 1 / secondsPerQuestion, most: sources })
+  const turns = openTurns(unlockLimits.processes, unlockLimits.waiting)
+  const callers = new Map<number, number>()
+  let connections = 0
+
+  const decide = async (peer: Peer, call: UnlockCall, signal: AbortSignal): Promise<UnlockReply> => {
+    directory.follow()
+    const user = directory.portalUser(peer.uid)
+    if (user === undefined || user !== call.user) return no('not-your-name')
+    if (!questions.take(String(peer.uid)) || !(await turns.take())) return no('asked-too-often')
+    try {
+      if (signal.aborted) return no('asked-too-often')
+      const argv = ['/proc/self/exe', 'unlock', user, call.phase]
+      const { code, stdout } = await world.spawn(argv, { stdin: call.answer, signal, limit: unlockLimits.text * 4 })
+      return { allowed: code === 0, text: stdout.slice(0, unlockLimits.text) }
+    } finally {
+      turns.give()
+    }
+  }
+  const reply = async (peer: Peer, call: UnlockCall, signal: AbortSignal): Promise<Uint8Array> => {
+    const { allowed, text } = await decide(peer, call, signal)
+    call.answer.fill(0)
+    world.syslog('info', `uid ${peer.uid} asked to unlock a screen (${call.phase}): ${allowed ? 'allowed' : 'refused'}`)
+    return formatUnlockReply({ allowed, text })
+  }
+  return {
+    open: (peer) => {
+      const mine = callers.get(peer.uid) ?? 0
+      if (connections >= unlockLimits.connections || mine >= unlockLimits.connectionsOfOne) return undefined
+      connections++
+      callers.set(peer.uid, mine + 1)
+      const gone = new AbortController()
+      let kept = new Uint8Array()
+      let asked = false
+      return {
+        receive: (bytes) => {
+          const { messages, rest } = splitMessages(concat(kept, bytes))
+          const [message] = messages
+          // One question a connection.
+          if (asked || messages.length > 1 || (message && rest.length > 0)) return 'hang-up'
+          if ((message ?? rest).length > unlockLimits.message) return 'hang-up'
+          kept = Uint8Array.from(rest)
+          if (!message) return 'more'
+          asked = true
+          const call = parseUnlockCall(message)
+          return call ? reply(peer, call, gone.signal) : 'hang-up'
+        },
+        end: () => {
+          if (gone.signal.aborted) return
+          gone.abort()
+          connections--
+          const left = (callers.get(peer.uid) ?? 1) - 1
+          if (left > 0) callers.set(peer.uid, left)
+          else callers.delete(peer.uid)
+        },
+      }
+    },
+  }
+}
+
+const no = (reason: Reason): UnlockReply => ({ allowed: false, text: `${personText(reason)}\n` })
+
+/** So many at a time; the others wait in order, and too many are sent away. */
+function openTurns(atOnce: number, mostWaiting: number) {
+  const waiting: (() => void)[] = []
+  let free = atOnce
+  return {
+    take: async (): Promise<boolean> => {
+      if (free > 0) {
+        free--
+        return true
+      }
+      if (waiting.length >= mostWaiting) return false
+      await new Promise<void>((resolve) => waiting.push(resolve))
+      return true
+    },
+    give: (): void => {
+      const next = waiting.shift()
+      if (next) next()
+      else free++
+    },
+  }
+}
