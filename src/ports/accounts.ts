@@ -55,12 +55,18 @@ export function openAccounts(world: World, config: Config): Accounts {
     registry: host.store.whole,
     provision: async (user, wanted, home) => {
       const foreign = readSeal(world, config, host.store.stamp())
-      let verdict = judge(host, foreign ?? nobody, user, wanted)
+      const elsewhere = new Map<string, number>()
+      const looked = { foreign: foreign ?? nobody, elsewhere }
+      let verdict = judge(host, looked, user, wanted)
+      for (let tries = 0; tries < 8 && verdict.kind === 'create'; tries++) {
+        if (!(await findElsewhere(world, user, verdict.record.uid, elsewhere))) break
+        verdict = judge(host, looked, user, wanted)
+      }
       const made = verdict.kind === 'create'
       // Without the seal a process may have died between the registry and its export.
       const isSettled = verdict.kind === 'keep' || (verdict.kind === 'refused' && verdict.why === 'local-account')
       if (!isSettled || (!foreign && verdict.kind !== 'refused'))
-        verdict = await underLock(() => record(host, user, wanted))
+        verdict = await underLock(() => record(host, elsewhere, user, wanted))
       if (verdict.kind === 'refused') return refusal(verdict.why, user)
       const homeMade = home && makeHome(world, config, verdict.record)
       const detail = `uid ${verdict.record.uid}${homeMade ? `, home ${verdict.record.home} made` : ''}`
@@ -83,10 +89,26 @@ export function openAccounts(world: World, config: Config): Accounts {
   }
 }
 
+/**
+ * Accounts of other sources of NSS (LDAP, sssd, systemd-homed) with this name or uid: they are no less taken than those
+ * of /etc/passwd. True when there was one that was not known yet.
+ */
+async function findElsewhere(world: World, name: LoginName, uid: number, found: Map<string, number>): Promise<boolean> {
+  const before = found.size
+  const signal = world.limit(nssSeconds)
+  const { stdout } = await world.spawn(['getent', 'passwd', name, String(uid)], { signal, limit: 1 << 16 })
+  for (const [other, id] of readIds(stdout)) if (other === name || id === uid) found.set(other, id)
+  return found.size > before
+}
+
+/** A directory that does not answer keeps nobody out. */
+const nssSeconds = 3
+
 const nobody: Foreign = { passwd: new Map(), group: new Map() }
 
 const refusal = (why: (EntryVerdict & { kind: 'refused' })['why'], user: LoginName): Provisioned => {
-  if (why === 'local-account') return { kind: 'local', detail: `${user} is a local account; it is left alone` }
+  if (why === 'local-account')
+    return { kind: 'local', detail: `${user} is an account of this host or of another source of NSS; it is left alone` }
   const details = {
     'bad-name': `"${user}" is not a name this host accepts`,
     'no-free-uid': `no uid between min_uid and max_uid is free for ${user}; widen the range`,
@@ -100,7 +122,9 @@ const refusal = (why: (EntryVerdict & { kind: 'refused' })['why'], user: LoginNa
 }
 
 /** Names and ids that are not ours. */
-function localIds({ world, config }: Host, foreign: Foreign, view: RegistryView) {
+type Looked = { readonly foreign: Foreign; readonly elsewhere: ReadonlyMap<string, number> }
+
+function localIds({ world, config }: Host, { foreign, elsewhere }: Looked, view: RegistryView) {
   const isOurs = (name: string, id: number): boolean =>
     view.group(name) === id || [view.user(name)?.uid, view.user(name)?.gid].includes(id)
   const read = (file: 'passwd' | 'group'): ReadonlyMap<string, number> => {
@@ -109,15 +133,16 @@ function localIds({ world, config }: Host, foreign: Foreign, view: RegistryView)
     for (const [name, id] of foreign[file])
       if (view.user(name) === undefined && view.group(name) === undefined)
         ids.set(ids.has(name) ? `${name}:${id}` : name, id)
+    if (file === 'passwd') for (const [name, id] of elsewhere) ids.set(name, id)
     return ids
   }
   return { passwd: read('passwd'), group: read('group') }
 }
 
-function judge(host: Host, foreign: Foreign, user: LoginName, wanted: WantedEntry): EntryVerdict {
+function judge(host: Host, looked: Looked, user: LoginName, wanted: WantedEntry): EntryVerdict {
   const { world, config } = host
   return host.store.view((registry) => {
-    const local = localIds(host, foreign, registry)
+    const local = localIds(host, looked, registry)
     return decideEntry({
       name: user,
       wanted,
@@ -138,10 +163,15 @@ function judge(host: Host, foreign: Foreign, user: LoginName, wanted: WantedEntr
 }
 
 /** Judged again under the lock: two first logins at once must not take one uid. */
-function record(host: Host, user: LoginName, wanted: WantedEntry): EntryVerdict {
+function record(
+  host: Host,
+  elsewhere: ReadonlyMap<string, number>,
+  user: LoginName,
+  wanted: WantedEntry,
+): EntryVerdict {
   const { world, config, store } = host
   const foreign = readSeal(world, config, store.stamp()) ?? publish(host).foreign
-  const verdict = judge(host, foreign, user, wanted)
+  const verdict = judge(host, { foreign, elsewhere }, user, wanted)
   if (verdict.kind === 'create' || verdict.kind === 'update') apply(host, foreign, user, verdict.record)
   return verdict
 }
@@ -191,7 +221,7 @@ function missingGroups(host: Host, foreign: Foreign, names: readonly string[]): 
   return store.view((view) => {
     const missing = names.filter((name) => view.group(name) === undefined && view.user(name) === undefined)
     if (missing.length === 0) return []
-    const local = localIds(host, foreign, view)
+    const local = localIds(host, { foreign, elsewhere: new Map() }, view)
     const taken = new Set([...local.passwd.values(), ...local.group.values()])
     for (const { uid } of readPromises(world) ?? []) taken.add(uid)
     return missing.flatMap((name) => {

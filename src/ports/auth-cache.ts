@@ -59,7 +59,10 @@ const mostGroups = 256
 
 type Found = { readonly kind: 'entry'; readonly entry: AuthEntry; readonly writtenAt: number } | NoCachedGrant
 
-export function openAuthCache(world: World, config: KeepingConfig & Pick<Config, 'auth_cache_dir'>): AuthCache {
+export function openAuthCache(
+  world: World,
+  config: KeepingConfig & Pick<Config, 'auth_cache_dir' | 'auth_cache_ttl'>,
+): AuthCache {
   const directory = config.auth_cache_dir
   const keys = openCacheKey(world, config, { directory, saltName: authSalt })
   const fileOf = (name: GrantName): string => `${directory}/${authCacheFileName(name)}`
@@ -91,7 +94,7 @@ export function openAuthCache(world: World, config: KeepingConfig & Pick<Config,
     },
     lookup: async (name) => {
       const found = await find(name)
-      return found.kind === 'entry' ? hitOf(found, name.user, world.now()) : found
+      return found.kind === 'entry' ? hitOf(found, name.user, world.now(), config.auth_cache_ttl) : found
     },
     forget: (name) => world.files.destroy(fileOf(name)),
   }
@@ -118,8 +121,13 @@ function hitOf(
   { entry, writtenAt }: Found & { kind: 'entry' },
   user: LoginName,
   now: number,
+  ttl = Number.POSITIVE_INFINITY,
 ): CachedGrant | NoCachedGrant {
   if (!entry.authorized) return { kind: 'miss', detail: 'what was kept for the user is a refusal' }
+  // An administrator who shortens auth_cache_ttl means what is kept already, too.
+  const ageSeconds = ageOf(writtenAt, now)
+  if (Number.isFinite(ageSeconds) && ageSeconds > ttl)
+    return { kind: 'expired', detail: 'what was kept for the user is older than auth_cache_ttl' }
   const { gecos, shell, home } = entry
   return {
     kind: 'hit',
@@ -130,8 +138,8 @@ function hitOf(
       sudoAllowed: entry.sudoAllowed,
       attributes: { ...(gecos && { gecos }), ...(shell && { shell }), ...(home && { home }) },
     },
-    ageSeconds: ageOf(writtenAt, now),
-    expiresAt: entry.expiresAt,
+    ageSeconds,
+    expiresAt: Math.min(entry.expiresAt, writtenAt + ttl),
     fingerprints: [...(entry.fingerprints ?? [])].flatMap(([one, until]) => (until > now ? [one] : [])),
   }
 }

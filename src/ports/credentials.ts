@@ -89,7 +89,11 @@ export function openCredentials(world: World, config: CredentialConfig): Credent
     try {
       const key = await keys.find()
       if (!key) return { kind: 'unknown', detail: 'no password is kept on this host' }
-      return { ...(await entries.open(key, user)), key }
+      const found = await entries.open(key, user)
+      // An administrator who shortens offline_cache_ttl means what is kept already, too.
+      if (found.kind === 'entry' && isOutlived(found.credential, config.offline_cache_ttl, world.now()))
+        return { kind: 'expired', detail: 'what was kept for the user is older than offline_cache_ttl' }
+      return { ...found, key }
     } catch (error) {
       if (!(error instanceof Fault)) throw error
       return { kind: 'io', detail: error.message }
@@ -169,6 +173,10 @@ export function openCredentials(world: World, config: CredentialConfig): Credent
       }),
   }
 }
+
+/** The C implementation's entries say themselves when they end. */
+const isOutlived = ({ createdAt, generation }: Credential, ttl: number, now: number): boolean =>
+  generation !== undefined && createdAt + ttl <= now
 
 const someText = utf8('nobody’s password')
 const someSalt = new Uint8Array(argon2SaltLength)

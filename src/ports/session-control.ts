@@ -9,6 +9,9 @@ import { openRegistry } from './registry.ts'
 /** What a process may still do after it was asked to end. Seconds. */
 const graceSeconds = 2
 
+/** Below are root and what Debian's packages made (adduser.conf(5)). */
+const firstPersonalUid = 1000
+
 export function openSessionControl(world: World): SessionControl {
   return {
     isPresent: async (user) => {
@@ -33,8 +36,8 @@ async function uidOf(world: World, user: LoginName): Promise<number | undefined>
   const { code, stdout } = await world.spawn(['getent', 'passwd', user])
   // A service of NSS that is away, and a retired user, have no entry there, and processes all the same.
   const uid = (code === 0 ? findPasswd(stdout, user)?.uid : undefined) ?? recordedUid(world, user)
-  // A name that means root here is nobody whose processes end.
-  return uid === 0 ? undefined : uid
+  // A name that means root or a service here is nobody whose processes end.
+  return uid === undefined || uid < firstPersonalUid ? undefined : uid
 }
 
 function recordedUid(world: World, user: LoginName): number | undefined {

@@ -173,6 +173,7 @@ function openNewcomers({ world, config, directory, processes }: UserdbParts) {
       mine.at = world.now()
       return fieldsOf(name, mine.uid, config)
     }
+    if (held.size >= limits.promises) releaseDead()
     if (held.size >= limits.promises || !names.take(processes.source(pid))) return undefined
     const uid = uidFor(name)
     if (uid === undefined) return undefined
@@ -180,6 +181,17 @@ function openNewcomers({ world, config, directory, processes }: UserdbParts) {
     world.files.createExclusive(promisePath(made), '', 0o600)
     held.set(keyOf(made), made)
     return fieldsOf(name, uid, config)
+  }
+  // Connections end sooner than promises: without this, a few hundred names tried and given up would fill the table.
+  let releasedAt = 0
+  const releaseDead = (): void => {
+    if (world.now() - releasedAt < 1) return
+    releasedAt = world.now()
+    for (const [key, one] of held) if (!processes.isSshd(one.connection)) release(key, one)
+  }
+  const release = (key: string, one: Held): void => {
+    held.delete(key)
+    world.files.remove(promisePath(one))
   }
   const parentOf = (pid: number): number => processes.parent(pid) ?? 0
   // With a long LoginGraceTime: the account was made by another connection meanwhile, and this one has another uid.
@@ -204,8 +216,7 @@ function openNewcomers({ world, config, directory, processes }: UserdbParts) {
     expire: (): void => {
       for (const [key, one] of held) {
         if (world.now() - one.at < limits.promiseSeconds || isStillBelieved(one)) continue
-        held.delete(key)
-        world.files.remove(promisePath(one))
+        release(key, one)
       }
     },
   }

@@ -70,3 +70,39 @@ test('lines of others in an export file that is not UTF-8 are left as they are',
   expect(world.disk.get(path)?.data.includes(0xe9)).toBe(true)
   expect(textOf(world, path)).toContain('carol:')
 })
+
+/** A host whose NSS knows more accounts than its files, as with sssd. */
+function hostWithDirectory(accounts: Readonly<Record<string, number>>): FakeWorld {
+  return fakeWorld({
+    files: { '/etc/passwd': passwd, '/etc/group': group },
+    spawn: ([program, database, ...keys]) => {
+      if (program !== 'getent' || database !== 'passwd') return { code: 127 }
+      const found = Object.entries(accounts).filter(([name, uid]) => keys.includes(name) || keys.includes(String(uid)))
+      return { code: 0, stdout: found.map(([name, uid]) => `${name}:x:${uid}:100::/:/bin/sh\n`).join('') }
+    },
+  })
+}
+
+test('an account of a directory service is no less taken than one of /etc/passwd', async () => {
+  const world = hostWithDirectory({ victim: 5000, other: 45475, another: 33333 })
+  expect((await provision(world, 'victim')).kind).toBe('local')
+  // 45475 is what alice would get, 33333 what the portal proposes.
+  const alice = await provision(world, 'alice', 33333)
+  expect(alice.kind === 'ready' && [33333, 45475].includes(alice.record.uid)).toBe(false)
+  expect(alice.kind).toBe('ready')
+})
+
+test('a user who has an account here is not looked for elsewhere', async () => {
+  const asked: string[] = []
+  const world = fakeWorld({
+    files: { '/etc/passwd': passwd, '/etc/group': group },
+    spawn: (argv) => {
+      asked.push(argv.join(' '))
+      return { code: 2 }
+    },
+  })
+  await provision(world, 'alice')
+  const once = asked.length
+  await provision(world, 'alice')
+  expect([once, asked]).toEqual([1, ['getent passwd alice 45475']])
+})

@@ -181,3 +181,11 @@ test('without a machine-id the directory has an id of its own, as upstream’s h
   expect(new TextDecoder().decode(world.disk.get(`${directory}/.instance_id`)!.data)).toMatch(/^[0-9a-f]{32}\n$/)
   expect((await openAuthCache(world, config).lookup(name)).kind).toBe('hit')
 })
+
+test('a shorter auth_cache_ttl counts for what is kept already', async () => {
+  const world = host()
+  await openAuthCache(world, { ...config, auth_cache_ttl: 3600 }).store(name, { authorization: grant, seconds: 3600 })
+  world.clock.now += 600
+  const found = (ttl: number) => openAuthCache(world, { ...config, auth_cache_ttl: ttl }).lookup(name)
+  expect([(await found(500)).kind, (await found(700)).kind]).toEqual(['expired', 'hit'])
+})

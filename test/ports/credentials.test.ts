@@ -108,6 +108,7 @@ test('how an entry of upstream’s was hashed is found out and written down, for
     ...parseJsonObject(set!.entries[0]!.plaintext)!,
     password_hash: hash.toBase64(),
     salt: salt.toBase64(),
+    created_at: vectors.clock_checked,
   }
   put(world, fileOf(user), await sealCredential(key, members, new Uint8Array(12)))
   expect((await openCredentials(world, config).verify(user, new Secret(p4.password))).kind).toBe('accepted')
@@ -285,4 +286,13 @@ test('neither user nor password can be read from the disk', async () => {
 
 test('an empty password is never kept', async () => {
   expect(await openCredentials(host(), config).store(user, { password: new Secret('') }, {})).toBe('refused')
+})
+
+test('a shorter offline_cache_ttl counts for what is kept already', async () => {
+  const world = host()
+  await openCredentials(world, config).store(user, { password: right }, {})
+  world.clock.now += 7200
+  const verdict = async (extra: string) => (await openCredentials(world, configOf(extra)).verify(user, right)).kind
+  expect(await verdict('offline_cache_ttl = 3600\n')).toBe('expired')
+  expect(await verdict('offline_cache_ttl = 7300\n')).toBe('accepted')
 })

@@ -178,9 +178,9 @@ test('a session that cannot be ended keeps its mark for the next round', async (
   expect(marked()).toEqual([rtyler])
 })
 
-test('a name that is root here is nobody whose processes end', async () => {
-  const world = fakeWorld({ spawn: () => ({ code: 0, stdout: 'rtyler:x:0:0::/root:/bin/bash\n' }) })
-  world.running.set(1, 0)
+test.each([0, 33, 999])('a name that has uid %i here is nobody whose processes end', async (uid) => {
+  const world = fakeWorld({ spawn: () => ({ code: 0, stdout: `rtyler:x:${uid}:0::/root:/bin/bash\n` }) })
+  world.running.set(1, uid)
   await openSessionControl(world).terminate(rtyler)
   expect([...world.running.keys()]).toEqual([1])
 })

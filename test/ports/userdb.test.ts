@@ -62,12 +62,13 @@ async function serviceWith(extra = '', count = 0) {
   const { config } = checked
   const directory = openDirectory(world, config)
   await directory.ready()
+  const gone = new Set<number>()
   const processes = {
-    isSshd: (pid: number) => pid >= 100 && pid < 200,
+    isSshd: (pid: number) => pid >= 100 && (pid < 200 || pid >= 1000) && !gone.has(pid),
     parent: (pid: number) => (pid === 101 ? 100 : 1),
-    source: (pid: number) => `source-${pid % 7}`,
+    source: (pid: number) => (pid < 1000 ? `source-${pid % 7}` : `source-${pid}`),
   }
-  return { world, config, directory, userdb: openUserdb({ world, config, directory, processes }) }
+  return { world, config, directory, gone, userdb: openUserdb({ world, config, directory, processes }) }
 }
 
 type Service = Awaited<ReturnType<typeof serviceWith>>
@@ -262,6 +263,18 @@ test('newcomers expire, are limited by source, and are bounded in number', async
       ask(service, { uid: 0, pid }, 'GetUserRecord', { userName: `m${round}x${pid}` })
   }
   expect([...world.disk.keys()].filter((path) => path.startsWith('/run')).length).toBeLessThanOrEqual(limits.promises)
+})
+
+test('names that many sources tried and gave up keep no newcomer out', async () => {
+  const service = await serviceWith('min_uid = 50000\nmax_uid = 59999\n')
+  const isTold = (userName: string, pid: number) =>
+    ask(service, { uid: 0, pid }, 'GetUserRecord', { userName })[0] !== 'NoRecordFound'
+  for (let at = 0; at < limits.promises; at++) expect(isTold(`m${at}`, 1000 + at)).toBe(true)
+  // All of them are still there.
+  expect(isTold('nina', 1900)).toBe(false)
+  for (let at = 0; at < limits.promises; at++) service.gone.add(1000 + at)
+  service.world.clock.now += 2
+  expect([isTold('nina', 1900), isTold('m7', 1007)]).toEqual([true, false])
 })
 
 test('promises outlive the service, so that no other name gets their uid', async () => {
