@@ -1,27 +1,23 @@
 // What one hook costs, in user-space instructions as callgrind counts them: they hardly vary, so a change that makes
 // every login dearer fails here. Times are only compared inside one run of `npm run bench`.
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { configure, enroll, mintToken, setRights } from './enrolled.ts'
-import { type Lab, refusal, startLab } from './lab.ts'
+import type { Lab } from './lab.ts'
+import { inLab } from './suite.ts'
 
 let lab: Lab
-const refused = refusal()
-if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
-const lab_test = (name: string, work: () => Promise<void>) =>
-  (refused === undefined ? test : test.skip)(name, work, 120_000)
 
-beforeAll(async () => {
-  if (refused !== undefined) return
-  lab = await startLab()
-  await configure(lab)
-  await setRights(lab)
-  expect((await enroll(lab)).code).toBe(0)
-  await lab.need('ob nss add alice')
-}, 60_000)
-
-afterAll(async () => {
-  await lab?.stop()
-})
+const lab_test = inLab(
+  {},
+  async (started) => {
+    lab = started
+    await configure(lab)
+    await setRights(lab)
+    expect((await enroll(lab)).code).toBe(0)
+    await lab.need('ob nss add alice')
+  },
+  120_000,
+)
 
 type Run = { readonly argv: string; readonly env?: Readonly<Record<string, string>>; readonly stdin?: string }
 

@@ -1,15 +1,12 @@
 // Recognisable secrets are put everywhere, everything is done that can be done, and then everything that was printed
 // or written is searched: a secret may only be where it belongs.
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, expect } from 'bun:test'
 import { configure, enroll, inventedToken, mintToken, setRights } from './enrolled.ts'
-import { type Lab, localAdmin, refusal, startLab } from './lab.ts'
+import { type Lab, localAdmin } from './lab.ts'
 import { environment } from './namespace.ts'
+import { inLab } from './suite.ts'
 
 let lab: Lab
-const refused = refusal()
-if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
-const lab_test = (name: string, work: () => Promise<void>) =>
-  (refused === undefined ? test : test.skip)(name, work, 180_000)
 
 const canary = (): string => `Canary${crypto.randomUUID().replaceAll('-', '')}`
 const configured = { request_signing_secret: canary(), notify_secret: canary() }
@@ -26,36 +23,38 @@ const configuration = `${Object.entries(configured)
 
 const sampler: { child: Bun.Subprocess | undefined } = { child: undefined }
 
-beforeAll(async () => {
-  if (refused !== undefined) return
-  lab = await startLab({ stack: 'b' })
-  await lab.need(privateDev)
-  Bun.spawn(
-    lab.space.command([
-      lab.space.bun,
-      `${lab.space.repository}/test/host/syslog-listener.ts`,
-      '/dev/log',
-      '/run/syslog',
-    ]),
-    { stdin: 'ignore', stdout: 'ignore', stderr: 'inherit', env: environment({}) },
-  )
-  await lab.need('while [ ! -S /dev/log ]; do sleep 0.01; done; mkdir -p /run/cores; touch /run/began')
-  sampler.child = Bun.spawn(lab.space.command(['sh', '-c', sample]), {
-    stdin: 'ignore',
-    stdout: 'ignore',
-    stderr: 'ignore',
-    env: environment({}),
-  })
-  await configure(lab, configuration)
-  await setRights(lab)
-  expect((await enroll(lab)).code).toBe(0)
-  await lab.need('ob nss add alice; ob nss add bob')
-  rememberTokens()
-}, 60_000)
+const lab_test = inLab(
+  { stack: 'b' },
+  async (started) => {
+    lab = started
+    await lab.need(privateDev)
+    Bun.spawn(
+      lab.space.command([
+        lab.space.bun,
+        `${lab.space.repository}/test/host/syslog-listener.ts`,
+        '/dev/log',
+        '/run/syslog',
+      ]),
+      { stdin: 'ignore', stdout: 'ignore', stderr: 'inherit', env: environment({}) },
+    )
+    await lab.need('while [ ! -S /dev/log ]; do sleep 0.01; done; mkdir -p /run/cores; touch /run/began')
+    sampler.child = Bun.spawn(lab.space.command(['sh', '-c', sample]), {
+      stdin: 'ignore',
+      stdout: 'ignore',
+      stderr: 'ignore',
+      env: environment({}),
+    })
+    await configure(lab, configuration)
+    await setRights(lab)
+    expect((await enroll(lab)).code).toBe(0)
+    await lab.need('ob nss add alice; ob nss add bob')
+    rememberTokens()
+  },
+  180_000,
+)
 
 afterAll(async () => {
   sampler.child?.kill('SIGKILL')
-  await lab?.stop()
 })
 
 // The machine's /dev is shared with it; a socket there would be everybody's.

@@ -1,15 +1,11 @@
 // The console and the desktop: login(1) and PAM as greeters and screen lockers use it, with the stacks of pam.d/.
-import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { beforeEach, expect } from 'bun:test'
 import { configure, enroll, mintToken, setRights } from './enrolled.ts'
-import { type Lab, localAdmin, refusal, startLab } from './lab.ts'
-import { environment } from './namespace.ts'
+import { type Lab, localAdmin } from './lab.ts'
+import { hasLab, inLab, type Service, startServe } from './suite.ts'
 
 let lab: Lab
-let served: Bun.Subprocess | undefined
-const refused = refusal()
-if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
-const lab_test = (name: string, work: () => Promise<void>) =>
-  (refused === undefined ? test : test.skip)(name, work, 60_000)
+let served: Service | undefined
 
 const accessTokens = `oauth2_token_auth = true
 oauth2_token_clients = pam-user
@@ -19,9 +15,8 @@ auth_cache_ttl = 600
 `
 const map = 'service_map = login=ssh, lightdm=ssh, gdm-password=ssh, unlock=ssh\n'
 
-beforeAll(async () => {
-  if (refused !== undefined) return
-  lab = await startLab()
+const lab_test = inLab({}, async (started) => {
+  lab = started
   await lab.need(`
     cd ${lab.space.repository}/pam.d
     for service in login lightdm gdm-password; do install -m 0644 desktop.$service /etc/pam.d/$service; done
@@ -32,14 +27,10 @@ beforeAll(async () => {
   if (enrolled.code !== 0) throw new Error(enrolled.output)
   for (const user of ['alice', 'bob']) await lab.need(`ob nss add ${user}`)
   await serve()
-}, 60_000)
-
-afterAll(async () => {
-  await lab?.stop()
 })
 
 beforeEach(async () => {
-  if (refused !== undefined) return
+  if (!hasLab) return
   await lab.restore()
   await setRights(lab)
   await lab.need('rm -rf /var/lib/open-bastion/ratelimit')
@@ -47,23 +38,11 @@ beforeEach(async () => {
 })
 
 async function serve(): Promise<void> {
-  served = Bun.spawn(lab.space.command(['/usr/sbin/ob', 'serve']), {
-    stdin: 'ignore',
-    stdout: 'inherit',
-    stderr: 'inherit',
-    env: environment({}),
-  })
-  for (let tries = 0; tries < 300; tries++) {
-    if ((await lab.run('test -S /run/open-bastion/unlock')).code === 0) return
-    await Bun.sleep(10)
-  }
-  throw new Error('ob serve does not start')
+  served = await startServe(lab, '/run/open-bastion/unlock')
 }
 
 async function stopServing(): Promise<void> {
-  if (!served) return
-  await lab.run("pkill -x -f '/usr/sbin/ob serve'")
-  await served.exited
+  await served?.stop()
   served = undefined
 }
 

@@ -1,23 +1,15 @@
 // Renewal by real processes on a real disk: many logins at once, the unit's own confinement, a full disk, a kill.
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { configure, enroll, setRights } from './enrolled.ts'
-import { type Lab, refusal, startLab } from './lab.ts'
+import type { Lab } from './lab.ts'
+import { inLab } from './suite.ts'
 
 let lab: Lab
-const refused = refusal()
-if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
-const lab_test = (name: string, work: () => Promise<void>) =>
-  (refused === undefined ? test : test.skip)(name, work, 60_000)
 
-beforeAll(async () => {
-  if (refused !== undefined) return
-  lab = await startLab()
+const lab_test = inLab({}, async (started) => {
+  lab = started
   await configure(lab)
   await setRights(lab)
-}, 60_000)
-
-afterAll(async () => {
-  await lab?.stop()
 })
 
 const token = () => JSON.parse(lab.text('/var/lib/open-bastion/token'))

@@ -1,14 +1,11 @@
 // Keys on a real sshd and sudo: service accounts, every source of authorized keys, what may not be injected, and
 // certificates with their revocation list.
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { mintToken, settleIn } from './enrolled.ts'
-import { type Lab, localAdmin, refusal, type SshOptions, type Stack, startLab } from './lab.ts'
+import { type Lab, localAdmin, type SshOptions, type Stack } from './lab.ts'
+import { inLab } from './suite.ts'
 
 let lab: Lab
-const refused = refusal()
-if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
-const lab_test = (name: string, work: () => Promise<void>) =>
-  (refused === undefined ? test : test.skip)(name, work, 60_000)
 
 const accounts = `
   cd /root/keys
@@ -20,15 +17,10 @@ const accounts = `
   install -m 0644 other.pub /etc/open-bastion/authorized_keys.d/courier
   ssh-keygen -q -s /root/authority -I nameless -V +1h nameless.pub`
 
-beforeAll(async () => {
-  if (refused !== undefined) return
-  lab = await startLab({ stack: 'd' })
+const lab_test = inLab({ stack: 'd' }, async (started) => {
+  lab = started
   await settleIn(lab)
   await lab.need(`set -e${accounts}`)
-}, 60_000)
-
-afterAll(async () => {
-  await lab?.stop()
 })
 
 let stackNow: Stack | undefined = 'd'

@@ -1,25 +1,17 @@
 // What a table cannot hold: first logins, terminals, forwarding, subsystems, and what other files on a host could
 // spoil.
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { mintToken, settleIn } from './enrolled.ts'
-import { type Lab, localAdmin, refusal, type Stack, startLab } from './lab.ts'
+import { type Lab, localAdmin, type Stack } from './lab.ts'
+import { inLab } from './suite.ts'
 
 let lab: Lab
-const refused = refusal()
-if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
-const lab_test = (name: string, work: () => Promise<void>) =>
-  (refused === undefined ? test : test.skip)(name, work, 60_000)
 
-beforeAll(async () => {
-  if (refused !== undefined) return
-  lab = await startLab()
+const lab_test = inLab({}, async (started) => {
+  lab = started
   await settleIn(lab)
-}, 60_000)
-
-afterAll(async () => {
-  await lab?.stop()
 })
 
 const withToken = async (

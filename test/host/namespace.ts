@@ -29,6 +29,12 @@ export type Namespace = {
 /** The kernel or the container does not allow namespaces; the message names the option that does. */
 export class Refused extends Error {
   constructor(cause: string) {
+    // unshare(1) makes every mount private first, and the root of a plain chroot is none.
+    if (cause.includes('propagation')) {
+      super(`the root of this system is no mount point (${cause}); mount --bind it onto itself before chroot`)
+      this.name = 'Refused'
+      return
+    }
     super(
       [
         `this machine does not allow private namespaces (${cause})`,

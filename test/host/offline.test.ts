@@ -1,27 +1,19 @@
 // The portal away, on a real sshd: each way of being away, who still gets in, and what becomes of them afterwards.
-import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { beforeEach, expect } from 'bun:test'
 import { mintToken, settleIn } from './enrolled.ts'
-import { type Cut, type Lab, refusal, startLab } from './lab.ts'
+import type { Cut, Lab } from './lab.ts'
+import { hasLab, inLab } from './suite.ts'
 
 let lab: Lab
-const refused = refusal()
-if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
-const lab_test = (name: string, work: () => Promise<void>) =>
-  (refused === undefined ? test : test.skip)(name, work, 60_000)
 
-beforeAll(async () => {
-  if (refused !== undefined) return
-  lab = await startLab()
+const lab_test = inLab({}, async (started) => {
+  lab = started
   await settleIn(lab, 'auth_cache_ttl = 600\n')
   await lab.setStack('c')
-}, 60_000)
-
-afterAll(async () => {
-  await lab?.stop()
 })
 
 beforeEach(async () => {
-  if (refused !== undefined) return
+  if (!hasLab) return
   await lab.restore()
   await lab.portal('fault', { kind: 'none' })
   await lab.portal('setRules', { group: 'truth', ssh: ['alice', 'bob'], sudo: ['alice'] })

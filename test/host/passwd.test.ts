@@ -1,29 +1,25 @@
 // Accounts in /etc/passwd itself, in a host of its own: whole or not at all, whenever the process is killed.
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { configure, enroll, mintToken, setRights } from './enrolled.ts'
-import { type Lab, refusal, startLab } from './lab.ts'
+import type { Lab } from './lab.ts'
 import { environment } from './namespace.ts'
+import { inLab } from './suite.ts'
 
 let lab: Lab
-const refused = refusal()
-if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
-const lab_test = (name: string, work: () => Promise<void>) =>
-  (refused === undefined ? test : test.skip)(name, work, 120_000)
 
-beforeAll(async () => {
-  if (refused !== undefined) return
-  lab = await startLab(process.env['OB_PROGRAM'] === undefined ? {} : { program: process.env['OB_PROGRAM'] })
-  await lab.need("sed -i -E 's/^(passwd|group|shadow):.*/\\1: files/' /etc/nsswitch.conf; touch /etc/gshadow")
-  await configure(lab, 'create_user_target = passwd\nallowed_managed_groups = games\n')
-  await setRights(lab)
-  await lab.portal('setUser', { user: 'alice', groups: ['games', 'shadow'] })
-  const enrolled = await enroll(lab)
-  if (enrolled.code !== 0) throw new Error(enrolled.output)
-}, 60_000)
-
-afterAll(async () => {
-  await lab?.stop()
-})
+const lab_test = inLab(
+  {},
+  async (started) => {
+    lab = started
+    await lab.need("sed -i -E 's/^(passwd|group|shadow):.*/\\1: files/' /etc/nsswitch.conf; touch /etc/gshadow")
+    await configure(lab, 'create_user_target = passwd\nallowed_managed_groups = games\n')
+    await setRights(lab)
+    await lab.portal('setUser', { user: 'alice', groups: ['games', 'shadow'] })
+    const enrolled = await enroll(lab)
+    if (enrolled.code !== 0) throw new Error(enrolled.output)
+  },
+  120_000,
+)
 
 const files = ['passwd', 'shadow', 'group', 'gshadow'] as const
 const linesOf = (name: string) =>

@@ -1,23 +1,15 @@
 // root repairs a host whose portal is gone, and the portal never makes anybody root by a login.
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { settleIn } from './enrolled.ts'
-import { type Lab, refusal, startLab } from './lab.ts'
+import type { Lab } from './lab.ts'
+import { inLab } from './suite.ts'
 
 let lab: Lab
-const refused = refusal()
-if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
-const lab_test = (name: string, work: () => Promise<void>) =>
-  (refused === undefined ? test : test.skip)(name, work, 60_000)
 
-beforeAll(async () => {
-  if (refused !== undefined) return
-  lab = await startLab()
+const lab_test = inLab({}, async (started) => {
+  lab = started
   await settleIn(lab)
   await lab.setStack('e')
-}, 60_000)
-
-afterAll(async () => {
-  await lab?.stop()
 })
 
 lab_test('a certificate of the portal that names root is no way in, while the user’s own is', async () => {

@@ -1,14 +1,11 @@
 // ob secret on a real disk and a real terminal: killed at any moment, and never shown.
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { configure } from './enrolled.ts'
-import { type Lab, refusal, startLab } from './lab.ts'
+import type { Lab } from './lab.ts'
 import { environment } from './namespace.ts'
+import { inLab } from './suite.ts'
 
 let lab: Lab
-const refused = refusal()
-if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
-const lab_test = (name: string, work: () => Promise<void>) =>
-  (refused === undefined ? test : test.skip)(name, work, 120_000)
 
 const secrets: Readonly<Record<string, string>> = {
   client_secret: 'hunter2',
@@ -17,17 +14,16 @@ const secrets: Readonly<Record<string, string>> = {
 }
 const directory = '/var/lib/open-bastion/secrets'
 
-beforeAll(async () => {
-  if (refused !== undefined) return
-  lab = await startLab({ portal: false })
-  await configure(lab, 'portal_url = https://auth.example.test\n')
-  for (const [name, value] of Object.entries(secrets))
-    expect((await lab.run(`/usr/sbin/ob secret set ${name}`, { stdin: `${value}\n` })).code).toBe(0)
-}, 60_000)
-
-afterAll(async () => {
-  await lab?.stop()
-})
+const lab_test = inLab(
+  { portal: false },
+  async (started) => {
+    lab = started
+    await configure(lab, 'portal_url = https://auth.example.test\n')
+    for (const [name, value] of Object.entries(secrets))
+      expect((await lab.run(`/usr/sbin/ob secret set ${name}`, { stdin: `${value}\n` })).code).toBe(0)
+  },
+  120_000,
+)
 
 const values = async () => {
   const all: Record<string, string> = {}

@@ -1,10 +1,11 @@
 // What a real sshd and a real sudo do with each stack: who gets in, what the audit log says, and what the portal was
 // asked. One row a case; the stacks in its first column are all run. Read the tables first, the machinery is below
 // them.
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect, test } from 'bun:test'
 import { inventedToken, mintToken, settleIn } from './enrolled.ts'
-import { type Lab, localAdmin, refusal, type SshOptions, type Stack, startLab } from './lab.ts'
+import { type Lab, localAdmin, type SshOptions, type Stack } from './lab.ts'
 import { changedFiles, machineState } from './machine.ts'
+import { hasLab, inLab } from './suite.ts'
 
 type When =
   | 'always'
@@ -165,17 +166,9 @@ let lab: Lab
 let stackNow: Stack | undefined
 const before = machineState()
 
-const refused = refusal()
-if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
-
-beforeAll(async () => {
-  if (refused !== undefined) return
-  lab = await startLab()
+inLab({}, async (started) => {
+  lab = started
   await settleIn(lab)
-}, 60_000)
-
-afterAll(async () => {
-  await lab?.stop()
 })
 
 /** Puts the stack in place and forgets what earlier rows left: failures, audit lines, requests. */
@@ -233,7 +226,7 @@ async function watched<T>(work: () => Promise<T>): Promise<{ result: T; reasons:
 // --- the tables, run -----------------------------------------------------------------------------------------------
 
 const limit = 40_000
-const lab_test = refused === undefined ? test : test.skip
+const lab_test = hasLab ? test : test.skip
 
 for (const stack of stacks) {
   for (const [where, user, proof, when, verdict, expectedReasons, expectedAsked] of logins) {

@@ -1,65 +1,46 @@
 // The user database on a host as it is: nss-systemd, sshd and PAM of the distribution, and `ob serve`.
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { expect } from 'bun:test'
 import { type UidRange, uidCandidates } from '../../src/formats/uid.ts'
 import { configure, enroll, mintToken, setRights } from './enrolled.ts'
-import { type Lab, refusal, startLab } from './lab.ts'
-import { environment } from './namespace.ts'
+import type { Lab } from './lab.ts'
+import { inLab, type Service, startServe } from './suite.ts'
 
 let lab: Lab
-let served: Bun.Subprocess | undefined
-const refused = refusal()
-if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
-const lab_test = (name: string, work: () => Promise<void>) =>
-  (refused === undefined ? test : test.skip)(name, work, 120_000)
+let served: Service | undefined
 
 const socket = '/run/systemd/userdb/io.openbastion'
 const newcomers = ['una', 'ulf', 'uma', 'ugo', 'uta', 'uwe', 'urs', 'udo', 'ursa', 'uri', 'ula', 'ute']
 
 async function serve(): Promise<void> {
-  served = Bun.spawn(lab.space.command(['/usr/sbin/ob', 'serve']), {
-    stdin: 'ignore',
-    stdout: 'inherit',
-    stderr: 'inherit',
-    env: environment({}),
-  })
-  for (let tries = 0; tries < 300; tries++) {
-    if ((await lab.run(`ss -xl | grep -q ${socket}`)).code === 0 || (await lab.run(`test -S ${socket}`)).code === 0)
-      return
-    await Bun.sleep(10)
-  }
-  throw new Error('ob serve does not start')
+  served = await startServe(lab, socket)
 }
 
-/** The process inside; the one that this test started is nsenter. */
-const pid = async (): Promise<string> => (await lab.need("pgrep -x -f '/usr/sbin/ob serve'")).trim()
+const pid = async (): Promise<string> => (await served?.pid()) ?? ''
 
-async function stopServing(signal = 'TERM'): Promise<void> {
-  if (!served) return
-  await lab.run(`kill -CONT ${await pid()}; kill -${signal} ${await pid()}`)
-  await served.exited
+async function stopServing(signal?: string): Promise<void> {
+  await served?.stop(signal)
   served = undefined
 }
 
-beforeAll(async () => {
-  if (refused !== undefined) return
-  lab = await startLab(process.env['OB_PROGRAM'] === undefined ? {} : { program: process.env['OB_PROGRAM'] })
-  await lab.need(
-    "ldconfig -p | grep libnss_systemd || { echo 'libnss_systemd.so.2 is missing: npm test fetches it'; exit 1; }",
-  )
-  await lab.need("sed -i -E 's/^(passwd|group|shadow):.*/\\1: files extrausers systemd/' /etc/nsswitch.conf")
-  await configure(lab)
-  await setRights(lab)
-  for (const user of newcomers) await lab.portal('setUser', { user })
-  await lab.portal('setRules', { group: 'truth', ssh: ['alice', ...newcomers], sudo: ['una'] })
-  const enrolled = await enroll(lab)
-  if (enrolled.code !== 0) throw new Error(enrolled.output)
-  await lab.need('ob nss add alice')
-  await serve()
-}, 120_000)
-
-afterAll(async () => {
-  await lab?.stop()
-})
+const lab_test = inLab(
+  {},
+  async (started) => {
+    lab = started
+    await lab.need(
+      "ldconfig -p | grep libnss_systemd || { echo 'libnss_systemd.so.2 is missing: npm test fetches it'; exit 1; }",
+    )
+    await lab.need("sed -i -E 's/^(passwd|group|shadow):.*/\\1: files extrausers systemd/' /etc/nsswitch.conf")
+    await configure(lab)
+    await setRights(lab)
+    for (const user of newcomers) await lab.portal('setUser', { user })
+    await lab.portal('setRules', { group: 'truth', ssh: ['alice', ...newcomers], sudo: ['una'] })
+    const enrolled = await enroll(lab)
+    if (enrolled.code !== 0) throw new Error(enrolled.output)
+    await lab.need('ob nss add alice')
+    await serve()
+  },
+  120_000,
+)
 
 const login = async (user: string, command?: string) =>
   lab.ssh({ user, answers: [await mintToken(lab, user)], ...(command === undefined ? {} : { command }) })
@@ -239,9 +220,7 @@ lab_test('a service that hangs costs root nothing and local users no lookup by n
   const remedied = await took('id localadm')
   await lab.need("sed -i '/^initgroups/d' /etc/nsswitch.conf")
   const without = await took('id localadm')
-  await lab.need(`kill -CONT ${await pid()}`)
-  // nsenter stops with its child, and does not go on with it.
-  served?.kill('SIGCONT')
+  await served?.resume()
   console.error(
     `hung service: root ${times.root | 0} ms, getpwnam ${times.byName | 0} ms, id with the initgroups line ${remedied | 0} ms, without ${without | 0} ms (cut at 8 s)`,
   )

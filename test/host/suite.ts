@@ -1,0 +1,64 @@
+// What every file of host tests begins and ends with: a lab of its own, or a word on why there is none.
+import { afterAll, beforeAll, test } from 'bun:test'
+import { type Lab, type LabOptions, refusal, startLab } from './lab.ts'
+import { environment } from './namespace.ts'
+
+const refused = refusal()
+if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
+
+/** Whether there is a lab in which tests run. */
+export const hasLab = refused === undefined
+
+/** OB_PROGRAM names another program to test than dist/ob. */
+const program = process.env['OB_PROGRAM']
+
+/** Starts a lab before the tests of the calling file and ends it after them; returns `test` for those that need it. */
+export function inLab(
+  options: LabOptions,
+  prepare: (lab: Lab) => Promise<void>,
+  limit = 60_000,
+): (name: string, work: () => Promise<void>) => void {
+  let lab: Lab | undefined
+  beforeAll(async () => {
+    if (!hasLab) return
+    lab = await startLab(program === undefined ? options : { program, ...options })
+    await prepare(lab)
+  }, 120_000)
+  afterAll(async () => {
+    await lab?.stop()
+  })
+  return (name, work) => (hasLab ? test : test.skip)(name, work, limit)
+}
+
+export type Service = {
+  /** The process inside; the one that the test started is nsenter. */
+  readonly pid: () => Promise<string>
+  /** Goes on after SIGSTOP. nsenter stops with its child, and does not go on with it. */
+  readonly resume: () => Promise<void>
+  readonly stop: (signal?: string) => Promise<void>
+}
+
+/** `ob serve` in the lab, listening at this path. */
+export async function startServe(lab: Lab, path: string): Promise<Service> {
+  const served = Bun.spawn(lab.space.command(['/usr/sbin/ob', 'serve']), {
+    stdin: 'ignore',
+    stdout: 'inherit',
+    stderr: 'inherit',
+    env: environment({}),
+  })
+  const pid = async (): Promise<string> => (await lab.need("pgrep -x -f '/usr/sbin/ob serve'")).trim()
+  const resume = async (): Promise<void> => {
+    await lab.need(`kill -CONT ${await pid()}`)
+    served.kill('SIGCONT')
+  }
+  const stop = async (signal = 'TERM'): Promise<void> => {
+    await resume()
+    await lab.need(`kill -${signal} ${await pid()}`)
+    await served.exited
+  }
+  for (let tries = 0; tries < 300; tries++) {
+    if ((await lab.run(['test', '-S', path])).code === 0) return { pid, resume, stop }
+    await Bun.sleep(10)
+  }
+  throw new Error('ob serve does not start')
+}
