@@ -88,7 +88,10 @@ export const cacheKeys = {
   })),
   cache_invalidate_on_logout: key(true, () => ({
     schema: toggle(),
-    says: 'Forget what token introspection said about a user when a session of the user ends.',
+    says:
+      'Forget what token introspection said about a user when a session of the user ends. Needs the line "session ' +
+      'optional pam_exec.so quiet type=close_session /usr/sbin/ob" as the first of the session lines; the stacks in ' +
+      'pam.d/ leave it out, and with them cache_ttl is what ends it.',
     section: 'offline',
   })),
   offline_cache_enabled: key(false, () => ({
