@@ -36,7 +36,7 @@ export function judgeStack(service: string, lines: readonly PlacedLine[]): reado
 function judgeLine(service: string, line: PlacedLine): readonly Finding[] {
   const findings: Finding[] = []
   const has = (arg: string): boolean => line.args.includes(arg)
-  if (line.control === 'optional')
+  if (line.control === 'optional' && !has('type=close_session'))
     findings.push(
       bad(`${place(line)}: optional, so the verdict of ob decides nothing`, 'make it required or requisite'),
     )

@@ -1,5 +1,6 @@
 // What doctor judges: one row a trap that a host can fall into, and the sound host beside it.
 import { expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
 import { judgeMapping, judgeSources, judgeSshd, judgeStack, type PlacedLine } from '../../src/decide/soundness.ts'
 import { parsePamFile } from '../../src/formats/pam-stack.ts'
 import { parseSshdSettings } from '../../src/formats/sshd-settings.ts'
@@ -50,6 +51,18 @@ const traps: readonly (readonly [string, string, string, RegExp])[] = [
 ]
 test.each(traps)('%s is found', (_name, service, text, proof) => {
   expect(badIn(service, text).join('\n')).toMatch(proof)
+})
+
+test('a line for the end of a session decides nothing and may be optional', () => {
+  const close = `session optional pam_exec.so quiet type=close_session ${ob}\n`
+  expect(badIn('sshd', sound.replace('session requisite', `${close}session requisite`))).toEqual([])
+})
+
+test('every stack that is shipped is called sound', () => {
+  for (const name of new Bun.Glob('*').scanSync('pam.d')) {
+    const text = readFileSync(`pam.d/${name}`, 'utf8')
+    expect([name, badIn(name.replace(/^[^.]*\./, ''), text)]).toEqual([name, []])
+  }
 })
 
 test('a comment and a continued line are read as PAM reads them', () => {
