@@ -249,7 +249,7 @@ function checkStacks(world: World, config: Config): readonly Finding[] {
   const listens = !config.service_map.has(unlockService) || world.files.stat(paths.unlock) !== undefined
   return [
     ...services.flatMap((service) => judgeStack(service, stackOf(world, service))),
-    ...services.flatMap((service) => judgeMapping(service, config.service_map)),
+    ...services.flatMap((service) => judgeMapping(service, config.service_map, stackOf(world, service))),
     ...(listens ? [] : [bad('ob serve does not listen for screen lockers', 'systemctl restart ob-serve')]),
   ]
 }

@@ -3,7 +3,7 @@ import { type Config, loadConfig } from '../src/config/load.ts'
 import type { PasswordCheck } from '../src/decide/auth.ts'
 import { greeterMessage } from '../src/decide/credential.ts'
 import type { Cached } from '../src/decide/offline.ts'
-import { isSudo } from '../src/decide/service.ts'
+import { isSsh, isSudo } from '../src/decide/service.ts'
 import { boundFingerprint, type Proof } from '../src/decide/session.ts'
 import { Fault } from '../src/fault.ts'
 import { type AuditEvent, reference } from '../src/formats/audit-line.ts'
@@ -247,7 +247,7 @@ function eventOf(phase: Phase, { kind, reason }: Outcome): string {
 }
 
 function spoken(reason: Reason, request: PamRequest): string {
-  const text = personText(reason)
+  const text = personText(reason, isSsh(request.service))
   return text === '' ? '' : `${text} [ref ${reference(request.connection)}]\n`
 }
 

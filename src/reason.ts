@@ -125,5 +125,11 @@ export const everyReason = Object.keys(reasons) as readonly Reason[]
 /** The text for the audit log. */
 export const auditText = (reason: Reason): string => reasons[reason][0]
 
+/** Not over ssh there is no second connection, and greeters cut what is long. */
+const shortDenied = 'Access denied. Check the token; after several tries wait a while.'
+
 /** The one sentence the person may read; empty when nothing needs saying. */
-export const personText = (reason: Reason): string => spoken[reasons[reason][1]]
+export function personText(reason: Reason, overSsh = false): string {
+  const [, voice] = reasons[reason]
+  return voice === 'denied' && !overSsh ? shortDenied : spoken[voice]
+}

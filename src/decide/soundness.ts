@@ -130,8 +130,12 @@ function judgeReadenv(lines: readonly PlacedLine[]): readonly Finding[] {
 }
 
 /** Whether the portal can be asked about this service; lockers that run as their user are asked about as "unlock". */
-export function judgeMapping(service: string, map: ServiceMap): readonly Finding[] {
-  if (askedService(service, map) !== undefined || map.has(unlockService)) return []
+export function judgeMapping(service: string, map: ServiceMap, lines: readonly PlacedLine[]): readonly Finding[] {
+  if (askedService(service, map) !== undefined) return []
+  // A locker opens no session; some include the file of login, whose session lines they never reach.
+  const own = (line: PlacedLine): boolean =>
+    line.file.endsWith(`/${service}`) && line.type === 'session' && isOurs(line)
+  if (map.has(unlockService) && !lines.some(own)) return []
   const proof = `service_map has no entry for ${service}, whose file in /etc/pam.d calls ob: everybody is refused there`
   return [bad(proof, `write: service_map = ${service}=ssh; for a screen locker that runs as its user: unlock=ssh`)]
 }

@@ -97,8 +97,16 @@ test.each([
   expect(judgeSources('passwd', sources, isServed)?.remedy).toBe(remedy)
 })
 
-test('a service that the portal cannot be asked about is a finding, unless lockers are answered', () => {
-  const judged = (service: string, ...pairs: [string, string][]) => judgeMapping(service, new Map(pairs)).length
-  expect([judged('sshd'), judged('sudo-i'), judged('lightdm')]).toEqual([0, 0, 1])
-  expect([judged('lightdm', ['lightdm', 'ssh']), judged('i3lock', ['unlock', 'ssh'])]).toEqual([0, 0])
+test('a service that the portal cannot be asked about is a finding, lockers aside when those are answered', () => {
+  const judged = (service: string, file: string, ...pairs: [string, string][]) =>
+    judgeMapping(
+      service,
+      new Map(pairs),
+      lines(sound).map((line) => ({ ...line, file: `/etc/pam.d/${file}` })),
+    ).length
+  expect([judged('sshd', 'sshd'), judged('sudo-i', 'sudo-i'), judged('lightdm', 'lightdm')]).toEqual([0, 0, 1])
+  expect(judged('lightdm', 'lightdm', ['lightdm', 'ssh'])).toBe(0)
+  // It opens sessions, so it is no locker.
+  expect(judged('lightdm', 'lightdm', ['unlock', 'ssh'])).toBe(1)
+  expect(judged('i3lock', 'login', ['unlock', 'ssh'])).toBe(0)
 })
