@@ -63,76 +63,80 @@ const stringLimit = 4096
 const listLimit = 256
 const keyLimit = 32
 
-const text = v.pipe(v.string(), v.maxLength(stringLimit))
+// Each schema is made when its answer is there: a login hears one or two of them, and none while the portal is away.
+const text = () => v.pipe(v.string(), v.maxLength(stringLimit))
 /** A member of the wrong type is treated as absent: it decides nothing. */
-const optionalText = v.fallback(v.optional(text), undefined)
+const optionalText = () => v.fallback(v.optional(text()), undefined)
+const isText = (item: unknown): item is string => typeof item === 'string' && item.length <= stringLimit
 /**
  * At most 256 strings; anything that is not a string is skipped, anything that is not a list is empty.
  */
-const groups = v.fallback(
-  v.pipe(
-    v.optional(v.array(v.unknown()), []),
-    v.transform((list) => list.filter((item): item is string => v.is(text, item)).slice(0, listLimit)),
-  ),
-  [],
-)
-const attributes = {
-  uid: v.fallback(v.optional(v.union([text, v.number()])), undefined),
-  gecos: optionalText,
-  home: optionalText,
-  shell: optionalText,
+const groups = () =>
+  v.fallback(
+    v.pipe(
+      v.optional(v.array(v.unknown()), []),
+      v.transform((list) => list.filter(isText).slice(0, listLimit)),
+    ),
+    [],
+  )
+const attributes = () => ({
+  uid: v.fallback(v.optional(v.union([text(), v.number()])), undefined),
+  gecos: optionalText(),
+  home: optionalText(),
+  shell: optionalText(),
   // One text with a key a line, or a list of them; LDAP gives either.
   ssh_public_keys: v.fallback(
     v.optional(
       v.pipe(
         v.union([v.pipe(v.string(), v.maxLength(65_536)), v.array(v.unknown())]),
         v.transform((value) => (typeof value === 'string' ? value.split('\n') : value)),
-        v.transform((list) => list.filter((item): item is string => v.is(text, item)).slice(0, keyLimit)),
+        v.transform((list) => list.filter(isText).slice(0, keyLimit)),
       ),
     ),
     undefined,
   ),
-}
+})
 
-const accepted = v.object({ valid: v.literal(true), user: text })
-const rejected = v.object({ valid: v.literal(false), error: optionalText, reason: optionalText })
+const accepted = () => v.object({ valid: v.literal(true), user: text() })
+const rejected = () => v.object({ valid: v.literal(false), error: optionalText(), reason: optionalText() })
 
 /** The body of a 200 answer to POST /pam/verify. */
 export function parseVerification(json: unknown): Verification {
-  const yes = v.safeParse(accepted, json)
+  const yes = v.safeParse(accepted(), json)
   if (yes.success) return { kind: 'accepted', user: yes.output.user }
-  const no = v.safeParse(rejected, json)
+  const no = v.safeParse(rejected(), json)
   if (no.success) return { kind: 'rejected', detail: no.output.error ?? no.output.reason ?? 'rejected' }
   return { kind: 'garbled', detail: 'no usable "valid" and "user" in the answer to /pam/verify' }
 }
 
-const granted = v.object({
-  authorized: v.literal(true),
-  user: text,
-  groups,
-  offline: v.fallback(
-    v.optional(
-      v.object({
-        enabled: v.literal(true),
-        ttl: v.pipe(v.number(), v.integer(), v.minValue(1)),
-        verifier: optionalText,
-      }),
+const granted = () =>
+  v.object({
+    authorized: v.literal(true),
+    user: text(),
+    groups: groups(),
+    offline: v.fallback(
+      v.optional(
+        v.object({
+          enabled: v.literal(true),
+          ttl: v.pipe(v.number(), v.integer(), v.minValue(1)),
+          verifier: optionalText(),
+        }),
+      ),
+      undefined,
     ),
-    undefined,
-  ),
-  permissions: v.fallback(
-    v.optional(v.object({ sudo_allowed: v.fallback(v.optional(v.boolean()), undefined) })),
-    undefined,
-  ),
-  ...attributes,
-})
-const refused = v.object({ authorized: v.literal(false), reason: optionalText })
+    permissions: v.fallback(
+      v.optional(v.object({ sudo_allowed: v.fallback(v.optional(v.boolean()), undefined) })),
+      undefined,
+    ),
+    ...attributes(),
+  })
+const refused = () => v.object({ authorized: v.literal(false), reason: optionalText() })
 
 /**
  * The body of a 200 answer to POST /pam/authorize. Absent `permissions.sudo_allowed` means no (upstream allowed it).
  */
 export function parseAuthorization(json: unknown, asked: LoginName): Authorization {
-  const yes = v.safeParse(granted, json)
+  const yes = v.safeParse(granted(), json)
   if (yes.success) {
     const { user, groups, permissions, offline } = yes.output
     if (user !== asked) return { kind: 'garbled', detail: 'the answer to /pam/authorize is about another user' }
@@ -147,37 +151,38 @@ export function parseAuthorization(json: unknown, asked: LoginName): Authorizati
       ...(offline?.verifier === undefined ? {} : { offlineVerifier: new Secret(offline.verifier) }),
     }
   }
-  const no = v.safeParse(refused, json)
+  const no = v.safeParse(refused(), json)
   if (no.success) return { kind: 'refused', detail: no.output.reason ?? 'refused' }
   return { kind: 'garbled', detail: 'no usable "authorized" and "user" in the answer to /pam/authorize' }
 }
 
-const found = v.object({ found: v.literal(true), user: text, groups, ...attributes })
-const notFound = v.object({ found: v.literal(false) })
+const found = () => v.object({ found: v.literal(true), user: text(), groups: groups(), ...attributes() })
+const notFound = () => v.object({ found: v.literal(false) })
 
 /** The body of a 200 answer to POST /pam/userinfo. */
 export function parseUserInfo(json: unknown, asked: LoginName): UserInfo {
-  const yes = v.safeParse(found, json)
+  const yes = v.safeParse(found(), json)
   if (yes.success) {
     if (parseLoginName(yes.output.user) !== asked)
       return { kind: 'garbled', detail: 'the answer to /pam/userinfo is about another user' }
     return { kind: 'found', user: asked, groups: yes.output.groups, attributes: attributesOf(yes.output) }
   }
-  if (v.is(notFound, json)) return { kind: 'not-found' }
+  if (v.is(notFound(), json)) return { kind: 'not-found' }
   return { kind: 'garbled', detail: 'no usable "found" and "user" in the answer to /pam/userinfo' }
 }
 
-const renewed = v.object({
-  status: v.literal('ok'),
-  access_token: v.pipe(text, v.regex(/^[!-~]+$/)),
-  expires_in: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(10 * 365 * 86400)),
-  server_time: v.fallback(v.optional(v.number()), undefined),
-  next_heartbeat: v.fallback(v.optional(v.number()), undefined),
-})
+const renewed = () =>
+  v.object({
+    status: v.literal('ok'),
+    access_token: v.pipe(text(), v.regex(/^[!-~]+$/)),
+    expires_in: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(10 * 365 * 86400)),
+    server_time: v.fallback(v.optional(v.number()), undefined),
+    next_heartbeat: v.fallback(v.optional(v.number()), undefined),
+  })
 
 /** The body of a 200 answer to POST /pam/heartbeat. */
 export function parseRenewal(json: unknown): Renewal {
-  const result = v.safeParse(renewed, json)
+  const result = v.safeParse(renewed(), json)
   if (!result.success)
     return {
       kind: 'garbled',
