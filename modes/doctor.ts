@@ -265,8 +265,8 @@ function stackOf(world: World, service: string, depth = 0): readonly PlacedLine[
   return lines.flatMap((line) => ('module' in line ? [{ ...line, file }] : stackOf(world, line.file, depth + 1)))
 }
 
-function checkServiceAccounts(world: World, config: Config): readonly Finding[] {
-  const { accounts, problems } = openPorts(world, config).serviceAccounts.read()
+async function checkServiceAccounts(world: World, config: Config): Promise<readonly Finding[]> {
+  const { accounts, problems } = await openPorts(world, config).serviceAccounts.read()
   const path = config.service_accounts_file
   if (problems.length > 0)
     return problems.map((problem) =>

@@ -132,7 +132,7 @@ async function remove(host: Host, name: LoginName): Promise<Ending> {
 
 async function list(host: Host): Promise<Ending> {
   const users = (await host.ports.accounts()).registry().users
-  const rows = [...host.ports.serviceAccounts.read().accounts.values()].map((account) => {
+  const rows = [...(await host.ports.serviceAccounts.read()).accounts.values()].map((account) => {
     const uid = users.get(account.name)?.uid
     return uid === undefined ? account : { ...account, uid }
   })
@@ -148,7 +148,7 @@ async function list(host: Host): Promise<Ending> {
 async function exportAll(host: Host): Promise<Ending> {
   const accounts = await host.ports.accounts()
   const told: { name: string; kind: string; detail: string }[] = []
-  for (const account of host.ports.serviceAccounts.read().accounts.values()) {
+  for (const account of (await host.ports.serviceAccounts.read()).accounts.values()) {
     const { kind, detail } = await accounts.provision(account.name, entryOf(account), false)
     told.push({ name: account.name, kind, detail })
   }
@@ -158,7 +158,7 @@ async function exportAll(host: Host): Promise<Ending> {
 
 async function check(host: Host): Promise<Ending> {
   const { world, config, ports } = host
-  const { accounts, broken, problems } = ports.serviceAccounts.read()
+  const { accounts, broken, problems } = await ports.serviceAccounts.read()
   const found = problems.map(({ line, text }) => `${config.service_accounts_file} line ${line}: ${text}`)
   for (const account of accounts.values()) found.push(...(await doubts(world, account)))
   for (const file of world.files.list(paths.serviceKeys) ?? []) {

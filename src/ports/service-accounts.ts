@@ -3,15 +3,15 @@ import { decodeBytewise, decodeUtf8 } from '../bytes.ts'
 import type { Config } from '../config/load.ts'
 import type { WantedEntry } from '../decide/entry.ts'
 import type { ServiceStanding } from '../decide/service-account.ts'
-import { parseServiceAccounts, type ServiceAccount, type ServiceAccounts } from '../formats/service-accounts.ts'
+import type { ServiceAccount, ServiceAccounts } from '../formats/service-accounts.ts'
 import type { LoginName } from '../names.ts'
 import { paths } from '../paths.ts'
 import type { World } from '../world.ts'
 
 export type ServiceAccountsFile = {
   /** What the file says about this name; undefined when it says nothing. */
-  readonly standing: (user: LoginName) => ServiceStanding | undefined
-  readonly read: () => ServiceAccounts
+  readonly standing: (user: LoginName) => Promise<ServiceStanding | undefined>
+  readonly read: () => Promise<ServiceAccounts>
   /** Writes what the edit makes of the text, unless it is the same; two editors wait for each other. */
   readonly change: (edit: (text: string) => string) => Promise<void>
 }
@@ -27,18 +27,20 @@ export function openServiceAccounts(world: World, config: ServiceConfig): Servic
     const bytes = world.files.readTrusted(path, { limit: 1 << 20, secret: true })
     return bytes ? (decodeUtf8(bytes) ?? decodeBytewise(bytes)) : ''
   }
-  const parse = (text: string): ServiceAccounts =>
-    parseServiceAccounts(text, {
+  const parse = async (text: string): Promise<ServiceAccounts> => {
+    const { parseServiceAccounts } = await import('../formats/service-accounts.ts')
+    return parseServiceAccounts(text, {
       approvedShells: config.approved_shells,
       homePrefixes: config.approved_home_prefixes,
     })
+  }
   return {
-    read: () => parse(textOf()),
-    standing: (user) => {
+    read: async () => parse(textOf()),
+    standing: async (user) => {
       const text = textOf()
-      // Most logins are of people, and need not understand the whole file.
+      // Most logins are of people, and need neither understand the whole file nor load what does.
       if (!text.includes(`[${user}]`)) return undefined
-      const { accounts, broken } = parse(text)
+      const { accounts, broken } = await parse(text)
       const account = accounts.get(user)
       if (account) return { kind: 'sound', account }
       const detail = broken.get(user)

@@ -38,7 +38,7 @@ export type PamRequest = {
   readonly connection: string
 }
 
-export const settleAuth = (
+export const settleAuth = async (
   ports: Ports,
   config: Config,
   request: PamRequest,
@@ -53,7 +53,7 @@ export const settleAuth = (
     accessTokens: accessTokenPolicy(config, service),
     offlinePasswords: config.offline_cache_enabled,
     service,
-    serviceAccount: user && ports.serviceAccounts.standing(user),
+    serviceAccount: user && (await ports.serviceAccounts.standing(user)),
     ...standingOf(service, config),
   }
   return settle(decideAuth, facts, {
@@ -82,7 +82,7 @@ const accessTokenPolicy = (config: Config, service: string): AccessTokenPolicy |
   return { clients, minSeconds: config.oauth2_token_min_ttl, mayRemember }
 }
 
-export const settleAccount = (
+export const settleAccount = async (
   ports: Ports,
   config: Config,
   request: PamRequest,
@@ -90,7 +90,7 @@ export const settleAccount = (
 ): Promise<Settled<AccountFacts, AccountEffect>> => {
   const fingerprint = boundFingerprint({ proof, binding: config.fingerprint_binding })
   const { user, service } = request
-  const serviceAccount = user && ports.serviceAccounts.standing(user)
+  const serviceAccount = user && (await ports.serviceAccounts.standing(user))
   const offline = offlinePolicy(config, service)
   const needsAccount = config.create_user && needsAccountEarly(service)
   const facts: AccountFacts = { user, service, offline, serviceAccount, needsAccount, ...standingOf(service, config) }
@@ -105,7 +105,7 @@ export const settleAccount = (
   })
 }
 
-export const settleSession = (
+export const settleSession = async (
   ports: Ports,
   config: Config,
   request: PamRequest,
@@ -115,7 +115,7 @@ export const settleSession = (
   const remembered = user && ports.connections.recall(connection, user)
   const binding = config.fingerprint_binding
   const offline = offlinePolicy(config, service)
-  const serviceAccount = user && ports.serviceAccounts.standing(user)
+  const serviceAccount = user && (await ports.serviceAccounts.standing(user))
   const createUser = config.create_user
   const standing = standingOf(service, config)
   const facts: SessionFacts = { user, proof, binding, createUser, remembered, offline, serviceAccount, ...standing }
