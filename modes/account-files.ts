@@ -1,6 +1,5 @@
 // /etc/passwd and the three files beside it, changed together or not at all, under the lock that useradd(8) and its
 // family take (lckpwdf(3)). Killed in the middle, the next call puts back what was there.
-import { dlopen } from 'bun:ffi'
 import {
   closeSync,
   constants,
@@ -20,11 +19,13 @@ import {
 import { Fault } from '../src/fault.ts'
 import type { AccountFiles } from '../src/world.ts'
 import { insist } from './attempt.ts'
+import { foreign } from './foreign.ts'
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_DIRECTORY } = constants
 
 const open = () =>
-  dlopen('libc.so.6', { lckpwdf: { args: [], returns: 'i32' }, ulckpwdf: { args: [], returns: 'i32' } }).symbols
+  foreign().dlopen('libc.so.6', { lckpwdf: { args: [], returns: 'i32' }, ulckpwdf: { args: [], returns: 'i32' } })
+    .symbols
 
 // Who can be looked up comes last.
 const names = ['gshadow', 'group', 'shadow', 'passwd'] as const

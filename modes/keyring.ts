@@ -1,10 +1,11 @@
 // The kernel's key retention service (keyrings(7)), which Bun has no door for. Keys lie in root's user keyring; only a
 // process that possesses them may use them, and it possesses them by linking that keyring into its own.
-import { dlopen, ptr } from 'bun:ffi'
 import type { Keyring } from '../src/world.ts'
+import { foreign } from './foreign.ts'
 
 const open = () =>
-  dlopen('libc.so.6', { syscall: { args: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64'], returns: 'i64' } }).symbols.syscall
+  foreign().dlopen('libc.so.6', { syscall: { args: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64'], returns: 'i64' } })
+    .symbols.syscall
 
 let system: ReturnType<typeof open> | undefined
 
@@ -14,7 +15,7 @@ type Argument = number | Uint8Array
 
 function call(number: number, ...given: readonly Argument[]): number {
   system ??= open()
-  const [a = 0, b = 0, c = 0, d = 0, e = 0] = given.map((one) => (typeof one === 'number' ? one : ptr(one)))
+  const [a = 0, b = 0, c = 0, d = 0, e = 0] = given.map((one) => (typeof one === 'number' ? one : foreign().ptr(one)))
   return Number(system(number, a, b, c, d, e))
 }
 

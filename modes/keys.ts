@@ -1,13 +1,11 @@
 // AuthorizedKeysCommand: which keys count for a user. Asked before anything is proven and by an unprivileged user,
 // so it has no side effects, uses no network, and prints nothing rather than something doubtful.
 import { decodeBase64, decodeUtf8 } from '../src/bytes.ts'
-import { type JudgeKey, type KeySource, type Offer, selectKeys } from '../src/decide/keys.ts'
+import type { JudgeKey, KeySource, Offer } from '../src/decide/keys.ts'
 import { Fault } from '../src/fault.ts'
-import { parsePublicKey } from '../src/formats/ssh-wire.ts'
 import { type LoginName, parseLoginName } from '../src/names.ts'
 import { allowed, denied } from '../src/outcome.ts'
 import { paths } from '../src/paths.ts'
-import { readPublicPolicy } from '../src/ports/authorized-keys.ts'
 import type { World } from '../src/world.ts'
 import { ended, type Mode, usage } from './mode.ts'
 
@@ -19,18 +17,19 @@ export const mode: Mode = {
     if (args.length < 1 || args.length > 4) return usage('AuthorizedKeysCommand /usr/sbin/ob keys %u %t %k %f')
     const user = parseLoginName(name)
     if (!user) return ended(denied('bad-login-name'))
-    const offer = offerOf(blob, fingerprint)
+    const offer = await offerOf(blob, fingerprint)
     if (!offer) return ended(denied('no-keys'))
     const tokens = { u: user, t: type, k: blob ?? '', f: fingerprint ?? '' }
     const sources = await collect(world, user, () => chained(world, tokens))
-    const lines = selectKeys(sources, offer, await judgeOf(world))
+    const lines = sources.length > 0 ? await select(world, sources, offer) : []
     return lines.length > 0 ? ended(allowed('keys-listed'), `${lines.join('\n')}\n`) : ended(denied('no-keys'))
   },
 }
 
 /** sshd asks for one key at a time and need not read the others. Undefined when the offer cannot be understood. */
-function offerOf(blob: string | undefined, fingerprint: string | undefined): Offer | undefined {
+async function offerOf(blob: string | undefined, fingerprint: string | undefined): Promise<Offer | undefined> {
   if (blob === undefined) return { kind: 'anything' }
+  const { parsePublicKey } = await import('../src/formats/ssh-wire.ts')
   const bytes = decodeBase64(blob)
   const key = bytes && parsePublicKey(bytes)
   if (!key || 'problem' in key || (fingerprint !== undefined && key.fingerprint !== fingerprint)) return undefined
@@ -75,8 +74,15 @@ async function chained(world: World, tokens: { u: string; t: string; k: string; 
   return (await import('../src/ports/chain.ts')).runChain(world, tokens)
 }
 
+// Loaded for users of whom something is known: sshd asks for everybody.
+async function select(world: World, sources: readonly KeySource[], offer: Offer): Promise<readonly string[]> {
+  const { selectKeys } = await import('../src/decide/keys.ts')
+  return selectKeys(sources, offer, await judgeOf(world))
+}
+
 // The session phase judges the proven key by the configuration itself; this spares sshd and the person the detour.
 async function judgeOf(world: World): Promise<JudgeKey> {
+  const { readPublicPolicy } = await import('../src/ports/authorized-keys.ts')
   const policy = readPublicPolicy(world)
   if (!policy?.keys.enabled) return () => true
   const { judgeKey } = await import('../src/decide/key-policy.ts')

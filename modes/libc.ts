@@ -1,6 +1,6 @@
 // The few libc calls that Bun has no door for. Opened on first use: an import costs nothing but the file.
-import { dlopen, ptr } from 'bun:ffi'
 import { closeSync } from 'node:fs'
+import { foreign } from './foreign.ts'
 import { readProc } from './proc.ts'
 
 // Each symbol costs 60 000 instructions to bind, so a process binds only what it uses.
@@ -13,19 +13,19 @@ const once = <T>(open: () => T): (() => T) => {
 }
 
 const processes = once(
-  () => dlopen('libc.so.6', { prctl: { args: ['i32', 'u64', 'u64', 'u64', 'u64'], returns: 'i32' } }).symbols,
+  () => foreign().dlopen('libc.so.6', { prctl: { args: ['i32', 'u64', 'u64', 'u64', 'u64'], returns: 'i32' } }).symbols,
 )
-const locks = once(() => dlopen('libc.so.6', { flock: { args: ['i32', 'i32'], returns: 'i32' } }).symbols)
+const locks = once(() => foreign().dlopen('libc.so.6', { flock: { args: ['i32', 'i32'], returns: 'i32' } }).symbols)
 const limits = once(
   () =>
-    dlopen('libc.so.6', {
+    foreign().dlopen('libc.so.6', {
       getrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
       setrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
     }).symbols,
 )
 const sockets = once(
   () =>
-    dlopen('libc.so.6', {
+    foreign().dlopen('libc.so.6', {
       socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
       connect: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
       send: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i64' },
@@ -53,8 +53,11 @@ export function sendDatagram(path: string, message: Uint8Array): boolean {
   const descriptor = sockets().socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)
   if (descriptor < 0) return false
   try {
-    if (sockets().connect(descriptor, ptr(address), address.length) !== 0) return false
-    return Number(sockets().send(descriptor, ptr(message), BigInt(message.length), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0
+    if (sockets().connect(descriptor, foreign().ptr(address), address.length) !== 0) return false
+    return (
+      Number(sockets().send(descriptor, foreign().ptr(message), BigInt(message.length), MSG_DONTWAIT | MSG_NOSIGNAL)) >
+      0
+    )
   } finally {
     closeSync(descriptor)
   }
@@ -85,7 +88,7 @@ export function shedInheritance(): boolean {
   // Almost nobody has such a limit: the kernel's text says so without binding a symbol.
   if (/^Max file size +unlimited +unlimited/m.test(readProc('/proc/self/limits'))) return true
   const { getrlimit, setrlimit } = limits()
-  setrlimit(RLIMIT_FSIZE, ptr(new BigUint64Array([unlimited, unlimited])))
+  setrlimit(RLIMIT_FSIZE, foreign().ptr(new BigUint64Array([unlimited, unlimited])))
   const now = new BigUint64Array(2)
-  return getrlimit(RLIMIT_FSIZE, ptr(now)) === 0 && now[0]! >= enough
+  return getrlimit(RLIMIT_FSIZE, foreign().ptr(now)) === 0 && now[0]! >= enough
 }

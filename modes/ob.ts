@@ -2,8 +2,8 @@
 process.exitCode = 70
 
 import { Fault } from '../src/fault.ts'
-import { personText } from '../src/reason.ts'
 import { exitCode, exitStatus } from './exit.ts'
+import { loadForeign } from './foreign.ts'
 import { refuseDumps, shedInheritance } from './libc.ts'
 import type { Caller } from './mode.ts'
 import { type ModeEntry, modes, pamModes } from './modes.ts'
@@ -30,7 +30,10 @@ async function main(argv: readonly string[]): Promise<number> {
     return exitStatus.usage
   }
   // What sshd runs as another user holds no secret; everything else may.
-  if (entry.caller !== 'sshd') refuseDumps()
+  if (entry.caller !== 'sshd') {
+    await loadForeign()
+    refuseDumps()
+  }
   const deadline = watch(entry.deadlineSeconds)
   const world = system(environment, deadline)
   try {
@@ -45,7 +48,7 @@ async function main(argv: readonly string[]): Promise<number> {
     else writeText(1, text)
     return exitCode(entry.caller, ending)
   } catch (error) {
-    complain(entry.caller, error, world.syslog)
+    await complain(entry.caller, error, world.syslog)
     return exitStatus.fault
   }
 }
@@ -59,14 +62,19 @@ function watch(seconds: number): AbortSignal {
   return controller.signal
 }
 
-function complain(caller: Caller, error: unknown, syslog: (priority: 'err', text: string) => void): void {
+async function complain(
+  caller: Caller,
+  error: unknown,
+  syslog: (priority: 'err', text: string) => void,
+): Promise<void> {
   // A bug's message could quote what it choked on, so only a Fault's text is shown.
   const text =
     error instanceof Fault ? error.message : `internal error (${error instanceof Error ? error.name : typeof error})`
   const hint = error instanceof Fault ? error.hint : 'please report it'
   if (caller === 'admin') writeText(2, `ob: ${text}\n${hint === undefined ? '' : `  hint: ${hint}\n`}`)
   else syslog('err', printable(text))
-  if (caller === 'pam') writeText(1, `${personText('fault')}\n`)
+  // Loaded here, because all the reasons together cost whoever needs none of them 0.2 M instructions.
+  if (caller === 'pam') writeText(1, `${(await import('../src/reason.ts')).personText('fault')}\n`)
 }
 
 const printable = (text: string): string => text.slice(0, 200).replace(/[^ -~]/g, '?')

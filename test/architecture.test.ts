@@ -19,7 +19,7 @@ const doors: Record<string, readonly string[]> = {
   oauth4webapi: ['src/ports/device.ts', 'src/ports/client-auth.ts'],
   uqr: ['modes/enroll.ts'],
   'hash-wasm': ['src/formats/verifier.ts'],
-  'bun:ffi': ['modes/libc.ts', 'modes/account-files.ts', 'modes/peer.ts', 'modes/keyring.ts', 'modes/hidden-input.ts'],
+  'bun:ffi': ['modes/foreign.ts', 'modes/peer.ts', 'modes/hidden-input.ts'],
 }
 
 /** Modes that share nothing but the furniture: a mode is what modes.ts loads. */
@@ -40,6 +40,7 @@ const furniture = [
   'network',
   'ancestry',
   'libc',
+  'foreign',
   'proc',
   'keyring',
   'hidden-input',
