@@ -9,7 +9,7 @@ import { sendDatagram } from './libc.ts'
 import { tlsFetch } from './network.ts'
 import { processes, readProc } from './proc.ts'
 
-const known = [
+const known: readonly string[] = [
   'PAM_TYPE',
   'PAM_USER',
   'PAM_RUSER',
@@ -21,7 +21,7 @@ const known = [
   'NOTIFY_SOCKET',
   'NO_COLOR',
   'TERM',
-] as const
+]
 
 export type Environment = {
   readonly values: Readonly<Record<string, string>>
@@ -38,7 +38,7 @@ export function takeEnvironment(): Environment {
   for (const item of readFileSync('/proc/self/environ', 'utf8').split('\0')) {
     const split = item.indexOf('=')
     const name = item.slice(0, split)
-    if (split < 1 || !known.some((one) => one === name)) continue
+    if (split < 1 || !known.includes(name)) continue
     if (name in values) duplicates.push(name)
     values[name] = item.slice(split + 1)
   }

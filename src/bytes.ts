@@ -18,7 +18,9 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
 export const decodeBytewise = (bytes: Uint8Array): string => new TextDecoder('latin1').decode(bytes)
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let length = 0
+  for (const part of parts) length += part.length
+  const whole = new Uint8Array(length)
   let offset = 0
   for (const part of parts) {
     whole.set(part, offset)
@@ -44,13 +46,16 @@ export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined 
   }
 }
 
+// By way of text: a digest as bytes is a Buffer, and the first of those takes 0.3 M instructions.
+const digestOf = (hasher: Bun.CryptoHasher): Uint8Array<ArrayBuffer> => Uint8Array.fromHex(hasher.digest('hex'))
+
 /** SHA-256 (FIPS 180-4). */
 export const sha256 = (data: Uint8Array | string): Uint8Array<ArrayBuffer> =>
-  new Uint8Array(new Bun.CryptoHasher('sha256').update(data).digest())
+  digestOf(new Bun.CryptoHasher('sha256').update(data))
 
 /** HMAC-SHA256 (RFC 2104). */
 export const hmacSha256 = (key: Uint8Array | string, data: Uint8Array | string): Uint8Array<ArrayBuffer> =>
-  new Uint8Array(new Bun.CryptoHasher('sha256', key as string).update(data).digest())
+  digestOf(new Bun.CryptoHasher('sha256', key as string).update(data))
 
 /** Equality that takes the same time whatever differs; lengths are not hidden. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {

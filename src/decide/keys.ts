@@ -29,7 +29,8 @@ type Line = { readonly options: readonly KeyOption[]; readonly key: PublicKey; r
 const portalLines = 32
 
 export function selectKeys(sources: readonly KeySource[], offer: Offer, accepts: JudgeKey): readonly string[] {
-  const lines = sources.flatMap((source) => readSource(source)).filter(({ key }) => accepts(key))
+  const lines: Line[] = []
+  for (const source of sources) lines.push(...readSource(source).filter(({ key }) => accepts(key)))
   const wanted = lines.filter((line) => isWanted(line, offer))
   return [...new Set(wanted.map(({ text }) => text))]
 }
@@ -85,7 +86,8 @@ function readSource({ from, text }: KeySource): readonly Line[] {
  */
 const restricting = new Set([
   ...['restrict', 'from', 'command', 'expiry-time', 'verify-required', 'permitopen', 'permitlisten'],
-  ...['agent', 'port', 'x11'].flatMap((what) => [`${what}-forwarding`, `no-${what}-forwarding`]),
+  ...['agent-forwarding', 'no-agent-forwarding', 'port-forwarding', 'no-port-forwarding'],
+  ...['x11-forwarding', 'no-x11-forwarding'],
   ...['pty', 'no-pty', 'user-rc', 'no-user-rc'],
 ])
 

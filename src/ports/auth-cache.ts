@@ -140,7 +140,7 @@ function hitOf(
     },
     ageSeconds,
     expiresAt: Math.min(entry.expiresAt, writtenAt + ttl),
-    fingerprints: [...(entry.fingerprints ?? [])].flatMap(([one, until]) => (until > now ? [one] : [])),
+    fingerprints: [...(entry.fingerprints ?? [])].filter(([, until]) => until > now).map(([one]) => one),
   }
 }
 
