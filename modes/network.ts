@@ -1,5 +1,6 @@
 // The real network: Bun's fetch with every environment-driven weakness named and shut.
 import type { TlsOptions } from '../src/world.ts'
+import { codeOf } from './attempt.ts'
 
 export async function tlsFetch(
   url: string,
@@ -17,6 +18,23 @@ export async function tlsFetch(
   }
   // Bun's types know neither `proxy: false` nor `minVersion`; the artefact tests prove both.
   return fetch(url, options as unknown as BunFetchRequestInit)
+}
+
+export async function knock(host: string, port: number, signal: AbortSignal): Promise<string | undefined> {
+  if (signal.aborted) return 'ETIMEDOUT'
+  const { promise: late, resolve } = Promise.withResolvers<string>()
+  signal.addEventListener('abort', () => resolve('ETIMEDOUT'), { once: true })
+  return Promise.race([late, connectOnce(host, port)])
+}
+
+async function connectOnce(host: string, port: number): Promise<string | undefined> {
+  try {
+    const socket = await Bun.connect({ hostname: host, port, socket: { data: () => undefined } })
+    socket.terminate()
+    return undefined
+  } catch (error) {
+    return codeOf(error)
+  }
 }
 
 type Certificate = import('node:tls').PeerCertificate

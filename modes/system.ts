@@ -6,7 +6,7 @@ import { connectionSeed } from './ancestry.ts'
 import { disk } from './disk.ts'
 import { keyring } from './keyring.ts'
 import { sendDatagram } from './libc.ts'
-import { tlsFetch } from './network.ts'
+import { knock, tlsFetch } from './network.ts'
 import { processes, readProc } from './proc.ts'
 
 const known: readonly string[] = [
@@ -62,6 +62,7 @@ export function system(environment: Environment, deadline: AbortSignal): World {
     limit: (seconds) => AbortSignal.any([deadline, AbortSignal.timeout(seconds * 1000)]),
     interrupted,
     fetch: tlsFetch,
+    knock,
     sleep: (seconds) => Bun.sleep(seconds * 1000),
     files: disk(deadline),
     keyring,

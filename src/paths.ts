@@ -5,6 +5,7 @@ export const paths = {
   connections: '/run/open-bastion/connections',
   offlineSessions: '/run/open-bastion/offline_sessions',
   silentPortal: '/run/open-bastion/silent-portal',
+  absentPortal: '/run/open-bastion/absent-portal',
   silence: '/run/open-bastion/silence.json',
   newcomers: '/run/open-bastion/newcomers',
   run: '/run/open-bastion',

@@ -160,6 +160,8 @@ export type World = {
   /** From its first call on, Ctrl-C aborts this instead of ending the process. */
   readonly interrupted: () => AbortSignal
   readonly fetch: (url: string, init: RequestInit, tls: TlsOptions, proxy: string | undefined) => Promise<Response>
+  /** Makes a TCP connection and says nothing on it: undefined, or the code of what went wrong. */
+  readonly knock: (host: string, port: number, signal: AbortSignal) => Promise<string | undefined>
   readonly sleep: (seconds: number) => Promise<void>
   readonly files: Files
   readonly keyring: Keyring

@@ -1,31 +1,57 @@
-// A portal that accepts connections and never answers would cost every login its whole timeout. After one such wait the
-// next ones are short for a minute. The portal is still asked each time: nobody goes by the cache unasked.
+// What this host remembers of a portal that was away a moment ago, so that the next logins do not pay for it again. The
+// portal is still asked each time: nobody goes by the cache unasked.
 import type { Config } from '../config/load.ts'
 import { Fault } from '../fault.ts'
 import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
-import { type Http, openHttp } from './http.ts'
+import type { FileFacts, World } from '../world.ts'
+import type { Http } from './http.ts'
 
-/** How long a wait is remembered, and how long the next ones are. Seconds. */
+/** How long it is remembered. Seconds. */
 const rememberedSeconds = 60
+/** A portal that accepts connections and never answers would cost every login its whole timeout. Seconds. */
 const shortSeconds = 2
 
 export function openPatientHttp(world: World, config: Config): Http {
+  const isRecent = (facts: FileFacts | undefined): boolean =>
+    facts !== undefined && Math.abs(world.now() - facts.modifiedAt) < rememberedSeconds
   return async (request) => {
     const silent = world.files.stat(paths.silentPortal)
-    const isImpatient = silent !== undefined && Math.abs(world.now() - silent.modifiedAt) < rememberedSeconds
+    const absent = world.files.stat(paths.absentPortal)
+    const isImpatient = isRecent(silent)
+    if (!isImpatient && isRecent(absent)) {
+      const host = await refusing(world, config, request.url)
+      if (host) return { kind: 'unreachable', detail: `no connection to ${host} (ECONNREFUSED)`, heard: false }
+    }
     const timeout = isImpatient ? Math.min(config.timeout, shortSeconds) : config.timeout
     const startedAt = world.monotonic()
+    // Not loaded before, because a portal that refuses once more needs none of it.
+    const { openHttp } = await import('./http.ts')
     const answer = await openHttp(world, { ...config, timeout })(request)
     const waitedSeconds = (world.monotonic() - startedAt) / 1000
-    if (answer.kind === 'unreachable' && !answer.heard && waitedSeconds >= timeout * 0.9)
+    if (answer.kind === 'unreachable' && !answer.heard)
       tell(() => {
-        world.files.makeDirectory('/run/open-bastion', 0o755)
-        world.files.writeAtomic(paths.silentPortal, '', { mode: 0o600 })
+        world.files.makeDirectory(paths.run, 0o755)
+        const path = waitedSeconds >= timeout * 0.9 ? paths.silentPortal : paths.absentPortal
+        world.files.writeAtomic(path, '', { mode: 0o600 })
       })
-    else if (silent && answer.kind === 'answer') tell(() => world.files.remove(paths.silentPortal))
+    else if (answer.kind === 'answer') {
+      if (silent) tell(() => world.files.remove(paths.silentPortal))
+      if (absent) tell(() => world.files.remove(paths.absentPortal))
+    }
     return answer
   }
+}
+
+/**
+ * The host that refuses a connection, which is what the whole request would end with. It costs half of that; what is
+ * less clear is left to the request itself, and so is a proxy.
+ */
+async function refusing(world: World, { proxy }: Config, url: string): Promise<string | undefined> {
+  if (proxy !== undefined) return undefined
+  const { host, hostname, port } = new URL(url)
+  const name = hostname.replace(/^\[|\]$/g, '')
+  const problem = await world.knock(name, port === '' ? 443 : Number(port), world.limit(shortSeconds))
+  return problem === 'ECONNREFUSED' ? host : undefined
 }
 
 /** It only saves time: what cannot be written is done without. */

@@ -70,6 +70,7 @@ export function fakeWorld(options: Options = {}): FakeWorld {
     deadline: new AbortController().signal,
     limit: (seconds) => AbortSignal.timeout(seconds * 1000),
     interrupted: () => new AbortController().signal,
+    knock: async () => (options.fetch ? undefined : 'ECONNREFUSED'),
     fetch: async (url, init) => {
       if (!options.fetch) throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
       return options.fetch(new Request(url, init))

@@ -1,4 +1,5 @@
-// A portal that accepts and never answers: the first login waits, the next ones are short, and each one asks.
+// A portal that accepts and never answers: the first login waits, the next ones are short, and each one asks. A portal
+// that refuses: the first login makes a whole request, the next ones only try whether it still refuses.
 import { expect, test } from 'bun:test'
 import { loadConfig } from '../../src/config/load.ts'
 import { openPatientHttp } from '../../src/ports/patience.ts'
@@ -69,4 +70,90 @@ test('where nothing can be remembered, the portal is asked as ever', async () =>
   await ask()
   await ask()
   expect(waits).toEqual([10, 10])
+})
+
+async function absentHost(config = '') {
+  const host = await enrolledHost({ config })
+  const asked = { knocks: [] as string[], requests: 0 }
+  let knocking: string | undefined = 'ECONNREFUSED'
+  let isThere = false
+  const { fetch } = host.world
+  Object.assign(host.world, {
+    knock: async (name: string, port: number) => {
+      asked.knocks.push(`${name} ${port}`)
+      return knocking
+    },
+    fetch: (...request: Parameters<typeof fetch>) => {
+      asked.requests++
+      if (!isThere) throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
+      return fetch(...request)
+    },
+  })
+  const ask = (url = 'https://auth.example.test/.well-known/openid-configuration') =>
+    openPatientHttp(host.world, loadConfig(host.world.files))({ method: 'GET', url, headers: {} })
+  const come = (): void => {
+    knocking = undefined
+    isThere = true
+  }
+  const sayOnKnocking = (code: string | undefined): void => {
+    knocking = code
+  }
+  return { host, asked, ask, come, sayOnKnocking }
+}
+
+test('a portal that refused a connection is only knocked at, for a minute', async () => {
+  const { host, asked, ask } = await absentHost()
+  const first = await ask()
+  expect(first).toEqual({
+    kind: 'unreachable',
+    detail: 'no connection to auth.example.test (ECONNREFUSED)',
+    heard: false,
+  })
+  for (let i = 0; i < 2; i++) expect(await ask()).toEqual(first)
+  expect(asked).toEqual({ knocks: ['auth.example.test 443', 'auth.example.test 443'], requests: 1 })
+  host.world.clock.now += 61
+  await ask()
+  expect(asked.requests).toBe(2)
+})
+
+test('it is asked again as soon as it takes the connection, and then without knocking', async () => {
+  const { asked, ask, come } = await absentHost()
+  await ask()
+  come()
+  for (let i = 0; i < 2; i++) expect((await ask()).kind).toBe('answer')
+  expect(asked).toEqual({ knocks: ['auth.example.test 443'], requests: 3 })
+})
+
+test.each(['ETIMEDOUT', 'ENOTFOUND', 'EADDRNOTAVAIL', undefined])(
+  'knocking that ends with %p decides nothing: the request does',
+  async (code) => {
+    const { asked, ask, sayOnKnocking } = await absentHost()
+    await ask()
+    sayOnKnocking(code)
+    await ask()
+    expect(asked.requests).toBe(2)
+  },
+)
+
+test('an address and a port are knocked at as they are written', async () => {
+  const { asked, ask } = await absentHost()
+  await ask()
+  await ask('https://[2001:db8::1]:8443/')
+  expect(asked.knocks).toEqual(['2001:db8::1 8443'])
+})
+
+test('behind a proxy only the request itself can tell', async () => {
+  const { asked, ask } = await absentHost('proxy = http://proxy.example.test:3128')
+  await ask()
+  await ask()
+  expect(asked).toEqual({ knocks: [], requests: 2 })
+})
+
+test('a portal that answers badly is not one that refuses', async () => {
+  const { host, asked, ask, come } = await absentHost()
+  come()
+  host.portal.control.fault({ kind: 'down', status: 503 })
+  await ask()
+  await ask()
+  expect(asked.knocks).toEqual([])
 })
