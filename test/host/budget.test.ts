@@ -48,10 +48,10 @@ const phase = (type: string, user = 'alice') => ({
   SSH_CONNECTION: '192.0.2.7 5000 192.0.2.1 22',
 })
 
-lab_test('AuthorizedKeysCommand stays under 9.6 million instructions', async () => {
+lab_test('AuthorizedKeysCommand stays under 8 million instructions', async () => {
   const { code, millions } = await count({ argv: '/usr/sbin/ob keys alice' })
   expect(code).toBe(0)
-  expect(millions).toBeLessThan(9.6)
+  expect(millions).toBeLessThan(8)
 })
 
 // callgrind does not know an instruction that Bun reads HTTP headers with, so the answer itself cannot be counted:
