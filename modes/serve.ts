@@ -82,6 +82,8 @@ async function refresh(world: World, userdb: Userdb): Promise<void> {
   try {
     const { code, stderr } = await world.spawn(['/proc/self/exe', 'nss', 'refresh', user])
     if (code !== 0) world.syslog('info', `${user} could not be refreshed: ${stderr.trim().slice(0, 200)}`)
+  } catch (error) {
+    world.syslog('err', `${user} could not be refreshed: ${error instanceof Error ? error.name : 'unknown error'}`)
   } finally {
     isRefreshing = false
   }
@@ -95,6 +97,8 @@ type State = {
 }
 
 const idleSeconds = 30
+/** A locker says at once what it wants. */
+const questionSeconds = 5
 
 function listenForNss(world: World, userdb: Userdb): Listener {
   world.files.makeDirectory(paths.userdb, 0o755)
@@ -129,14 +133,16 @@ function listenForLockers(unlock: Unlock): Listener {
     open(socket) {
       const peer = callerOf(socket)
       socket.data = peer && unlock.open(peer)
-      socket.timeout(idleSeconds)
+      socket.timeout(questionSeconds)
       if (!socket.data) socket.terminate()
     },
     data(socket, bytes) {
       const reply = socket.data?.receive(Uint8Array.from(bytes))
+      if (reply === 'more') return
+      socket.timeout(idleSeconds)
       if (reply === 'hang-up') socket.terminate()
       // A reply is short: it fits into the buffer of a socket that nothing was written to before.
-      else if (reply !== 'more')
+      else
         reply?.then(
           (message) => socket.end(message),
           () => socket.terminate(),

@@ -126,13 +126,14 @@ export const serviceList = () =>
     parseList(text.split(/[\s,]+/), (item) => (service.test(item) ? item : undefined)),
   )
 
-const decided = /^(sshd?|sudo(-i)?|su(-l)?|runuser(-l)?)$/
+// su and its kin name somebody else than who asks, and the others make root of whoever may only log in.
+const decided = /^(sshd?|sudo(-i)?|su(-l)?|runuser(-l)?|doas|polkit-1|systemd-run0)$/
 
 /** PAM service → the service that the portal is asked about. */
 export const serviceMap = () =>
   value(
     'SERVICE=ssh or SERVICE=OTHER, separated by commas or blanks; OTHER is a service that the portal knows besides ssh ' +
-      'and sudo, SERVICE a file in /etc/pam.d other than those of ssh, sudo and su',
+      'and sudo, SERVICE a file in /etc/pam.d other than those of ssh, sudo, su and the like',
     (text): ReadonlyMap<string, string> | undefined => {
       const pairs = parseList(text.split(/[\s,]+/), parsePair)
       const map = new Map(pairs)

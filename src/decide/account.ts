@@ -20,6 +20,8 @@ export type AccountFacts = OfflineFacts & {
   /** Whether an account is needed before the session begins: login(1) and greeters look the user up before that. */
   readonly needsAccount?: boolean
   readonly account?: Provision
+  /** The answer is about neither ssh nor sudo, and says nothing about them: what is kept has no service. */
+  readonly unkept?: boolean
 }
 
 export type Provision = { readonly kind: 'ready' | 'local' | 'impossible'; readonly detail: string }
@@ -40,7 +42,7 @@ export function decideAccount(f: AccountFacts): AccountStep {
     case 'granted':
       return decideGranted(f, f.authorization)
     case 'refused':
-      return end(denied('portal-denied'), { do: 'forget-grant' })
+      return f.unkept ? end(denied('portal-denied')) : end(denied('portal-denied'), { do: 'forget-grant' })
     case 'unreachable':
       return decideWithoutPortal(f)
     case 'garbled':
@@ -50,11 +52,12 @@ export function decideAccount(f: AccountFacts): AccountStep {
 }
 
 function decideGranted(f: AccountFacts, authorization: Granted): AccountStep {
-  const cache: AccountEffect = { do: 'cache-grant', authorization }
-  if (isSudo(f.service)) return end(authorization.sudoAllowed ? allowed('sudo-allowed') : denied('sudo-denied'), cache)
+  const cache: readonly AccountEffect[] = f.unkept ? [] : [{ do: 'cache-grant', authorization }]
+  if (isSudo(f.service))
+    return end(authorization.sudoAllowed ? allowed('sudo-allowed') : denied('sudo-denied'), ...cache)
   if (f.needsAccount && !f.account) return { ask: 'account' }
   if (f.account?.kind === 'impossible') return end(denied('account-impossible'))
-  return end(allowed('portal-allowed'), { do: 'remember', authorization }, cache)
+  return end(allowed('portal-allowed'), { do: 'remember', authorization }, ...cache)
 }
 
 function decideWithoutPortal(f: AccountFacts): AccountStep {

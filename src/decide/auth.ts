@@ -92,7 +92,9 @@ function decideToken(f: AuthFacts, user: LoginName): AuthStep {
   if (f.accessTokens) return decideAccessToken(f, user, f.accessTokens)
   // The portal's own single use is not atomic, so the token is claimed here before anybody is asked.
   if (!f.claim) return { ask: 'claim' }
-  if (f.claim === 'lost') return end(denied('token-replayed'), { do: 'count-failure' })
+  // A password that counts while the portal is away may be typed in two places at once, and is no guess in either.
+  if (f.claim === 'lost')
+    return f.offlinePasswords ? end(denied('token-replayed')) : end(denied('token-replayed'), { do: 'count-failure' })
   if (!f.verification) return { ask: 'verification' }
   switch (f.verification.kind) {
     case 'accepted':
@@ -135,7 +137,8 @@ function decideAccessToken(f: AuthFacts, user: LoginName, policy: AccessTokenPol
   }
 }
 
-// What is typed may be a password that the portal confirmed before. Every refusal sounds like the outage it is.
+// What is typed may be a password that the portal confirmed before. Every refusal sounds like the outage it is. Whoever
+// looks at the password gives the claim back first: it would refuse the password for a day if this process died.
 function decidePassword(f: AuthFacts, ...effects: readonly AuthEffect[]): AuthStep {
   if (!f.offlinePasswords) return end(unavailable('portal-unreachable'), ...effects)
   if (!f.forceOnline) return { ask: 'forceOnline' }
@@ -143,17 +146,17 @@ function decidePassword(f: AuthFacts, ...effects: readonly AuthEffect[]): AuthSt
   if (!f.password) return { ask: 'password' }
   switch (f.password.kind) {
     case 'accepted':
-      return end(allowed('offline-password'), ...effects, { do: 'clear-failures' })
+      return end(allowed('offline-password'), { do: 'clear-failures' })
     case 'wrong-password':
-      return end(denied('offline-password-wrong'), ...effects, { do: 'count-failure' })
+      return end(denied('offline-password-wrong'), { do: 'count-failure' })
     case 'locked':
-      return end(denied('offline-password-locked'), ...effects)
+      return end(denied('offline-password-locked'))
     case 'unknown':
     case 'expired':
     case 'io':
     case 'unreadable':
     case 'invalid':
-      return end(unavailable('portal-unreachable'), ...effects)
+      return end(unavailable('portal-unreachable'))
   }
 }
 

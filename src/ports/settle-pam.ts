@@ -10,7 +10,7 @@ import {
   type PasswordCheck,
 } from '../decide/auth.ts'
 import type { WantedEntry } from '../decide/entry.ts'
-import { askedService, isSsh, isSudo, unlockService } from '../decide/service.ts'
+import { askedService, isKept, isSsh, isSudo, unlockService } from '../decide/service.ts'
 import {
   boundFingerprint,
   decideSession,
@@ -68,7 +68,10 @@ export const settleAuth = async (
     knownToken: async ({ user }) => (await ports.knownTokens()).recall(named(user), typed.token),
     introspection: () => ports.introspect(typed.token),
     forceOnline: async ({ user }) => (await ports.offline()).forceOnline(named(user)),
-    password: async ({ user }) => checked(await (await ports.credentials()).verify(named(user), typed.token)),
+    password: async ({ user }) => {
+      ports.claims.release(typed.token)
+      return checked(await (await ports.credentials()).verify(named(user), typed.token))
+    },
   })
 }
 
@@ -78,7 +81,8 @@ const checked = (found: CredentialVerdict): PasswordCheck =>
 const accessTokenPolicy = (config: Config, service: string): AccessTokenPolicy | undefined => {
   if (!config.oauth2_token_auth) return undefined
   const clients = config.oauth2_token_clients ?? (config.client_id === undefined ? [] : [config.client_id])
-  const mayRemember = config.cache_enabled && offlinePolicy(config, service).highRiskSeconds === undefined
+  const isRisky = service === unlockService || offlinePolicy(config, service).highRiskSeconds !== undefined
+  const mayRemember = config.cache_enabled && !isRisky
   return { clients, minSeconds: config.oauth2_token_min_ttl, mayRemember }
 }
 
@@ -93,7 +97,9 @@ export const settleAccount = async (
   const serviceAccount = user && (await ports.serviceAccounts.standing(user))
   const offline = offlinePolicy(config, service)
   const needsAccount = config.create_user && needsAccountEarly(service)
-  const facts: AccountFacts = { user, service, offline, serviceAccount, needsAccount, ...standingOf(service, config) }
+  const unkept = !isKept(askedService(service, config.service_map))
+  const standing = standingOf(service, config)
+  const facts: AccountFacts = { user, service, offline, serviceAccount, needsAccount, unkept, ...standing }
   return settle(decideAccount, facts, {
     ...offlineAnswers(ports),
     authorization: ({ user }) =>

@@ -17,7 +17,7 @@ export type Unlock = {
 export type UnlockConversation = {
   /** The reply; or that the question is not complete yet, or that there will be none. */
   readonly receive: (bytes: Uint8Array<ArrayBuffer>) => Promise<Uint8Array> | 'more' | 'hang-up'
-  /** The caller went away: what was begun for it is ended. */
+  /** The caller went away: what waits for it is not begun. */
   readonly end: () => void
 }
 
@@ -25,6 +25,10 @@ export const unlockLimits = {
   message: 4 << 10,
   connections: 128,
   connectionsOfOne: 4,
+  /** Of all callers together who are no portal users: one with subordinate uids (subuid(5)) is many. */
+  connectionsOfStrangers: 16,
+  /** Questions of one user that are being decided or wait. */
+  questionsOfOne: 2,
   /** Decisions at a time: each is a process, and with Argon2id one of 110 MiB. */
   processes: 3,
   waiting: 64,
@@ -41,35 +45,52 @@ export function openUnlock({ world, directory }: Parts): Unlock {
   const { burst, secondsPerQuestion, sources } = unlockLimits
   const questions = buckets(world, { burst, rate: 1 / secondsPerQuestion, most: sources })
   const turns = openTurns(unlockLimits.processes, unlockLimits.waiting)
-  const callers = new Map<number, number>()
+  const callers = counter()
+  const asking = counter()
   let connections = 0
+  let strangers = 0
 
-  const decide = async (peer: Peer, call: UnlockCall, signal: AbortSignal): Promise<UnlockReply> => {
-    directory.follow()
-    const user = directory.portalUser(peer.uid)
-    if (user === undefined || user !== call.user) return no('not-your-name')
-    if (!questions.take(String(peer.uid)) || !(await turns.take())) return no('asked-too-often')
+  const decideInTurn = async (user: string, call: UnlockCall, signal: AbortSignal): Promise<UnlockReply> => {
+    if (!(await turns.take())) return no('asked-too-often')
     try {
       if (signal.aborted) return no('asked-too-often')
+      // It is not ended with its caller: it counts failures and writes the log. Its own deadline ends it.
       const argv = ['/proc/self/exe', 'unlock', user, call.phase]
-      const { code, stdout } = await world.spawn(argv, { stdin: call.answer, signal, limit: unlockLimits.text * 4 })
-      return { allowed: code === 0, text: stdout.slice(0, unlockLimits.text) }
+      const { code, stdout } = await world.spawn(argv, { stdin: call.answer, limit: unlockLimits.text * 4 })
+      const allowed = code === 0
+      world.syslog('info', `${user} asked to unlock a screen (${call.phase}): ${allowed ? 'allowed' : 'refused'}`)
+      return { allowed, text: stdout.slice(0, unlockLimits.text) }
     } finally {
       turns.give()
     }
   }
+  const decide = async (peer: Peer, call: UnlockCall, signal: AbortSignal): Promise<UnlockReply> => {
+    directory.follow()
+    const user = directory.portalUser(peer.uid)
+    if (user === undefined || user !== call.user) return no('not-your-name')
+    if (asking.of(peer.uid) >= unlockLimits.questionsOfOne || !questions.take(String(peer.uid)))
+      return no('asked-too-often')
+    asking.add(peer.uid)
+    try {
+      return await decideInTurn(user, call, signal)
+    } finally {
+      asking.remove(peer.uid)
+    }
+  }
   const reply = async (peer: Peer, call: UnlockCall, signal: AbortSignal): Promise<Uint8Array> => {
-    const { allowed, text } = await decide(peer, call, signal)
+    const told = await decide(peer, call, signal)
     call.answer.fill(0)
-    world.syslog('info', `uid ${peer.uid} asked to unlock a screen (${call.phase}): ${allowed ? 'allowed' : 'refused'}`)
-    return formatUnlockReply({ allowed, text })
+    return formatUnlockReply(told)
   }
   return {
     open: (peer) => {
-      const mine = callers.get(peer.uid) ?? 0
-      if (connections >= unlockLimits.connections || mine >= unlockLimits.connectionsOfOne) return undefined
+      if (connections >= unlockLimits.connections) return undefined
+      if (callers.of(peer.uid) >= unlockLimits.connectionsOfOne) return undefined
+      const isStranger = directory.portalUser(peer.uid) === undefined
+      if (isStranger && strangers >= unlockLimits.connectionsOfStrangers) return undefined
+      if (isStranger) strangers++
       connections++
-      callers.set(peer.uid, mine + 1)
+      callers.add(peer.uid)
       const gone = new AbortController()
       let kept = new Uint8Array()
       let asked = false
@@ -90,9 +111,8 @@ export function openUnlock({ world, directory }: Parts): Unlock {
           if (gone.signal.aborted) return
           gone.abort()
           connections--
-          const left = (callers.get(peer.uid) ?? 1) - 1
-          if (left > 0) callers.set(peer.uid, left)
-          else callers.delete(peer.uid)
+          if (isStranger) strangers--
+          callers.remove(peer.uid)
         },
       }
     },
@@ -100,6 +120,19 @@ export function openUnlock({ world, directory }: Parts): Unlock {
 }
 
 const no = (reason: Reason): UnlockReply => ({ allowed: false, text: `${personText(reason)}\n` })
+
+function counter() {
+  const counts = new Map<number, number>()
+  return {
+    of: (uid: number): number => counts.get(uid) ?? 0,
+    add: (uid: number): void => void counts.set(uid, (counts.get(uid) ?? 0) + 1),
+    remove: (uid: number): void => {
+      const left = (counts.get(uid) ?? 1) - 1
+      if (left > 0) counts.set(uid, left)
+      else counts.delete(uid)
+    },
+  }
+}
 
 /** So many at a time; the others wait in order, and too many are sent away. */
 function openTurns(atOnce: number, mostWaiting: number) {

@@ -91,6 +91,8 @@ test.each<[KeyName, string, string]>([
   ['service_map', 'login=sudo', 'must be SERVICE=ssh'],
   ['service_map', 'sudo=ssh', 'must be SERVICE=ssh'],
   ['service_map', 'su-l=ssh', 'must be SERVICE=ssh'],
+  ['service_map', 'login=ssh, doas=ssh', 'must be SERVICE=ssh'],
+  ['service_map', 'polkit-1=ssh', 'must be SERVICE=ssh'],
   ['service_map', 'login=ssh=ssh', 'must be SERVICE=ssh'],
   ['service_map', 'login=ssh, login=desk', 'must be SERVICE=ssh'],
   ['service_map', '../login=ssh', 'must be SERVICE=ssh'],

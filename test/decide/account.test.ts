@@ -42,6 +42,16 @@ const rows: readonly (readonly [string, AccountFacts, string])[] = [
     'denied portal-denied +forget-grant',
   ],
   [
+    'what it says about another service than ssh and sudo is not kept',
+    { offline, user, service: 'login', authorization: granted, unkept: true },
+    'allowed portal-allowed +remember',
+  ],
+  [
+    'nor does its no about one take away what it allowed by ssh',
+    { offline, user, service: 'login', authorization: refused, unkept: true },
+    'denied portal-denied',
+  ],
+  [
     'without an entry there nobody is asked, and nothing kept is touched',
     { offline, user, service: 'cron', unmapped: true },
     'denied service-unmapped',

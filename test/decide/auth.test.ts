@@ -207,16 +207,12 @@ const rows: readonly (readonly [string, AuthFacts, string])[] = [
   ['away, passwords are kept: force_online is looked at first', away, 'ask forceOnline'],
   ['away: force_online names the user', { ...away, forceOnline: 'listed' }, 'unavailable online-only +release-claim'],
   ['away: then the password', { ...away, forceOnline: 'free' }, 'ask password'],
-  ['away: the right password', withPassword('accepted'), 'allowed offline-password +release-claim +clear-failures'],
-  [
-    'away: a wrong password counts',
-    withPassword('wrong-password'),
-    'denied offline-password-wrong +release-claim +count-failure',
-  ],
-  ['away: too many wrong ones', withPassword('locked'), 'denied offline-password-locked +release-claim'],
-  ['away: no password is kept', withPassword('unknown'), 'unavailable portal-unreachable +release-claim'],
-  ['away: the kept one is too old', withPassword('expired'), 'unavailable portal-unreachable +release-claim'],
-  ['away: it cannot be read', withPassword('unreadable'), 'unavailable portal-unreachable +release-claim'],
+  ['away: the right password', withPassword('accepted'), 'allowed offline-password +clear-failures'],
+  ['away: a wrong password counts', withPassword('wrong-password'), 'denied offline-password-wrong +count-failure'],
+  ['away: too many wrong ones', withPassword('locked'), 'denied offline-password-locked'],
+  ['away: no password is kept', withPassword('unknown'), 'unavailable portal-unreachable'],
+  ['away: the kept one is too old', withPassword('expired'), 'unavailable portal-unreachable'],
+  ['away: it cannot be read', withPassword('unreadable'), 'unavailable portal-unreachable'],
 ]
 
 test.each(rows)('%s', (_name, facts, expected) => {

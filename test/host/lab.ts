@@ -245,6 +245,8 @@ async function furnish(space: Namespace, options: LabOptions) {
     restoreProgram,
     sshdLog: () => text('/var/log/sshd.log'),
     stop: async () => {
+      // nsenter stops with a portal that was made silent, and would stay so.
+      portal?.process.kill('SIGKILL')
       await space.stop()
     },
   }
@@ -317,7 +319,7 @@ async function startPortal(space: Namespace) {
     if (!line.startsWith('{')) continue
     // `pid` is the portal's own number inside; the process that this one started is nsenter.
     const ready: { url: string; ca: string; pid: number } = JSON.parse(line)
-    return ready
+    return { ...ready, process: started }
   }
   throw new Error(`the stand-in portal does not start:\n${await new Response(started.stderr).text()}`)
 }

@@ -213,6 +213,14 @@ test('for sudo the portal is asked about it every time', async () => {
   expect(await auth(host, token, sudo)).toBe('allowed access-token-accepted')
 })
 
+test('nor is one that a locker hands over remembered', async () => {
+  const { host, token } = await withAccessToken(`${tokens}\nservice_map = unlock=ssh`)
+  await auth(host, token)
+  expect(await auth(host, token, { ...user, PAM_SERVICE: 'unlock', PAM_RHOST: '' })).toBe(
+    'allowed access-token-accepted',
+  )
+})
+
 test('what is remembered about a user’s tokens ends with the session', async () => {
   const { host, token } = await withAccessToken()
   await auth(host, token)
@@ -276,6 +284,37 @@ test('a verifier that the portal sends is a password while it is away', async ()
   // As the greeter of Open Bastion's desktop writes it.
   expect(await auth(host, 'OFFLINE:correct-horse')).toBe('allowed offline-password')
 }, 20_000)
+
+test('while a password is looked at nothing says that it was used, should that be the last moment of the process', async () => {
+  const host = await enrolledHost({ config: 'offline_cache_enabled = true' })
+  const verifier = await Bun.password.hash('correct-horse', { algorithm: 'argon2id', memoryCost: 19_456, timeCost: 2 })
+  Object.assign(host.world, {
+    fetch: async () =>
+      Response.json({ authorized: true, user: 'rtyler', offline: { enabled: true, ttl: 3600, verifier } }),
+  })
+  await host.phase('account', user)
+  Object.assign(host.world, { fetch: async () => new Response('', { status: 503 }) })
+  const claimed: string[][] = []
+  const { argon2 } = await import('../../modes/system.ts')
+  Object.assign(host.world, {
+    argon2: (...how: Parameters<typeof argon2>) => {
+      claimed.push([...host.world.disk.keys()].filter((path) => /\/claims\/[0-9a-f]/.test(path)))
+      return argon2(...how)
+    },
+  })
+  expect(await auth(host, 'correct-horse')).toBe('allowed offline-password')
+  expect([claimed.length > 0, claimed.flat()]).toEqual([true, []])
+}, 20_000)
+
+test('what the portal allowed for a service of its own lets nobody in by ssh while it is away', async () => {
+  const host = await enrolledHost({ config: 'service_map = lightdm=desktop\nauth_cache_ttl = 600' })
+  Object.assign(host.world, { fetch: async () => Response.json({ authorized: true, user: 'rtyler' }) })
+  const desktop = { ...user, PAM_SERVICE: 'lightdm', PAM_RHOST: '' }
+  expect((await host.phase('account', desktop)).outcome).toBe('allowed portal-allowed')
+  Object.assign(host.world, { fetch: async () => new Response('', { status: 503 }) })
+  expect((await host.phase('account', user)).outcome).toBe('unavailable portal-unreachable')
+  expect((await host.phase('account', desktop)).outcome).toBe('unavailable portal-unreachable')
+})
 
 test('a password may hold blanks and letters of any script, and no control characters', async () => {
   const host = await enrolledHost({ config: 'offline_cache_enabled = true' })

@@ -95,23 +95,52 @@ test('few processes at a time; the others wait their turn, and none is lost', as
   expect([(await Promise.all(replies)).length, most]).toEqual([8, unlockLimits.processes])
 })
 
-test('when the caller goes away, what was started for it is told to end, and the turn is free again', async () => {
-  let told = false
-  const { unlock, ask } = door((_argv, options) => {
-    if (told) return Promise.resolve({ code: 0, stdout: '', stderr: '' })
-    const { promise, resolve } = Promise.withResolvers<Exit>()
-    options?.signal?.addEventListener('abort', () => {
-      told = true
-      resolve({ code: 137, stdout: '', stderr: '' })
-    })
-    return promise
+test('what was started goes on without its caller, and what waits is not started', async () => {
+  const started: string[] = []
+  const gates: (() => void)[] = []
+  const { unlock } = door(async (argv, options) => {
+    started.push(argv[2]!)
+    expect(options?.signal).toBeUndefined()
+    await new Promise<void>((resolve) => gates.push(resolve))
+    return { code: 0, stdout: '', stderr: '' }
   })
-  const gone = unlock.open(alice)!
-  const reply = gone.receive(formatUnlockCall({ user: 'alice', phase: 'auth', answer: utf8('x') }))
-  await Bun.sleep(1)
-  gone.end()
-  expect(parseUnlockReply(splitMessages(Uint8Array.from((await reply) as Uint8Array)).messages[0]!).allowed).toBe(false)
-  expect([told, await ask()]).toEqual([true, { allowed: true, text: '' }])
+  const callers = ['a', 'b', 'c', 'd'].map((user, at) => {
+    names.set(22000 + at, user)
+    const conversation = unlock.open({ uid: 22000 + at, pid: at })!
+    const reply = conversation.receive(formatUnlockCall({ user, phase: 'auth', answer: utf8('x') }))
+    return { conversation, reply: reply as Promise<Uint8Array> }
+  })
+  while (gates.length < unlockLimits.processes) await Bun.sleep(0)
+  for (const { conversation } of callers) conversation.end()
+  for (const open of gates) open()
+  await Promise.all(callers.map(({ reply }) => reply))
+  expect(started).toEqual(['a', 'b', 'c'])
+})
+
+test('two questions of one user at a time, whoever else waits', async () => {
+  const gates: (() => void)[] = []
+  const { ask } = door(async () => {
+    await new Promise<void>((resolve) => gates.push(resolve))
+    return { code: 0, stdout: '', stderr: '' }
+  })
+  const asked = [ask(), ask(), ask()]
+  expect((await asked[2]) as object).toMatchObject({ allowed: false })
+  while (gates.length < 2) await Bun.sleep(0)
+  for (const open of gates) open()
+  expect((await Promise.all(asked)).map((reply) => (reply as { allowed: boolean }).allowed)).toEqual([
+    true,
+    true,
+    false,
+  ])
+})
+
+test('callers who are no portal users take few of the connections, under however many uids', () => {
+  const { unlock } = door(says(0))
+  const strangers = Array.from({ length: 64 }, (_, at) => unlock.open({ uid: 300_000 + at, pid: at }))
+  expect(strangers.filter((one) => one !== undefined).length).toBe(unlockLimits.connectionsOfStrangers)
+  expect(unlock.open(alice)).toBeDefined()
+  for (const one of strangers) one?.end()
+  expect(unlock.open({ uid: 400_000, pid: 1 })).toBeDefined()
 })
 
 test('one question a connection, in pieces if need be; anything else is hung up on', () => {
