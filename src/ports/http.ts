@@ -1,6 +1,5 @@
 // The one door to the network, with its manners fixed: no redirects, no retries, no environment proxies, one deadline
-// that
-// covers the body, and a size limit while it streams. It tells weather from refusal; it never throws for weather.
+// that covers the body, and a size limit while it streams. It tells weather from refusal; it never throws for weather.
 import { ofetch } from 'ofetch'
 import { concat, decodeUtf8 } from '../bytes.ts'
 import type { Config } from '../config/load.ts'
