@@ -1,6 +1,5 @@
-// The portal's PAM endpoints. Each call is two halves: build the request, judge the reply. What counts as an answer at
-// all
-// is decided here once: status 200, application/json, and the members the reply must have.
+// The portal's PAM endpoints. Each call is two halves: build the request, judge the reply. What counts as an
+// answer at all is decided here once: status 200, application/json, and the members the reply must have.
 import type { Config } from '../config/load.ts'
 import type { HeartbeatBody, Report } from '../formats/heartbeat.ts'
 import {
