@@ -270,15 +270,19 @@ test('without offline_cache_enabled no password counts while the portal is away'
   expect(await auth(host, token)).toBe('unavailable portal-unreachable')
 })
 
-test('a verifier that the portal sends is a password while it is away', async () => {
+/** The portal sent a verifier of rtyler's password, and is away now. */
+async function awayWithVerifier(password: string): Promise<Host> {
   const host = await enrolledHost({ config: 'offline_cache_enabled = true' })
-  const verifier = await Bun.password.hash('correct-horse', { algorithm: 'argon2id', memoryCost: 19_456, timeCost: 2 })
-  Object.assign(host.world, {
-    fetch: async () =>
-      Response.json({ authorized: true, user: 'rtyler', offline: { enabled: true, ttl: 3600, verifier } }),
-  })
+  const verifier = await Bun.password.hash(password, { algorithm: 'argon2id', memoryCost: 19_456, timeCost: 2 })
+  const answer = { authorized: true, user: 'rtyler', offline: { enabled: true, ttl: 3600, verifier } }
+  Object.assign(host.world, { fetch: async () => Response.json(answer) })
   await host.phase('account', user)
   Object.assign(host.world, { fetch: async () => new Response('', { status: 503 }) })
+  return host
+}
+
+test('a verifier that the portal sends is a password while it is away', async () => {
+  const host = await awayWithVerifier('correct-horse')
   expect(await auth(host, 'correct-horse')).toBe('allowed offline-password')
   expect(await auth(host, 'wrong-horse')).toBe('denied offline-password-wrong')
   // As the greeter of Open Bastion's desktop writes it.
@@ -286,14 +290,7 @@ test('a verifier that the portal sends is a password while it is away', async ()
 }, 20_000)
 
 test('while a password is looked at nothing says that it was used, should that be the last moment of the process', async () => {
-  const host = await enrolledHost({ config: 'offline_cache_enabled = true' })
-  const verifier = await Bun.password.hash('correct-horse', { algorithm: 'argon2id', memoryCost: 19_456, timeCost: 2 })
-  Object.assign(host.world, {
-    fetch: async () =>
-      Response.json({ authorized: true, user: 'rtyler', offline: { enabled: true, ttl: 3600, verifier } }),
-  })
-  await host.phase('account', user)
-  Object.assign(host.world, { fetch: async () => new Response('', { status: 503 }) })
+  const host = await awayWithVerifier('correct-horse')
   const claimed: string[][] = []
   const { argon2 } = await import('../../modes/system.ts')
   Object.assign(host.world, {
@@ -317,15 +314,8 @@ test('what the portal allowed for a service of its own lets nobody in by ssh whi
 })
 
 test('a password may hold blanks and letters of any script, and no control characters', async () => {
-  const host = await enrolledHost({ config: 'offline_cache_enabled = true' })
   const password = 'ključ od vrata 鍵'
-  const verifier = await Bun.password.hash(password, { algorithm: 'argon2id', memoryCost: 19_456, timeCost: 2 })
-  Object.assign(host.world, {
-    fetch: async () =>
-      Response.json({ authorized: true, user: 'rtyler', offline: { enabled: true, ttl: 3600, verifier } }),
-  })
-  await host.phase('account', user)
-  Object.assign(host.world, { fetch: async () => new Response('', { status: 503 }) })
+  const host = await awayWithVerifier(password)
   expect(await auth(host, `${password}\0`)).toBe('allowed offline-password')
   expect(await auth(host, password.replace(' ', '\u0007'))).toBe('denied token-malformed')
   expect(await auth(host, 'OFFLINE:')).toBe('denied no-token')
