@@ -72,7 +72,10 @@ const pam = async (service: string, user: string, answer: string, options: { as?
 const unlock = (user: string, answer: string, as = user) => pam('i3lock', user, answer, { as })
 
 /** login(1) with a shell that says where it is and ends. */
-const login = (user: string, answer: string) => lab.onTerminal(['login', user], { answers: [answer] })
+const login = async (user: string, answer: string) => {
+  const { code, stdout } = await lab.run(['python3', '-c', onConsole, user, answer])
+  return { code, output: stdout.replaceAll('\r\n', '\n') }
+}
 
 lab_test('somebody who was never here logs in on the console with a token, and is at home', async () => {
   lab.write('/etc/profile.d/zz-lab.sh', 'echo "HERE $(id -un) $PWD"; exit\n')
@@ -228,3 +231,21 @@ for i in range(1000):
     if i % 4 == 0: s.recv(4096)
   except OSError: pass
   s.close()`
+
+// login(1) of util-linux hangs its terminal up and opens it anew: until then reading from the other end is an error.
+const onConsole = `import os, pty, re, sys, time
+pid, end = pty.fork()
+if pid == 0: os.execvp('login', ['login', sys.argv[1]])
+answers, said, seen, status, until = sys.argv[2:], b'', 0, None, time.time() + 30
+while status is None and time.time() < until:
+  try: said += os.read(end, 4096)
+  except OSError:
+    gone, code = os.waitpid(pid, os.WNOHANG)
+    status = os.waitstatus_to_exitcode(code) if gone else None
+    time.sleep(0.01)
+  if re.search(rb'(?i)(password|login)[^\\n]*: $', said[seen:]):
+    seen = len(said)
+    os.write(end, answers.pop(0).encode() + b'\\n' if answers else b'\\x03')
+if status is None: os.kill(pid, 9)
+sys.stdout.buffer.write(said)
+sys.exit(1 if status is None else abs(status))`
