@@ -232,13 +232,16 @@ for i in range(1000):
   except OSError: pass
   s.close()`
 
-// login(1) of util-linux hangs its terminal up and opens it anew: until then reading from the other end is an error.
+// login(1) of util-linux hangs its terminal up and opens it anew: until then reading from the other end is an error, and
+// a read that waits is never woken.
 const onConsole = `import os, pty, re, sys, time
 pid, end = pty.fork()
 if pid == 0: os.execvp('login', ['login', sys.argv[1]])
+os.set_blocking(end, False)
 answers, said, seen, status, until = sys.argv[2:], b'', 0, None, time.time() + 30
 while status is None and time.time() < until:
   try: said += os.read(end, 4096)
+  except BlockingIOError: time.sleep(0.01)
   except OSError:
     gone, code = os.waitpid(pid, os.WNOHANG)
     status = os.waitstatus_to_exitcode(code) if gone else None
