@@ -238,7 +238,7 @@ const onConsole = `import os, pty, re, sys, time
 pid, end = pty.fork()
 if pid == 0: os.execvp('login', ['login', sys.argv[1]])
 os.set_blocking(end, False)
-answers, said, seen, status, until = sys.argv[2:], b'', 0, None, time.time() + 30
+answers, said, seen, status, until = sys.argv[2:], b'', 0, None, time.time() + 10
 while status is None and time.time() < until:
   try: said += os.read(end, 4096)
   except BlockingIOError: time.sleep(0.01)
