@@ -13,13 +13,17 @@ const open = () =>
 
 let getsockopt: ReturnType<typeof open> | undefined
 
+// struct ucred (pid, uid, gid) and its length, made once: every lookup of a user database begins with this.
+// Each has a buffer of its own, which stays where it is.
+const credentials = new Int32Array(new ArrayBuffer(12))
+const length = new Uint32Array(new ArrayBuffer(4))
+const addresses = [ptr(credentials), ptr(length)] as const
+
 /** The process that connected, as it was then; undefined when the kernel does not say. */
 export function peerOf(descriptor: number): Peer | undefined {
   getsockopt ??= open()
-  // struct ucred: pid, uid, gid.
-  const credentials = new Int32Array(3)
-  const length = Uint32Array.of(credentials.byteLength)
-  if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, ptr(credentials), ptr(length)) !== 0) return undefined
+  length[0] = credentials.byteLength
+  if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, addresses[0], addresses[1]) !== 0) return undefined
   return { pid: credentials[0]!, uid: credentials[1]! >>> 0 }
 }
 
