@@ -47,7 +47,11 @@ async function serve(world: World, config: Config): Promise<Ending> {
   notify(world, 'READY=1')
   world.syslog('info', `ob serve listens at ${sockets.map(({ path }) => path).join(' and ')}`)
   const stopped = termination()
-  const timers = [setInterval(() => tick(world, userdb), 5_000), setInterval(() => refresh(world, userdb), 2_000)]
+  const timers = [
+    setInterval(userdb.tick, 1_000),
+    setInterval(() => notify(world, 'WATCHDOG=1'), 5_000),
+    setInterval(() => refresh(world, userdb), 2_000),
+  ]
   await stopped
   notify(world, 'STOPPING=1')
   for (const timer of timers) clearInterval(timer)
@@ -65,11 +69,6 @@ const termination = (): Promise<void> =>
 function notify(world: World, text: string): void {
   const path = world.env['NOTIFY_SOCKET']
   if (path?.startsWith('/')) sendDatagram(path, new TextEncoder().encode(text))
-}
-
-function tick(world: World, userdb: Userdb): void {
-  userdb.tick()
-  notify(world, 'WATCHDOG=1')
 }
 
 let isRefreshing = false

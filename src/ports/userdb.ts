@@ -5,7 +5,7 @@ import type { Config } from '../config/load.ts'
 import { answer, type Newcomers } from '../decide/userdb.ts'
 import { firstFreeUid } from '../formats/uid.ts'
 import type { UserFields } from '../formats/user-record.ts'
-import { formatError, formatReply, parseCall, splitMessages } from '../formats/varlink.ts'
+import { type Call, formatError, formatReply, parseCall, splitMessages } from '../formats/varlink.ts'
 import { parseLoginName } from '../names.ts'
 import { paths } from '../paths.ts'
 import type { World } from '../world.ts'
@@ -35,7 +35,7 @@ export type Spoken = { readonly send: Iterable<Uint8Array>; readonly close: bool
 export type Userdb = {
   /** Undefined: this caller has too many connections already. */
   readonly open: (peer: Peer) => Conversation | undefined
-  /** Once in a while: forgets what expired. */
+  /** Once a second: notices what changed, forgets what expired. */
   readonly tick: () => void
   /** Known users whom somebody asked about, oldest first; each is due for a look at the portal. */
   readonly takeStale: () => string | undefined
@@ -80,13 +80,20 @@ export function openUserdb(parts: UserdbParts): Userdb {
   const respond = (peer: Peer, message: Uint8Array): Iterable<Uint8Array> | undefined => {
     const call = parseCall(message)
     if (!call) return undefined
-    directory.follow()
+    // What is known of a user may be a second old (tick()); a name that is missing, and groups, may have been written a
+    // moment ago, by the very login that asks.
+    if (!isKnown(call)) directory.follow()
     const question = { ...call, more: call.more && !call.oneway }
     const reply = answer(question, { directory, newcomers: newcomers.for(peer), enumerate: config.nss_enumerate })
     const name = call.parameters['userName']
     if (typeof name === 'string' && call.method.endsWith('.GetUserRecord')) noteInterest(name)
     if (call.oneway) return []
     return reply.kind === 'error' ? [formatError(reply.error, reply.parameters)] : replies(reply.records)
+  }
+  const isKnown = ({ method, parameters: { userName, uid } }: Call): boolean => {
+    if (!method.endsWith('.GetUserRecord')) return false
+    if (typeof userName === 'string') return directory.user(userName) !== undefined
+    return typeof uid === 'number' && directory.nameOfUid(uid) !== undefined
   }
   const noteInterest = (name: string): void => {
     if (!directory.user(name) || world.now() - (refreshed.get(name) ?? 0) < limits.refreshSeconds) return
@@ -128,7 +135,11 @@ export function openUserdb(parts: UserdbParts): Userdb {
       },
     }
   }
-  return { open, tick: newcomers.expire, takeStale: () => stale.shift() }
+  const tick = (): void => {
+    directory.follow()
+    newcomers.expire()
+  }
+  return { open, tick, takeStale: () => stale.shift() }
 }
 
 const hangUp: Spoken = { send: [], close: true }
