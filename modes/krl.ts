@@ -1,6 +1,6 @@
 // The portal's revocation list: fetched for sshd by a timer, and looked at by the administrator.
 import { type Config, loadConfig } from '../src/config/load.ts'
-import { noAnswer } from '../src/decide/auth.ts'
+import { noAnswer } from '../src/decide/no-answer.ts'
 import { correlationId } from '../src/formats/audit-line.ts'
 import { allowed, denied, type Outcome } from '../src/outcome.ts'
 import { paths } from '../src/paths.ts'

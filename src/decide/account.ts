@@ -3,7 +3,7 @@
 import type { Authorization, Granted } from '../formats/replies.ts'
 import type { LoginName } from '../names.ts'
 import { allowed, denied, type Outcome } from '../outcome.ts'
-import { noAnswer } from './auth.ts'
+import { noAnswer } from './no-answer.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from './offline.ts'
 import { isSudo } from './service.ts'
 import { decideServiceAccess, type ServiceStanding } from './service-account.ts'

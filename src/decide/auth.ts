@@ -2,12 +2,13 @@
 // the order of the questions is part of it.
 
 import type { ActiveToken, Introspection } from '../formats/introspection.ts'
-import type { Authorization, NoAnswer, Verification } from '../formats/replies.ts'
+import type { Authorization, Verification } from '../formats/replies.ts'
 import type { AnswerKind } from '../formats/user-token.ts'
 import type { LoginName } from '../names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../outcome.ts'
 import type { Reason } from '../reason.ts'
 import type { CredentialEnd } from './credential.ts'
+import { noAnswer } from './no-answer.ts'
 import { decideServiceAuth, type ServiceStanding } from './service-account.ts'
 import type { Step } from './step.ts'
 
@@ -187,18 +188,6 @@ function decideNewcomer(f: AuthFacts): AuthStep {
     case 'garbled':
     case 'refuses-host':
       return end(noAnswer(f.newcomer))
-  }
-}
-
-/** How a missing answer ends a decision that cannot do without it. */
-export function noAnswer(reply: NoAnswer): Outcome {
-  switch (reply.kind) {
-    case 'unreachable':
-      return unavailable('portal-unreachable')
-    case 'garbled':
-      return unavailable('portal-garbled')
-    case 'refuses-host':
-      return unavailable('portal-refuses-host')
   }
 }
 

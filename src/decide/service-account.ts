@@ -2,8 +2,8 @@
 // account may do stands in service-accounts.conf, which only root writes.
 import type { ServiceAccount } from '../formats/service-accounts.ts'
 import { allowed, denied, type Outcome } from '../outcome.ts'
+import type { Proof } from './proof.ts'
 import { isSsh, isSudo } from './service.ts'
-import type { Proof } from './session.ts'
 
 /** What service-accounts.conf says about a name; undefined facts mean that it says nothing. */
 export type ServiceStanding =

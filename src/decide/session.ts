@@ -5,26 +5,11 @@ import type { Authorization, Granted } from '../formats/replies.ts'
 import type { Fingerprint, LoginName } from '../names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../outcome.ts'
 import type { Reason } from '../reason.ts'
-import { noAnswer } from './auth.ts'
+import { noAnswer } from './no-answer.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from './offline.ts'
+import type { Binding, Proof } from './proof.ts'
 import { decideServiceKey, type ServiceStanding } from './service-account.ts'
 import type { Step } from './step.ts'
-
-/** What sshd says was proven. Without a key: a password or a keyboard-interactive answer. */
-export type Proof =
-  | {
-      readonly kind: 'key'
-      readonly fingerprint: Fingerprint
-      readonly certificate: boolean
-      readonly judged: KeyVerdict
-      /** For the log: serial and key ID of a certificate. */
-      readonly about?: string
-    }
-  | { readonly kind: 'no-key' }
-  | { readonly kind: 'unreadable' }
-
-export type KeyVerdict = 'accepted' | 'type-refused' | 'too-small' | 'krl-stale'
-export type Binding = 'certificates' | 'always' | 'never'
 
 /** What the account phase of the same connection learned, and with which fingerprint it had asked, if any. */
 export type Remembered = {

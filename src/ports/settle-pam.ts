@@ -10,14 +10,9 @@ import {
   type PasswordCheck,
 } from '../decide/auth.ts'
 import type { WantedEntry } from '../decide/entry.ts'
+import type { Proof } from '../decide/proof.ts'
 import { askedService, isKept, isSsh, isSudo, unlockService } from '../decide/service.ts'
-import {
-  boundFingerprint,
-  decideSession,
-  type Proof,
-  type SessionEffect,
-  type SessionFacts,
-} from '../decide/session.ts'
+import { boundFingerprint, decideSession, type SessionEffect, type SessionFacts } from '../decide/session.ts'
 import { type Settled, settle } from '../decide/step.ts'
 import { Fault } from '../fault.ts'
 import { lockoutKey } from '../formats/lockout-state.ts'

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
-import { decideSession, type Proof, type SessionFacts } from '../../src/decide/session.ts'
+import type { Proof } from '../../src/decide/proof.ts'
+import { decideSession, type SessionFacts } from '../../src/decide/session.ts'
 import type { Fingerprint, LoginName } from '../../src/names.ts'
 import { line } from './line.ts'
 

@@ -1,0 +1,18 @@
+// What a connection proved, as sshd says it.
+import type { Fingerprint } from '../names.ts'
+
+/** What sshd says was proven. Without a key: a password or a keyboard-interactive answer. */
+export type Proof =
+  | {
+      readonly kind: 'key'
+      readonly fingerprint: Fingerprint
+      readonly certificate: boolean
+      readonly judged: KeyVerdict
+      /** For the log: serial and key ID of a certificate. */
+      readonly about?: string
+    }
+  | { readonly kind: 'no-key' }
+  | { readonly kind: 'unreadable' }
+
+type KeyVerdict = 'accepted' | 'type-refused' | 'too-small' | 'krl-stale'
+export type Binding = 'certificates' | 'always' | 'never'
