@@ -9,7 +9,7 @@ import { type DeviceGrant, type Poll, requestDeviceCode } from '../src/ports/dev
 import { type Http, openHttp } from '../src/ports/http.ts'
 import { openPorts } from '../src/ports/open.ts'
 import { armTimer } from '../src/ports/timer.ts'
-import { readTokenFile, saveEnrollment } from '../src/ports/tokens.ts'
+import { readTokenFile, saveEnrollment } from '../src/ports/token-file.ts'
 import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode } from './mode.ts'

@@ -18,7 +18,9 @@ import type { TokenFile } from '../formats/token-file.ts'
 import { paths } from '../paths.ts'
 import type { Secret } from '../secret.ts'
 import type { World } from '../world.ts'
-import { type Renewed, readTokenFile, withTokenLock, writeTokenFile } from './tokens.ts'
+import { readTokenFile, withTokenLock, writeTokenFile } from './token-file.ts'
+
+export type Renewed = { readonly kind: 'token'; readonly accessToken: Secret } | NoAnswer
 
 export type Host = { readonly world: World; readonly config: Config }
 

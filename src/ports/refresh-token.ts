@@ -5,7 +5,7 @@ import { Fault } from '../fault.ts'
 import { sealedAs, sealedName } from '../secret.ts'
 import type { World } from '../world.ts'
 import { refreshTokenName } from './secrets.ts'
-import { readTokenFile, withTokenLock, writeTokenFile } from './tokens.ts'
+import { readTokenFile, withTokenLock, writeTokenFile } from './token-file.ts'
 import type { Vault } from './vault.ts'
 
 export type Refresh = 'sealed' | 'plain' | 'unchanged'

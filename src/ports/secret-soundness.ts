@@ -7,7 +7,7 @@ import { paths } from '../paths.ts'
 import { Secret, sealedName } from '../secret.ts'
 import type { World } from '../world.ts'
 import { isStore, refreshTokenName } from './secrets.ts'
-import { readTokenFile } from './tokens.ts'
+import { readTokenFile } from './token-file.ts'
 import { openVault } from './vault.ts'
 
 export async function judgeSecrets(world: World, config: Config): Promise<readonly Finding[]> {

@@ -1,14 +1,12 @@
 // This host's own credentials: the access token that every portal call carries. How it is renewed is heartbeat.ts,
 // which a login loads only when the portal refused the token.
-import { decodeUtf8 } from '../bytes.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
-import type { NoAnswer, Renewal } from '../formats/replies.ts'
-import { formatTokenFile, parseTokenFile, type TokenFile } from '../formats/token-file.ts'
-import { paths } from '../paths.ts'
+import type { Renewal } from '../formats/replies.ts'
+import type { TokenFile } from '../formats/token-file.ts'
 import type { Secret } from '../secret.ts'
 import type { World } from '../world.ts'
-import { keepRefreshToken } from './secrets.ts'
+import type { Renewed } from './heartbeat.ts'
+import { readTokenFile } from './token-file.ts'
 
 export type Tokens = {
   readonly read: () => TokenFile
@@ -16,36 +14,9 @@ export type Tokens = {
   readonly renew: (refused: Secret, heartbeat: (refresh: Secret) => Promise<Renewal>) => Promise<Renewed>
 }
 
-export type Renewed = { readonly kind: 'token'; readonly accessToken: Secret } | NoAnswer
-
 export function openTokens(world: World, config: Config): Tokens {
   return {
     read: () => readTokenFile(world, config.server_token_file),
     renew: async (refused, heartbeat) => (await import('./heartbeat.ts')).renew({ world, config }, refused, heartbeat),
   }
-}
-
-export function readTokenFile(world: World, path: string): TokenFile {
-  const bytes = world.files.readTrusted(path, { limit: 1 << 20, secret: true })
-  if (!bytes) throw new Fault(`this host is not enrolled: ${path} does not exist`, { hint: 'run: ob enroll' })
-  const parsed = parseTokenFile(decodeUtf8(bytes) ?? '')
-  if ('problem' in parsed) throw new Fault(`${path}: ${parsed.problem}`, { hint: 'run: ob enroll' })
-  return parsed
-}
-
-/** A new enrollment, never overwritten by a login that renews the old one at the same time. */
-export const saveEnrollment = (world: World, config: Config, tokens: TokenFile): Promise<void> =>
-  withTokenLock(world, async () => {
-    const { refreshToken: given, ...others } = tokens
-    const refreshToken = given && (await keepRefreshToken(world, config, given))
-    writeTokenFile(world, config.server_token_file, { ...others, ...(refreshToken ? { refreshToken } : {}) })
-  })
-
-export const writeTokenFile = (world: World, path: string, tokens: TokenFile): void =>
-  world.files.writeAtomic(path, formatTokenFile(tokens), { mode: 0o600 })
-
-/** In /run, so that it can be taken when the disk is full or read-only. */
-export function withTokenLock<T>(world: World, work: () => T | Promise<T>): Promise<T> {
-  world.files.makeDirectory(paths.run, 0o755)
-  return world.files.withLock(paths.tokenLock, work)
 }
