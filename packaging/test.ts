@@ -3,6 +3,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { writeText } from '../modes/system.ts'
 
 export type Suite = { readonly name: string; readonly patterns: readonly string[] }
 export type Report = {
@@ -96,7 +97,8 @@ export async function runSuite(suite: Suite, directory: string): Promise<Report>
 const counts = (passed: number, failed: number, skipped: number): string =>
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
 
-const say = (text: string): void => void Bun.stdout.write(`${text}\n`)
+// Written when it returns: two writes that are not waited for may change places, and the count is the last line.
+const say = (text: string): void => writeText(1, `${text}\n`)
 
 /** What went wrong in full, without the tests that went well. */
 function explain(report: Report): void {
