@@ -241,15 +241,17 @@ async function checkAccounts(world: World, config: Config): Promise<readonly Fin
 const pamDirectory = '/etc/pam.d'
 
 function checkStacks(world: World, config: Config): readonly Finding[] {
-  const services = (world.files.list(pamDirectory) ?? []).filter((name) => stackOf(world, name).some(namesUs))
-  if (services.length === 0)
+  const stacks = (world.files.list(pamDirectory) ?? [])
+    .map((service) => ({ service, lines: stackOf(world, service) }))
+    .filter(({ lines }) => lines.some(namesUs))
+  if (stacks.length === 0)
     return [
       bad('no file in /etc/pam.d calls /usr/sbin/ob', 'choose a stack from pam.d/ of this project and put it in place'),
     ]
   const listens = !config.service_map.has(unlockService) || world.files.stat(paths.unlock) !== undefined
   return [
-    ...services.flatMap((service) => judgeStack(service, stackOf(world, service))),
-    ...services.flatMap((service) => judgeMapping(service, config.service_map, stackOf(world, service))),
+    ...stacks.flatMap(({ service, lines }) => judgeStack(service, lines)),
+    ...stacks.flatMap(({ service, lines }) => judgeMapping(service, config.service_map, lines)),
     ...(listens ? [] : [bad('ob serve does not listen for screen lockers', 'systemctl restart ob-serve')]),
   ]
 }

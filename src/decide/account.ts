@@ -24,7 +24,7 @@ export type AccountFacts = OfflineFacts & {
   readonly unkept?: boolean
 }
 
-export type Provision = { readonly kind: 'ready' | 'local' | 'impossible'; readonly detail: string }
+type Provision = { readonly kind: 'ready' | 'local' | 'impossible'; readonly detail: string }
 
 export type AccountEffect =
   | { readonly do: 'remember' | 'cache-grant' | 'remember-offline'; readonly authorization: Granted }

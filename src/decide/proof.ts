@@ -1,5 +1,6 @@
 // What a connection proved, as sshd says it.
 import type { Fingerprint } from '../names.ts'
+import type { KeyVerdict } from './key-policy.ts'
 
 /** What sshd says was proven. Without a key: a password or a keyboard-interactive answer. */
 export type Proof =
@@ -7,12 +8,11 @@ export type Proof =
       readonly kind: 'key'
       readonly fingerprint: Fingerprint
       readonly certificate: boolean
-      readonly judged: KeyVerdict
+      readonly judged: KeyVerdict | 'krl-stale'
       /** For the log: serial and key ID of a certificate. */
       readonly about?: string
     }
   | { readonly kind: 'no-key' }
   | { readonly kind: 'unreadable' }
 
-type KeyVerdict = 'accepted' | 'type-refused' | 'too-small' | 'krl-stale'
 export type Binding = 'certificates' | 'always' | 'never'

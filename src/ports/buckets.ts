@@ -1,7 +1,7 @@
-// How often somebody may ask.
+// How often somebody may ask, and how much at once.
 import type { World } from '../world.ts'
 
-export type BucketRules = { readonly burst: number; readonly rate: number; readonly most: number }
+type BucketRules = { readonly burst: number; readonly rate: number; readonly most: number }
 
 /** Token buckets, one a key; a stranger cannot make it grow without end. */
 export function buckets(world: World, { burst, rate, most }: BucketRules) {
@@ -20,6 +20,20 @@ export function buckets(world: World, { burst, rate, most }: BucketRules) {
       if (level.left < 1) return false
       level.left--
       return true
+    },
+  }
+}
+
+/** How much each uid has in hand; one that has nothing takes no room. */
+export function counter() {
+  const counts = new Map<number, number>()
+  return {
+    of: (uid: number): number => counts.get(uid) ?? 0,
+    add: (uid: number): void => void counts.set(uid, (counts.get(uid) ?? 0) + 1),
+    remove: (uid: number): void => {
+      const left = (counts.get(uid) ?? 1) - 1
+      if (left > 0) counts.set(uid, left)
+      else counts.delete(uid)
     },
   }
 }

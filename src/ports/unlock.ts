@@ -5,7 +5,7 @@ import { formatUnlockReply, parseUnlockCall, type UnlockCall, type UnlockReply }
 import { splitMessages } from '../formats/varlink.ts'
 import { personText, type Reason } from '../reason.ts'
 import type { World } from '../world.ts'
-import { buckets } from './buckets.ts'
+import { buckets, counter } from './buckets.ts'
 import type { LiveDirectory } from './directory.ts'
 import type { Peer } from './userdb.ts'
 
@@ -120,19 +120,6 @@ export function openUnlock({ world, directory }: Parts): Unlock {
 }
 
 const no = (reason: Reason): UnlockReply => ({ allowed: false, text: `${personText(reason)}\n` })
-
-function counter() {
-  const counts = new Map<number, number>()
-  return {
-    of: (uid: number): number => counts.get(uid) ?? 0,
-    add: (uid: number): void => void counts.set(uid, (counts.get(uid) ?? 0) + 1),
-    remove: (uid: number): void => {
-      const left = (counts.get(uid) ?? 1) - 1
-      if (left > 0) counts.set(uid, left)
-      else counts.delete(uid)
-    },
-  }
-}
 
 /** So many at a time; the others wait in order, and too many are sent away. */
 function openTurns(atOnce: number, mostWaiting: number) {

@@ -9,7 +9,7 @@ import { type Call, formatError, formatReply, parseCall, splitMessages } from '.
 import { parseLoginName } from '../names.ts'
 import { paths } from '../paths.ts'
 import type { World } from '../world.ts'
-import { buckets } from './buckets.ts'
+import { buckets, counter } from './buckets.ts'
 import type { LiveDirectory } from './directory.ts'
 import { type Promised, promisePath, readPromises } from './promises.ts'
 
@@ -70,7 +70,7 @@ export const limits = {
 
 export function openUserdb(parts: UserdbParts): Userdb {
   const { world, config, directory } = parts
-  const callers = new Map<number, number>()
+  const callers = counter()
   const requests = buckets(world, { burst: limits.burst, rate: limits.rate, most: limits.sources })
   const newcomers = openNewcomers(parts)
   const refreshed = new Map<string, number>()
@@ -103,11 +103,10 @@ export function openUserdb(parts: UserdbParts): Userdb {
     stale.push(name)
   }
   const open = (peer: Peer): Conversation | undefined => {
-    const mine = callers.get(peer.uid) ?? 0
     const most = peer.uid === 0 ? limits.connections : limits.connections - limits.connectionsOfRoot
-    if (connections >= most || (peer.uid !== 0 && mine >= limits.connectionsOfOne)) return undefined
+    if (connections >= most || (peer.uid !== 0 && callers.of(peer.uid) >= limits.connectionsOfOne)) return undefined
     connections++
-    callers.set(peer.uid, mine + 1)
+    callers.add(peer.uid)
     let kept = new Uint8Array()
     let open = true
     return {
@@ -129,9 +128,7 @@ export function openUserdb(parts: UserdbParts): Userdb {
         if (!open) return
         open = false
         connections--
-        const left = (callers.get(peer.uid) ?? 1) - 1
-        if (left > 0) callers.set(peer.uid, left)
-        else callers.delete(peer.uid)
+        callers.remove(peer.uid)
       },
     }
   }
