@@ -1,5 +1,5 @@
 // The real disk. Everything is done through descriptors where the kernel lets us, so that a name that changes
-// between two calls cannot redirect us.
+// between two calls cannot redirect us. What is believed of a file is said in trust.ts.
 import {
   closeSync,
   constants,
@@ -25,15 +25,22 @@ import { editAccounts } from './account-files.ts'
 import { attempt, causes, codeOf, insist } from './attempt.ts'
 import { makeHome } from './home.ts'
 import { tryLock } from './libc.ts'
+import {
+  type Calls,
+  checkParents,
+  insistOnRoot,
+  insistOnTrust,
+  insistOnUnwritable,
+  readers,
+  readUpTo,
+} from './trust.ts'
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_APPEND, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = constants
 
 export const disk = (deadline: AbortSignal): Files => ({
-  read: (path, limit) => readPlain(path, limit),
+  ...readers(calls),
   readEnd,
-  readTrusted: (path, rules) => readTrusted(path, rules),
   readTrustedParts,
-  stat: (path) => attempt('examine', path, () => presentFacts(path)),
   list: (path) => attempt('list', path, () => readdirSync(path)),
   writeAtomic,
   createExclusive,
@@ -47,10 +54,17 @@ export const disk = (deadline: AbortSignal): Files => ({
   makeHome: (home) => insist('make the home directory', home.path, () => makeHome(home)),
 })
 
-// An exception costs more than the question, and most files that a login asks for are not there.
-function presentFacts(path: string): FileFacts | undefined {
-  const stats = lstatSync(path, { throwIfNoEntry: false })
-  return stats && factsOf(stats)
+const calls: Calls = {
+  open: (path) => openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK),
+  close: closeSync,
+  facts: (descriptor) => factsOf(fstatSync(descriptor)),
+  // An exception costs more than the question, and most files that a login asks for are not there.
+  factsAt: (path) => {
+    const stats = lstatSync(path, { throwIfNoEntry: false })
+    return stats && factsOf(stats)
+  },
+  read: (descriptor, bytes, offset) => readSync(descriptor, bytes, offset, bytes.length - offset, null),
+  realpath: realpathSync,
 }
 
 function factsOf(stats: Stats): FileFacts {
@@ -73,90 +87,30 @@ function withDescriptor<T>(descriptor: number, work: (descriptor: number) => T):
   }
 }
 
-function readPlain(path: string, limit: number, check?: (stats: Stats) => void): Uint8Array<ArrayBuffer> | undefined {
-  return attempt('read', path, () =>
-    withDescriptor(openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), (descriptor) => {
-      const stats = fstatSync(descriptor)
-      if (!stats.isFile()) throw new Fault(`${path} is not a regular file; replace it by one`)
-      check?.(stats)
-      if (stats.size > limit) throw new Fault(`${path} is larger than ${limit} bytes; it cannot be what it should be`)
-      // Files under /proc report size 0.
-      return readUpTo(descriptor, stats.size > 0 ? stats.size : limit)
-    }),
-  )
-}
-
-function readUpTo(descriptor: number, limit: number, start: number | null = null): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(limit)
-  let length = 0
-  while (length < limit) {
-    const count = readSync(descriptor, bytes, length, limit - length, start === null ? null : start + length)
-    if (count === 0) break
-    length += count
-  }
-  return bytes.subarray(0, length)
-}
+/** This many bytes from this offset on; fewer at the end of the file. */
+const readFrom = (descriptor: number, start: number, limit: number): Uint8Array<ArrayBuffer> =>
+  readUpTo(limit, (bytes, offset) => readSync(descriptor, bytes, offset, limit - offset, start + offset))
 
 function readEnd(path: string, length: number): Uint8Array<ArrayBuffer> | undefined {
   return attempt('read', path, () =>
-    withDescriptor(openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), (descriptor) => {
-      const stats = fstatSync(descriptor)
-      if (!stats.isFile()) throw new Fault(`${path} is not a regular file; replace it by one`)
-      return readUpTo(descriptor, Math.min(length, stats.size), Math.max(0, stats.size - length))
+    withDescriptor(calls.open(path), (descriptor) => {
+      const { kind, size } = calls.facts(descriptor)
+      if (kind !== 'file') throw new Fault(`${path} is not a regular file; replace it by one`)
+      return readFrom(descriptor, Math.max(0, size - length), Math.min(length, size))
     }),
   )
-}
-
-function readTrusted(path: string, rules: TrustRules): Uint8Array<ArrayBuffer> | undefined {
-  const bytes = readPlain(path, rules.limit, (stats) => insistOnTrust(path, stats, rules))
-  if (bytes) checkParents(path)
-  return bytes
 }
 
 function readTrustedParts<T>(path: string, rules: TrustRules, work: (file: FileParts) => T): T | undefined {
   return attempt('read', path, () =>
-    withDescriptor(openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), (descriptor) => {
-      const stats = fstatSync(descriptor)
-      insistOnTrust(path, stats, rules)
-      checkParents(path)
-      return work({ size: stats.size, read: (offset, length) => readUpTo(descriptor, length, offset) })
+    withDescriptor(calls.open(path), (descriptor) => {
+      const facts = calls.facts(descriptor)
+      insistOnTrust(path, facts, rules)
+      checkParents(calls, path)
+      return work({ size: facts.size, read: (offset, length) => readFrom(descriptor, offset, length) })
     }),
   )
 }
-
-function insistOnTrust(path: string, stats: Stats, rules: TrustRules): void {
-  if (!stats.isFile()) throw new Fault(`${path} is not a regular file; replace it by one`)
-  if (stats.size > rules.limit)
-    throw new Fault(`${path} is larger than ${rules.limit} bytes; it cannot be what it should be`)
-  if (stats.uid !== 0) throw new Fault(`${path} belongs to uid ${stats.uid}`, { hint: `chown root: ${path}` })
-  if (rules.secret && (stats.mode & 0o077) !== 0)
-    throw new Fault(`${path} can be read by others (mode ${octal(stats.mode)})`, { hint: `chmod 600 ${path}` })
-  if ((stats.mode & 0o022) !== 0)
-    throw new Fault(`${path} can be written by others (mode ${octal(stats.mode)})`, { hint: `chmod go-w ${path}` })
-}
-
-// A file is only as trustworthy as every directory above it (OpenSSH, safe_path).
-function checkParents(path: string): void {
-  let directory = realpathSync(path.slice(0, path.lastIndexOf('/')) || '/')
-  for (;;) {
-    const stats = lstatSync(directory)
-    if (stats.uid !== 0)
-      throw new Fault(`${directory} belongs to uid ${stats.uid}, so ${path} cannot be trusted`, {
-        hint: `chown root: ${directory}`,
-      })
-    if ((stats.mode & 0o022) !== 0)
-      throw new Fault(
-        `${directory} can be written by others (mode ${octal(stats.mode)}), so ${path} cannot be trusted`,
-        {
-          hint: `chmod go-w ${directory}`,
-        },
-      )
-    if (directory === '/') return
-    directory = directory.slice(0, directory.lastIndexOf('/')) || '/'
-  }
-}
-
-const octal = (mode: number): string => (mode & 0o7777).toString(8).padStart(4, '0')
 
 function writeAll(descriptor: number, data: Uint8Array | string, start: number | null = null): void {
   const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data
@@ -247,16 +201,18 @@ function endsInLine(descriptor: number, size: number): boolean {
   return size === 0 || readSync(descriptor, last, 0, 1, size - 1) !== 1 || last[0] === 10
 }
 
+function trustedFacts(path: string, descriptor: number): FileFacts {
+  const facts = calls.facts(descriptor)
+  insistOnTrust(path, facts, { limit: Number.MAX_SAFE_INTEGER, secret: false })
+  return facts
+}
+
 function append(path: string, data: string, mode: number): void {
   insist('append to', path, () =>
     withDescriptor(openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode), (descriptor) => {
-      const stats = fstatSync(descriptor)
-      if (!stats.isFile()) throw new Fault(`${path} is not a regular file; replace it by one`)
-      if (stats.uid !== 0) throw new Fault(`${path} belongs to uid ${stats.uid}`, { hint: `chown root: ${path}` })
-      if ((stats.mode & 0o022) !== 0)
-        throw new Fault(`${path} can be written by others (mode ${octal(stats.mode)})`, { hint: `chmod go-w ${path}` })
+      const { size } = trustedFacts(path, descriptor)
       // A line that a full disk cut short must not swallow the next one.
-      const bytes = new TextEncoder().encode(endsInLine(descriptor, stats.size) ? data : `\n${data}`)
+      const bytes = new TextEncoder().encode(endsInLine(descriptor, size) ? data : `\n${data}`)
       // One write, so that lines of concurrent logins never mix; a short write means a full disk.
       if (writeSync(descriptor, bytes) !== bytes.length)
         throw new Fault(`cannot append to ${path}: ${causes['ENOSPC']}`)
@@ -267,9 +223,8 @@ function append(path: string, data: string, mode: number): void {
 function extend(path: string, at: number, data: string, options: WriteOptions): void {
   insist('extend', path, () =>
     withDescriptor(openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, options.mode), (descriptor) => {
-      const stats = fstatSync(descriptor)
-      insistOnTrust(path, stats, { limit: Number.MAX_SAFE_INTEGER, secret: false })
-      if (stats.size < at) throw new Fault(`${path} is shorter than it was a moment ago; nothing was written to it`)
+      const { size } = trustedFacts(path, descriptor)
+      if (size < at) throw new Fault(`${path} is shorter than it was a moment ago; nothing was written to it`)
       ftruncateSync(descriptor, at)
       try {
         writeAll(descriptor, data, at)
@@ -284,8 +239,8 @@ function extend(path: string, at: number, data: string, options: WriteOptions): 
 }
 
 function makeDirectory(path: string, mode: number): void {
-  const stats = attempt('examine', path, () => lstatSync(path))
-  if (!stats) {
+  const facts = attempt('examine', path, () => calls.factsAt(path))
+  if (!facts) {
     makeParent(path.slice(0, path.lastIndexOf('/')) || '/')
     insist('make the directory', path, () => {
       try {
@@ -298,20 +253,19 @@ function makeDirectory(path: string, mode: number): void {
     })
     return
   }
-  if (!stats.isDirectory()) {
-    if (stats.isSymbolicLink() && stats.uid === 0 && path.lastIndexOf('/') === 0) return
+  if (facts.kind !== 'directory') {
+    if (facts.kind === 'symlink' && facts.uid === 0 && path.lastIndexOf('/') === 0) return
     throw new Fault(`${path} is not a directory; move it away`)
   }
-  if (stats.uid !== 0) throw new Fault(`${path} belongs to uid ${stats.uid}`, { hint: `chown root: ${path}` })
-  const sticky = (stats.mode & 0o1000) !== 0
-  if ((stats.mode & 0o022) !== 0 && !sticky)
-    throw new Fault(`${path} can be written by others (mode ${octal(stats.mode)})`, { hint: `chmod go-w ${path}` })
+  insistOnRoot(path, facts)
+  const isSticky = (facts.mode & 0o1000) !== 0
+  if (!isSticky) insistOnUnwritable(path, facts)
 }
 
 /** As a directory of ours, but a group may write it: /var/log belongs to root and syslog on some systems. */
 function makeParent(path: string): void {
-  const stats = attempt('examine', path, () => lstatSync(path))
-  const isShared = stats?.isDirectory() && stats.uid === 0 && (stats.mode & 0o002) === 0
+  const facts = attempt('examine', path, () => calls.factsAt(path))
+  const isShared = facts?.kind === 'directory' && facts.uid === 0 && (facts.mode & 0o002) === 0
   if (!isShared) makeDirectory(path, 0o755)
 }
 

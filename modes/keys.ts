@@ -6,12 +6,12 @@ import { Fault } from '../src/fault.ts'
 import { type LoginName, parseLoginName } from '../src/names.ts'
 import { allowed, denied } from '../src/outcome.ts'
 import { paths } from '../src/paths.ts'
-import type { World } from '../src/world.ts'
-import { ended, type Mode, usage } from './mode.ts'
+import type { ReadOnlyWorld } from '../src/world.ts'
+import { ended, type ReadingMode, usage } from './mode.ts'
 
 const limit = 1 << 20
 
-export const mode: Mode = {
+export const mode: ReadingMode = {
   run: async (args, world) => {
     const [name = '', type = '', blob, fingerprint] = args
     if (args.length < 1 || args.length > 4) return usage('AuthorizedKeysCommand /usr/sbin/ob keys %u %t %k %f')
@@ -44,7 +44,7 @@ async function offerOf(blob: string | undefined, fingerprint: string | undefined
 type Chained = () => Promise<string | undefined>
 
 /** Everything that names keys of this user. A source that is unsafe or fails is left out, and syslog says so. */
-async function collect(world: World, user: LoginName, chain: Chained): Promise<readonly KeySource[]> {
+async function collect(world: ReadOnlyWorld, user: LoginName, chain: Chained): Promise<readonly KeySource[]> {
   const file = (path: string) => (): string | undefined => {
     if (!world.files.stat(path)) return undefined
     const bytes = world.files.readTrusted(path, { limit, secret: false })
@@ -69,19 +69,19 @@ async function collect(world: World, user: LoginName, chain: Chained): Promise<r
   return sources
 }
 
-async function chained(world: World, tokens: { u: string; t: string; k: string; f: string }) {
+async function chained(world: ReadOnlyWorld, tokens: { u: string; t: string; k: string; f: string }) {
   if (!world.files.stat(paths.authorizedKeysChain)) return undefined
   return (await import('../src/ports/chain.ts')).runChain(world, tokens)
 }
 
 // Loaded for users of whom something is known: sshd asks for everybody.
-async function select(world: World, sources: readonly KeySource[], offer: Offer): Promise<readonly string[]> {
+async function select(world: ReadOnlyWorld, sources: readonly KeySource[], offer: Offer): Promise<readonly string[]> {
   const { selectKeys } = await import('../src/decide/keys.ts')
   return selectKeys(sources, offer, await judgeOf(world))
 }
 
 // The session phase judges the proven key by the configuration itself; this spares sshd and the person the detour.
-async function judgeOf(world: World): Promise<JudgeKey> {
+async function judgeOf(world: ReadOnlyWorld): Promise<JudgeKey> {
   const { readPublicPolicy } = await import('../src/ports/authorized-keys.ts')
   const policy = readPublicPolicy(world)
   if (!policy?.keys.enabled) return () => true

@@ -1,5 +1,4 @@
 // The few libc calls that Bun has no door for. Opened on first use: an import costs nothing but the file.
-import { closeSync } from 'node:fs'
 import { foreign } from './foreign.ts'
 import { readProc } from './proc.ts'
 
@@ -23,45 +22,11 @@ const limits = once(
       setrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
     }).symbols,
 )
-const sockets = once(
-  () =>
-    foreign().dlopen('libc.so.6', {
-      socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
-      connect: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
-      send: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i64' },
-    }).symbols,
-)
-
 const LOCK_EX = 2
 const LOCK_NB = 4
 
 /** flock(2), exclusive, without waiting: true when this process now holds the lock. */
 export const tryLock = (descriptor: number): boolean => locks().flock(descriptor, LOCK_EX | LOCK_NB) === 0
-
-const AF_UNIX = 1
-const SOCK_DGRAM = 2
-const SOCK_CLOEXEC = 0o2000000
-const MSG_DONTWAIT = 0x40
-const MSG_NOSIGNAL = 0x4000
-
-/** One datagram to a unix socket, never waiting; false when nobody listens or the receiver is full. */
-export function sendDatagram(path: string, message: Uint8Array): boolean {
-  const name = new TextEncoder().encode(path)
-  const address = new Uint8Array(2 + name.length + 1)
-  address[0] = AF_UNIX
-  address.set(name, 2)
-  const descriptor = sockets().socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)
-  if (descriptor < 0) return false
-  try {
-    if (sockets().connect(descriptor, foreign().ptr(address), address.length) !== 0) return false
-    return (
-      Number(sockets().send(descriptor, foreign().ptr(message), BigInt(message.length), MSG_DONTWAIT | MSG_NOSIGNAL)) >
-      0
-    )
-  } finally {
-    closeSync(descriptor)
-  }
-}
 
 const PR_SET_DUMPABLE = 4
 

@@ -1,37 +1,9 @@
 // Every mode, by its first argument. Each is loaded on demand: a login pays for what it uses.
-import type { Caller, Mode } from './mode.ts'
-
-/** What help and the manual page print about a mode; the parser of its arguments has the same object. */
-export type Described = { readonly summary: string; readonly args: Readonly<Record<string, DescribedArgument>> }
-export type DescribedArgument = { readonly type: string; readonly description: string }
-
-export type ModeEntry = {
-  readonly caller: Caller
-  readonly summary: string
-  /** After so many seconds the answer is no; 0 for modes that a person watches. */
-  readonly deadlineSeconds: number
-  readonly load: () => Promise<{ readonly mode: Mode; readonly syntax?: Described }>
-}
+import type { ModeEntry } from './mode.ts'
+import { sshdModes } from './sshd-modes.ts'
 
 export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>([
-  [
-    'keys',
-    {
-      caller: 'sshd',
-      summary: 'print the authorized keys of a user, for AuthorizedKeysCommand',
-      deadlineSeconds: 5,
-      load: () => import('./keys.ts'),
-    },
-  ],
-  [
-    'principals',
-    {
-      caller: 'sshd',
-      summary: 'print the principal of a user whose certificate names them, for AuthorizedPrincipalsCommand',
-      deadlineSeconds: 5,
-      load: () => import('./principals.ts'),
-    },
-  ],
+  ...sshdModes,
   [
     'krl',
     {
@@ -164,9 +136,3 @@ export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>(
   ],
   ['help', { caller: 'admin', summary: 'print this list', deadlineSeconds: 5, load: () => import('./help.ts') }],
 ])
-
-/** What pam_exec runs: no argument, PAM_TYPE in the environment. */
-export const pamModes = {
-  login: { caller: 'pam', summary: '', deadlineSeconds: 25, load: () => import('./pam.ts') },
-  session: { caller: 'pam', summary: '', deadlineSeconds: 10, load: () => import('./pam.ts') },
-} as const satisfies Record<string, ModeEntry>

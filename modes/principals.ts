@@ -6,10 +6,10 @@ import { decidePrincipal } from '../src/decide/principals.ts'
 import { parsePublicKey } from '../src/formats/ssh-wire.ts'
 import { parseLoginName } from '../src/names.ts'
 import { readPublicPolicy } from '../src/ports/authorized-keys.ts'
-import type { World } from '../src/world.ts'
-import { ended, type Mode, usage } from './mode.ts'
+import type { ReadOnlyWorld } from '../src/world.ts'
+import { ended, type ReadingMode, usage } from './mode.ts'
 
-export const mode: Mode = {
+export const mode: ReadingMode = {
   run: async (args, world) => {
     if (args.length !== 5) return usage('AuthorizedPrincipalsCommand /usr/sbin/ob principals %u %i %s %f %k')
     const [name = '', keyId = '', serial = '', fingerprint = '', blob = ''] = args
@@ -28,7 +28,7 @@ export const mode: Mode = {
   },
 }
 
-async function isListStale(world: World, maxAge: number): Promise<boolean> {
+async function isListStale(world: ReadOnlyWorld, maxAge: number): Promise<boolean> {
   if (maxAge === 0) return false
   const { isStale, readKrl } = await import('../src/ports/krl.ts')
   return isStale(readKrl(world), maxAge)

@@ -1,13 +1,15 @@
-// The real World. This file, its neighbours (disk, home, network, ancestry, libc) and ob.ts are the only ones that
-// touch the machine.
+// The real World. This file, its neighbours (disk, home, network, spawn, syslog, libc and the like) and ob.ts are the
+// only ones that touch the machine.
 import { readFileSync, readSync, writeSync } from 'node:fs'
-import type { Exit, NativeArgon2, SpawnOptions, SyslogPriority, Terminal, World } from '../src/world.ts'
+import type { NativeArgon2, Terminal, World } from '../src/world.ts'
 import { connectionSeed } from './ancestry.ts'
 import { disk } from './disk.ts'
 import { keyring } from './keyring.ts'
-import { sendDatagram } from './libc.ts'
 import { knock, tlsFetch } from './network.ts'
+import { writeAll } from './output.ts'
 import { processes, readProc } from './proc.ts'
+import { spawn } from './spawn.ts'
+import { syslog } from './syslog.ts'
 
 const known: readonly string[] = [
   'PAM_TYPE',
@@ -116,69 +118,9 @@ function readInput(limit: number): Uint8Array<ArrayBuffer> {
   return bytes.subarray(0, length)
 }
 
-/** Writes everything before returning; process.stdout would lose what a pipe has not taken yet. */
-export function writeText(descriptor: number, text: string): void {
-  const bytes = new TextEncoder().encode(text)
-  for (let offset = 0; offset < bytes.length; ) {
-    try {
-      offset += writeSync(descriptor, bytes, offset)
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') Bun.sleepSync(1)
-      else return // a reader that went away wants no more text
-    }
-  }
-}
-
-function spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<Exit> {
-  const { promise, resolve, reject } = Promise.withResolvers<Exit>()
-  run(argv, options).then(resolve, reject)
-  options.signal?.addEventListener('abort', () => resolve({ code: 137, stdout: '', stderr: '' }), { once: true })
-  return promise
-}
-
-async function run(argv: readonly string[], options: SpawnOptions): Promise<Exit> {
-  const child = start(argv, options)
-  // As a shell says it (sh(1), exit status).
-  if (!child) return { code: 127, stdout: '', stderr: `${argv[0]}: not found` }
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ])
-  return { code, stdout, stderr }
-}
-
-function start(argv: readonly string[], { stdin, signal, limit }: SpawnOptions) {
-  try {
-    return Bun.spawn([...argv], {
-      cwd: '/',
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
-      stdin: typeof stdin === 'string' ? new TextEncoder().encode(stdin) : (stdin ?? 'ignore'),
-      stdout: 'pipe',
-      stderr: 'pipe',
-      killSignal: 'SIGKILL',
-      ...(signal === undefined ? {} : { signal }),
-      ...(limit === undefined ? {} : { maxBuffer: limit }),
-    })
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
-  }
-}
-
-const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
-const LOG_AUTH = 4 << 3
-const priorities: Record<SyslogPriority, number> = { err: 3, warning: 4, notice: 5, info: 6, debug: 7 }
-
-function syslog(priority: SyslogPriority, text: string): void {
-  // RFC 3164 §4.1.2, the day padded with a space; in UTC, because the first look at the local time zone takes 7 ms.
-  const [, month, day, time] = /^\d+-(\d+)-(\d+)T([\d:]+)/.exec(new Date().toISOString()) ?? []
-  const stamp = `${months[Number(month) - 1]} ${day?.replace(/^0/, ' ')} ${time}`
-  sendDatagram(
-    '/dev/log',
-    new TextEncoder().encode(`<${LOG_AUTH | priorities[priority]}>${stamp} ob[${process.pid}]: ${text}`),
-  )
-}
+/** Writes everything before returning. */
+export const writeText = (descriptor: number, text: string): void =>
+  writeAll(text, (bytes) => writeSync(descriptor, bytes))
 
 function terminal(environment: Environment): Terminal | undefined {
   const { isatty } = require('node:tty') as typeof import('node:tty')

@@ -1,13 +1,14 @@
 // Bytes and their text forms, without node:buffer: this file is loaded by every login.
 
 const encoder = new TextEncoder()
-const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+let strictDecoder: TextDecoder | undefined
 
 export const utf8 = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text)
 
 /** The text of these bytes, or undefined when they are not well-formed UTF-8 (RFC 3629). */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
+    strictDecoder ??= new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
     return strictDecoder.decode(bytes)
   } catch {
     return undefined

@@ -179,3 +179,8 @@ export type World = {
   /** Present when standard output is a terminal. */
   readonly terminal: Terminal | undefined
 }
+
+/** Enough for whoever only looks. */
+export type ReadOnlyWorld = Pick<World, 'now' | 'limit' | 'spawn' | 'stdout' | 'stderr' | 'syslog'> & {
+  readonly files: Pick<Files, 'read' | 'readTrusted' | 'stat'>
+}

@@ -7,7 +7,7 @@ import type { Attributes } from '../formats/replies.ts'
 import { parsePublicKeyLine } from '../formats/ssh-wire.ts'
 import type { LoginName } from '../names.ts'
 import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
+import type { ReadOnlyWorld, World } from '../world.ts'
 
 export type Published = {
   /** The public part of the configuration. */
@@ -52,7 +52,7 @@ function publishPolicy(world: World, config: Config): void {
 }
 
 /** The public part of the configuration, or undefined when root has left none. A Fault when it cannot be trusted. */
-export function readPublicPolicy(world: World): PublicPolicy | undefined {
+export function readPublicPolicy(world: ReadOnlyWorld): PublicPolicy | undefined {
   if (!world.files.stat(paths.publicPolicy)) return undefined
   const bytes = world.files.readTrusted(paths.publicPolicy, { limit: sizeLimit, secret: false })
   return bytes && parsePublicPolicy(decodeUtf8(bytes) ?? '')

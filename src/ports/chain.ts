@@ -4,13 +4,13 @@ import { decodeUtf8 } from '../bytes.ts'
 import { Fault } from '../fault.ts'
 import { expandTokens, parseCommandLine, type Tokens } from '../formats/command-line.ts'
 import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
+import type { ReadOnlyWorld } from '../world.ts'
 
 const seconds = 3
 const outputLimit = 1 << 20
 
 /** What the other command prints about this user; nothing when it fails, hangs or prints too much. */
-export async function runChain(world: World, values: Tokens): Promise<string | undefined> {
+export async function runChain(world: ReadOnlyWorld, values: Tokens): Promise<string | undefined> {
   const bytes = world.files.readTrusted(paths.authorizedKeysChain, { limit: 4096, secret: false })
   if (!bytes) return undefined
   const line = parseCommandLine(decodeUtf8(bytes) ?? '\0')
@@ -26,7 +26,7 @@ export async function runChain(world: World, values: Tokens): Promise<string | u
   })
 }
 
-function refuseUnsafe(world: World, program: string): void {
+function refuseUnsafe(world: ReadOnlyWorld, program: string): void {
   const facts = world.files.stat(program)
   if (facts?.kind !== 'file' || (facts.mode & 0o111) === 0)
     throw new Fault(`${program} is no program`, {

@@ -5,7 +5,7 @@ import type { Config } from '../config/load.ts'
 import { formatEmptyList, parseRevocationList, type RevocationList } from '../formats/krl.ts'
 import type { NoAnswer } from '../formats/replies.ts'
 import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
+import type { ReadOnlyWorld, World } from '../world.ts'
 import { type HttpAnswer, openHttp } from './http.ts'
 
 export type KrlUpdate =
@@ -21,7 +21,7 @@ export type KrlState =
 const sizeLimit = 16 << 20
 
 /** What sshd has now, and how long ago it was fetched. */
-export function readKrl(world: World): KrlState {
+export function readKrl(world: ReadOnlyWorld): KrlState {
   const facts = world.files.stat(paths.revokedKeys)
   const bytes = world.files.readTrusted(paths.revokedKeys, { limit: sizeLimit, secret: false })
   if (!bytes || !facts) return { kind: 'absent' }

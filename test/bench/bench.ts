@@ -9,6 +9,13 @@ import type { Measure, Plan, Row } from './runner.ts'
 
 const root = resolve(import.meta.dir, '../..')
 const user = 'alice'
+/** Has a key that the administrator keeps; the rest is what sshd hands over as %t %k %f. */
+const keyed = 'carol'
+const offer = [
+  'ssh-ed25519',
+  'AAAAC3NzaC1lZDI1NTE5AAAAIKWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWl',
+  'SHA256:FORCE3CW+7qM4K3uWCS+OgbSnqQ3uIR8EHM8oN01QHw',
+]
 /** Logs in while the portal is away. */
 const absent = 'bob'
 const portalCa = '/etc/open-bastion/portal-ca.pem'
@@ -74,7 +81,8 @@ const compared = (directory: string, url: string): readonly Compared[] => [
     phase: 'account',
   },
   { title: 'ob version', argv: ['/usr/sbin/ob', 'version'] },
-  { title: `ob keys ${user}`, argv: ['/usr/sbin/ob', 'keys', user] },
+  { title: `ob keys ${user}, who has none here`, argv: ['/usr/sbin/ob', 'keys', user] },
+  { title: `ob keys ${keyed}, with the key that is offered`, argv: ['/usr/sbin/ob', 'keys', keyed, ...offer] },
   { title: 'ob, PAM account, online', argv: ['/usr/sbin/ob'], env: pamEnvironment('account'), phase: 'account' },
   { title: 'ob, PAM auth, online', argv: ['/usr/sbin/ob'], env: pamEnvironment('auth'), token: true, phase: 'auth' },
 ]
@@ -226,6 +234,7 @@ async function main(rounds: number): Promise<number> {
     if (enrolled.code !== 0) throw new Error(`ob enroll ended with ${enrolled.code}:\n${enrolled.output}`)
     await firstLogin(lab)
     await keepAnswer(lab)
+    lab.write(`/etc/open-bastion/authorized_keys.d/${keyed}`, `${offer[0]} ${offer[1]}\n`)
     const inside = directory.replace(root, lab.space.repository)
     const rows = compared(inside, url)
     writeServices(lab, rows)

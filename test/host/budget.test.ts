@@ -15,6 +15,7 @@ const lab_test = inLab(
     await setRights(lab)
     expect((await enroll(lab)).code).toBe(0)
     await lab.need('ob nss add alice')
+    await lab.need('mkdir -p /root/keys && ssh-keygen -q -t ed25519 -N "" -f /root/keys/budget')
   },
   120_000,
 )
@@ -24,6 +25,7 @@ type Run = { readonly argv: string; readonly env?: Readonly<Record<string, strin
 type Counted = {
   /** The program's own exit status. */
   readonly code: number
+  readonly stdout: string
   /** Millions of instructions of the main thread, and of all threads. */
   readonly millions: number
   readonly allMillions: number
@@ -42,16 +44,19 @@ async function count(run: Run, bound: number): Promise<Counted> {
 async function countOnce({ argv, env = {}, stdin = '' }: Run): Promise<Counted> {
   // Only the main thread: the others wait in loops, longer on a busy machine.
   const tool = 'valgrind --tool=callgrind --separate-threads=yes --callgrind-out-file=/run/counted'
-  const { code, stderr } = await lab.run(`rm -f /run/counted* /run/open-bastion/absent-portal; exec ${tool} ${argv}`, {
-    env,
-    stdin,
-    limit: 100_000,
-  })
+  const { code, stdout, stderr } = await lab.run(
+    `rm -f /run/counted* /run/open-bastion/absent-portal; exec ${tool} ${argv}`,
+    {
+      env,
+      stdin,
+      limit: 100_000,
+    },
+  )
   const collected = Number(/^totals: (\d+)/m.exec(lab.text('/run/counted-01'))?.[1])
   if (!(collected > 0)) throw new Error(`callgrind counted nothing: ${stderr.slice(-500)}`)
   const totals = await lab.need("sed -n 's/^totals: //p' /run/counted-*")
   const all = totals.trim().split('\n').map(Number)
-  return { code, millions: collected / 1e6, allMillions: all.reduce((sum, one) => sum + one, 0) / 1e6 }
+  return { code, stdout, millions: collected / 1e6, allMillions: all.reduce((sum, one) => sum + one, 0) / 1e6 }
 }
 
 const phase = (type: string, user = 'alice') => ({
@@ -62,9 +67,20 @@ const phase = (type: string, user = 'alice') => ({
   SSH_CONNECTION: '192.0.2.7 5000 192.0.2.1 22',
 })
 
-lab_test('AuthorizedKeysCommand stays under 8 million instructions', async () => {
-  const { code, millions } = await count({ argv: '/usr/sbin/ob keys alice' }, 8)
+lab_test('AuthorizedKeysCommand stays under 6 million instructions for a user without keys', async () => {
+  const { code, millions } = await count({ argv: '/usr/sbin/ob keys alice' }, 6)
   expect(code).toBe(0)
+  expect(millions).toBeLessThan(6)
+})
+
+lab_test('AuthorizedKeysCommand stays under 8 million instructions for a user with a key', async () => {
+  const [type, blob] = lab.text('/root/keys/budget.pub').split(' ')
+  lab.write('/etc/open-bastion/authorized_keys.d/alice', `${type} ${blob}\n`)
+  const fingerprint = (await lab.need('ssh-keygen -lf /root/keys/budget.pub')).split(' ')[1]
+  const argv = `/usr/sbin/ob keys alice ${type} ${blob} ${fingerprint}`
+  const { code, stdout, millions } = await count({ argv }, 8)
+  await lab.need('rm /etc/open-bastion/authorized_keys.d/alice')
+  expect([code, stdout]).toEqual([0, `${type} ${blob}\n`])
   expect(millions).toBeLessThan(8)
 })
 

@@ -1,9 +1,10 @@
 // The real disk, in a directory of its own: what is trusted, what survives a kill, and how a home is made.
-import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import {
   chmodSync,
   chownSync,
   closeSync,
+  constants,
   copyFileSync,
   existsSync,
   linkSync,
@@ -15,9 +16,16 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
+import { constants as system } from 'node:os'
 import { disk } from '../../modes/disk.ts'
+import { errorNames, openCalls, openFlags } from '../../modes/libc-files.ts'
+import { readers } from '../../modes/trust.ts'
+
+const { errno } = system
 
 // Under /root or /var, not /tmp: a directory that others can write above it makes every file in it untrusted.
 let base: string
@@ -50,50 +58,144 @@ const make = (name: string, mode: number, owner = 0): string => {
 const secret = { limit: 100, secret: true }
 const shared = { limit: 100, secret: false }
 
-test('a secret of root with mode 0600 is read', () => {
-  expect(new TextDecoder().decode(files.readTrusted(make('a', 0o600), secret))).toBe('content')
-})
-
-test('a file that is not there is not a fault', () => {
-  expect(files.readTrusted(`${directory}/none`, secret)).toBeUndefined()
-  expect(files.readTrusted(`${directory}/none/deeper`, secret)).toBeUndefined()
-})
-
-const untrusted = [
-  ['a secret that a group can read', 0o640, 0, secret, /chmod|can be read by others/],
-  ['a secret that all can read', 0o604, 0, secret, /can be read by others/],
-  ['a file that a group can write', 0o664, 0, shared, /can be written by others/],
-  ['a file of another user', 0o600, 12345, secret, /belongs to uid 12345/],
+const reading = [
+  ['node:fs', files],
+  ['the C library', readers(openCalls()!)],
 ] as const
-test.each(untrusted)('%s is refused with its name', (_name, mode, owner, rules, message) => {
-  const path = make('a', mode, owner)
-  const fault = faultOf(() => files.readTrusted(path, rules))
-  expect(fault).toMatch(message)
-  expect(fault).toContain(path)
+
+describe.each(reading)('reading through %s', (_door, files) => {
+  test('a secret of root with mode 0600 is read', () => {
+    expect(new TextDecoder().decode(files.readTrusted(make('a', 0o600), secret))).toBe('content')
+  })
+
+  test('a file that is not there is not a fault', () => {
+    expect(files.readTrusted(`${directory}/none`, secret)).toBeUndefined()
+    expect(files.readTrusted(`${directory}/none/deeper`, secret)).toBeUndefined()
+  })
+
+  const untrusted = [
+    ['a secret that a group can read', 0o640, 0, secret, /chmod|can be read by others/],
+    ['a secret that all can read', 0o604, 0, secret, /can be read by others/],
+    ['a file that a group can write', 0o664, 0, shared, /can be written by others/],
+    ['a file of another user', 0o600, 12345, secret, /belongs to uid 12345/],
+  ] as const
+  test.each(untrusted)('%s is refused with its name', (_name, mode, owner, rules, message) => {
+    const path = make('a', mode, owner)
+    const fault = faultOf(() => files.readTrusted(path, rules))
+    expect(fault).toMatch(message)
+    expect(fault).toContain(path)
+  })
+
+  test('a symbolic link is refused, wherever it points', () => {
+    symlinkSync(make('a', 0o600), `${directory}/link`)
+    expect(faultOf(() => files.readTrusted(`${directory}/link`, secret))).toContain('symbolic link')
+  })
+
+  test('a pipe does not make anybody wait', () => {
+    Bun.spawnSync(['mkfifo', `${directory}/pipe`])
+    expect(faultOf(() => files.readTrusted(`${directory}/pipe`, secret))).toContain('not a regular file')
+  })
+
+  test('a directory above that others can write makes a file untrusted', () => {
+    mkdirSync(`${directory}/open`)
+    chmodSync(`${directory}/open`, 0o777)
+    writeFileSync(`${directory}/open/a`, '', { mode: 0o600 })
+    expect(faultOf(() => files.readTrusted(`${directory}/open/a`, secret))).toContain(
+      `${directory}/open can be written by others`,
+    )
+  })
+
+  test('more than the limit is refused', () => {
+    writeFileSync(`${directory}/big`, 'x'.repeat(101), { mode: 0o600 })
+    expect(faultOf(() => files.readTrusted(`${directory}/big`, secret))).toContain('larger than 100 bytes')
+  })
+
+  test('a directory above that belongs to another user makes a file untrusted', () => {
+    mkdirSync(`${directory}/theirs`)
+    writeFileSync(`${directory}/theirs/a`, '', { mode: 0o600 })
+    chownSync(`${directory}/theirs`, 12345, 0)
+    expect(faultOf(() => files.readTrusted(`${directory}/theirs/a`, secret))).toContain(
+      `${directory}/theirs belongs to uid 12345`,
+    )
+  })
+
+  test('a link in the middle of the way is followed, and what it leads to is judged', () => {
+    mkdirSync(`${directory}/open`)
+    writeFileSync(`${directory}/open/a`, 'content', { mode: 0o600 })
+    symlinkSync(`${directory}/open`, `${directory}/way`)
+    expect(new TextDecoder().decode(files.readTrusted(`${directory}/way/a`, secret))).toBe('content')
+    chmodSync(`${directory}/open`, 0o777)
+    expect(faultOf(() => files.readTrusted(`${directory}/way/a`, secret))).toContain(`${directory}/open can be written`)
+  })
+
+  test('what is read is what is there, to the byte, up to the limit', () => {
+    const bytes = crypto.getRandomValues(new Uint8Array(60_000))
+    writeFileSync(`${directory}/a`, bytes, { mode: 0o644 })
+    expect(files.read(`${directory}/a`, 60_000)).toEqual(bytes)
+    expect(faultOf(() => files.read(`${directory}/a`, 59_999))).toContain('larger than 59999 bytes')
+    writeFileSync(`${directory}/empty`, '')
+    expect(files.read(`${directory}/empty`, 10)).toEqual(new Uint8Array())
+    expect(files.read('/proc/self/stat', 4096)!.length).toBeGreaterThan(50)
+  })
+
+  test('names that no disk can hold are refused and not cut short', () => {
+    const path = make('a', 0o600)
+    expect(faultOf(() => files.stat(`${path}\0.pub`))).toContain('cannot examine')
+    expect(faultOf(() => files.read(`${path}\0.pub`, 100))).toContain('cannot read')
+    expect(faultOf(() => files.read(`${directory}/${'x'.repeat(300)}`, 100))).toContain('ENAMETOOLONG')
+    expect(files.read(`${directory}/é ü`, 100)).toBeUndefined()
+  })
+
+  test('a directory is no file, and a loop of links no way', () => {
+    expect(faultOf(() => files.read(directory, 100))).toContain('is not a regular file')
+    symlinkSync('round', `${directory}/round`)
+    expect(faultOf(() => files.read(`${directory}/round/a`, 100))).toContain('symbolic link')
+    expect(files.stat(`${directory}/round`)?.kind).toBe('symlink')
+  })
 })
 
-test('a symbolic link is refused, wherever it points', () => {
-  symlinkSync(make('a', 0o600), `${directory}/link`)
-  expect(faultOf(() => files.readTrusted(`${directory}/link`, secret))).toContain('symbolic link')
+test('both doors say the same of every kind of file', () => {
+  const [[, whole], [, lean]] = reading
+  const far = 2 ** 33 + 5
+  const sparse = make('sparse', 0o4751, 4_294_967_294)
+  truncateSync(sparse, far)
+  utimesSync(sparse, 2 ** 33, 2 ** 33 + 0.25)
+  chmodSync(sparse, 0o4751)
+  symlinkSync('nowhere', `${directory}/link`)
+  Bun.spawnSync(['mkfifo', '-m', '0620', `${directory}/pipe`])
+  expect(lean.stat(sparse)).toMatchObject({ kind: 'file', uid: 4_294_967_294, mode: 0o4751, size: far })
+  expect(lean.stat(sparse)?.modifiedAt).toBe(2 ** 33 + 0.25)
+  for (const path of [sparse, directory, `${directory}/link`, `${directory}/pipe`, '/dev/null', '/', '/etc/passwd']) {
+    const { modifiedAt, ...facts } = whole.stat(path)!
+    expect(lean.stat(path)).toEqual({ ...facts, modifiedAt: expect.closeTo(modifiedAt, 3) })
+  }
 })
 
-test('a pipe does not make anybody wait', () => {
-  Bun.spawnSync(['mkfifo', `${directory}/pipe`])
-  expect(faultOf(() => files.readTrusted(`${directory}/pipe`, secret))).toContain('not a regular file')
+test('the numbers of the kernel are those of this machine', () => {
+  const { O_NOFOLLOW, O_NONBLOCK } = constants
+  const cloexec = 0o2000000
+  expect(openFlags[process.arch as 'x64' | 'arm64']).toBe(O_NOFOLLOW | O_NONBLOCK | cloexec)
+  for (const [number, name] of Object.entries(errorNames))
+    expect([name, errno[name as keyof typeof errno]]).toEqual([name, Number(number)])
 })
 
-test('a directory above that others can write makes a file untrusted', () => {
-  mkdirSync(`${directory}/open`)
-  chmodSync(`${directory}/open`, 0o777)
-  writeFileSync(`${directory}/open/a`, '', { mode: 0o600 })
-  expect(faultOf(() => files.readTrusted(`${directory}/open/a`, secret))).toContain(
-    `${directory}/open can be written by others`,
-  )
-})
-
-test('more than the limit is refused', () => {
-  writeFileSync(`${directory}/big`, 'x'.repeat(101), { mode: 0o600 })
-  expect(faultOf(() => files.readTrusted(`${directory}/big`, secret))).toContain('larger than 100 bytes')
+test('nobody who cannot read is told that there is nothing', () => {
+  const program = `
+    import { openCalls } from '${import.meta.dir}/../../modes/libc-files.ts'
+    import { readers } from '${import.meta.dir}/../../modes/trust.ts'
+    const { stat, read } = readers(openCalls())
+    process.setegid(65534)
+    process.seteuid(65534)
+    for (const look of [() => stat('${directory}/closed/a'), () => read('${directory}/closed/a', 10), () => stat('${directory}/none')])
+      try { console.log(look() ?? 'nothing') } catch (error) { console.log(error.message) }`
+  chmodSync(base, 0o755)
+  chmodSync(directory, 0o755)
+  mkdirSync(`${directory}/closed`, { mode: 0o700 })
+  writeFileSync(`${directory}/closed/a`, '')
+  const { stdout } = Bun.spawnSync([process.execPath, '-e', program])
+  const denied = 'permission denied; run this as root'
+  const path = `${directory}/closed/a`
+  expect(stdout.toString()).toBe(`cannot examine ${path}: ${denied}\ncannot read ${path}: ${denied}\nnothing\n`)
 })
 
 test('a write has its mode before its content, and leaves no temporary file', () => {

@@ -1,0 +1,25 @@
+// The World of those who only look: what sshd runs for every key that somebody offers, as a user without rights.
+import type { ReadOnlyWorld } from '../src/world.ts'
+import { loadForeign } from './foreign.ts'
+import { openCalls } from './libc-files.ts'
+import { writeAll } from './output.ts'
+import { spawn } from './spawn.ts'
+import { syslog } from './syslog.ts'
+import { readers } from './trust.ts'
+
+/** Undefined where the C library cannot be called; then the whole World does as well, and takes longer. */
+export async function onlooker(deadline: AbortSignal): Promise<ReadOnlyWorld | undefined> {
+  await loadForeign()
+  const calls = openCalls()
+  return (
+    calls && {
+      now: () => Date.now() / 1000,
+      limit: (seconds) => AbortSignal.any([deadline, AbortSignal.timeout(seconds * 1000)]),
+      files: readers(calls),
+      spawn,
+      stdout: (text) => writeAll(text, (bytes) => calls.write(1, bytes)),
+      stderr: (text) => writeAll(text, (bytes) => calls.write(2, bytes)),
+      syslog,
+    }
+  )
+}

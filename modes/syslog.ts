@@ -1,0 +1,17 @@
+// What the administrator reads in the system's log (syslog(3)).
+import type { SyslogPriority } from '../src/world.ts'
+import { sendDatagram } from './datagram.ts'
+
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+const LOG_AUTH = 4 << 3
+const priorities: Record<SyslogPriority, number> = { err: 3, warning: 4, notice: 5, info: 6, debug: 7 }
+
+export function syslog(priority: SyslogPriority, text: string): void {
+  // RFC 3164 §4.1.2, the day padded with a space; in UTC, because the first look at the local time zone takes 7 ms.
+  const [, month, day, time] = /^\d+-(\d+)-(\d+)T([\d:]+)/.exec(new Date().toISOString()) ?? []
+  const stamp = `${months[Number(month) - 1]} ${day?.replace(/^0/, ' ')} ${time}`
+  sendDatagram(
+    '/dev/log',
+    new TextEncoder().encode(`<${LOG_AUTH | priorities[priority]}>${stamp} ob[${process.pid}]: ${text}`),
+  )
+}
