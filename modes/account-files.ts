@@ -19,13 +19,11 @@ import {
 import { Fault } from '../src/fault.ts'
 import type { AccountFiles } from '../src/world.ts'
 import { insist } from './attempt.ts'
-import { foreign } from './foreign.ts'
+import { bind, hint } from './foreign.ts'
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_DIRECTORY } = constants
 
-const open = () =>
-  foreign().dlopen('libc.so.6', { lckpwdf: { args: [], returns: 'i32' }, ulckpwdf: { args: [], returns: 'i32' } })
-    .symbols
+const open = () => bind({ lckpwdf: { args: [], returns: 'i32' }, ulckpwdf: { args: [], returns: 'i32' } })
 
 // Who can be looked up comes last.
 const names = ['gshadow', 'group', 'shadow', 'passwd'] as const
@@ -37,6 +35,7 @@ const last = (path: string): string => `${path}.ob-old`
 /** Runs the edit on a letter for each byte of the files; true when one changed. */
 export function editAccounts(edit: (files: AccountFiles) => AccountFiles, directory = '/etc'): boolean {
   const libc = open()
+  if (!libc) throw new Fault('/etc/passwd cannot be locked here; nothing was changed', { hint })
   if (libc.lckpwdf() !== 0)
     throw new Fault('another program holds /etc/.pwd.lock; nothing was changed', { hint: 'try again in a moment' })
   try {

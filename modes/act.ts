@@ -2,7 +2,6 @@
 import { Fault } from '../src/fault.ts'
 import { exitStatus } from './exit.ts'
 import { finish, printable, watch } from './finish.ts'
-import { loadForeign } from './foreign.ts'
 import { refuseDumps, shedInheritance } from './libc.ts'
 import type { WholeEntry } from './mode.ts'
 import { pamModes } from './pam-modes.ts'
@@ -24,7 +23,6 @@ export async function act(name: string | undefined, args: readonly string[]): Pr
     writeText(2, `${problem}\nob help lists the modes\n`)
     return exitStatus.usage
   }
-  await loadForeign()
   refuseDumps()
   const world = system(environment, watch(entry.deadlineSeconds))
   return finish(entry.caller, world, async () => {

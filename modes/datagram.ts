@@ -1,15 +1,15 @@
 // One message to a unix socket, for syslog and for systemd: Bun has no door for datagrams.
-import { foreign } from './foreign.ts'
+import { bind, ptr } from './foreign.ts'
 
 const open = () =>
-  foreign().dlopen('libc.so.6', {
+  bind({
     socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
     connect: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
     send: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i64' },
     close: { args: ['i32'], returns: 'i32' },
-  }).symbols
+  })
 
-let symbols: ReturnType<typeof open> | undefined
+let libc: ReturnType<typeof open>
 
 const AF_UNIX = 1
 const SOCK_DGRAM = 2
@@ -17,15 +17,18 @@ const SOCK_CLOEXEC = 0o2000000
 const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
 
-/** One datagram to a unix socket, never waiting; false when nobody listens or the receiver is full. */
-export function sendDatagram(path: string, message: Uint8Array): boolean {
+/**
+ * One datagram to a unix socket, never waiting; false when nobody listens or the receiver is full, undefined where the
+ * C library cannot be called.
+ */
+export function sendDatagram(path: string, message: Uint8Array): boolean | undefined {
+  libc ??= open()
+  if (!libc) return undefined
+  const { socket, connect, send, close } = libc
   const name = new TextEncoder().encode(path)
   const address = new Uint8Array(2 + name.length + 1)
   address[0] = AF_UNIX
   address.set(name, 2)
-  symbols ??= open()
-  const { socket, connect, send, close } = symbols
-  const { ptr } = foreign()
   const descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)
   if (descriptor < 0) return false
   try {

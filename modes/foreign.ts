@@ -1,15 +1,21 @@
-// bun:ffi, for whoever calls the C library. Not imported outright, because what sshd runs for every offered key calls
-// nothing there as a rule, and loading it takes 0.3 M instructions.
-type Foreign = typeof import('bun:ffi')
+// The C library, for what the runtime has no door to.
+import { dlopen, type FFIFunction, ptr, read } from 'bun:ffi'
 
-let loaded: Foreign | undefined
+export { ptr, read }
 
-/** For a process that will need it: loading it only when it is asked for takes twice as long. */
-export const loadForeign = async (): Promise<void> => {
-  loaded = await import('bun:ffi')
+/**
+ * These functions of the C library. Undefined where none can be called: bun:ffi compiles a few bytes for each, which a
+ * process may not that makes no memory executable (prctl(2), PR_SET_MDWE; systemd's MemoryDenyWriteExecute=). Each
+ * function that is bound costs, so a process binds what it uses when it uses it.
+ */
+export function bind<const Functions extends Record<string, FFIFunction>>(functions: Functions) {
+  try {
+    return dlopen('libc.so.6', functions).symbols
+  } catch (error) {
+    if (error instanceof TypeError) return undefined
+    throw error
+  }
 }
 
-export function foreign(): Foreign {
-  loaded ??= require('bun:ffi') as Foreign
-  return loaded
-}
+/** What to do where the C library is needed and cannot be called. */
+export const hint = 'lift MemoryDenyWriteExecute= from the unit that this was started by'

@@ -1,7 +1,8 @@
 // Standard input that must not be seen.
-import { dlopen, ptr } from 'bun:ffi'
 import { readSync, writeSync } from 'node:fs'
+import { isatty } from 'node:tty'
 import { Fault } from '../src/fault.ts'
+import { bind, ptr } from './foreign.ts'
 
 // termios(3): struct termios of glibc on Linux.
 const size = 60
@@ -15,14 +16,18 @@ const ECHO = 8
 const TCSAFLUSH = 2
 
 const open = () =>
-  dlopen('libc.so.6', {
+  bind({
     tcgetattr: { args: ['i32', 'ptr'], returns: 'i32' },
     tcsetattr: { args: ['i32', 'i32', 'ptr'], returns: 'i32' },
-  }).symbols
+  })
 
 /** One line from a terminal, without echo; undefined when standard input is none. */
 export function readHidden(prompt: string, limit: number): Uint8Array<ArrayBuffer> | undefined {
   const libc = open()
+  if (!libc) {
+    if (!isatty(0)) return undefined
+    throw new Fault('what is typed here cannot be hidden', { hint: 'hand it over through a pipe' })
+  }
   const before = new Uint8Array(size)
   if (libc.tcgetattr(0, ptr(before)) !== 0) return undefined
   const hidden = Uint8Array.from(before)

@@ -1,22 +1,21 @@
 // The kernel's key retention service (keyrings(7)), which Bun has no door for. Keys lie in root's user keyring; only a
 // process that possesses them may use them, and it possesses them by linking that keyring into its own.
 import type { Keyring } from '../src/world.ts'
-import { foreign } from './foreign.ts'
+import { bind, ptr } from './foreign.ts'
 
-const open = () =>
-  foreign().dlopen('libc.so.6', { syscall: { args: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64'], returns: 'i64' } })
-    .symbols.syscall
+const open = () => bind({ syscall: { args: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64'], returns: 'i64' } })
 
-let system: ReturnType<typeof open> | undefined
+let libc: ReturnType<typeof open>
 
 const numbers = process.arch === 'arm64' ? { addKey: 217, keyctl: 219 } : { addKey: 248, keyctl: 250 }
 
 type Argument = number | Uint8Array
 
 function call(number: number, ...given: readonly Argument[]): number {
-  system ??= open()
-  const [a = 0, b = 0, c = 0, d = 0, e = 0] = given.map((one) => (typeof one === 'number' ? one : foreign().ptr(one)))
-  return Number(system(number, a, b, c, d, e))
+  libc ??= open()
+  if (!libc) return -1
+  const [a = 0, b = 0, c = 0, d = 0, e = 0] = given.map((one) => (typeof one === 'number' ? one : ptr(one)))
+  return Number(libc.syscall(number, a, b, c, d, e))
 }
 
 const keyctl = (operation: number, ...given: readonly Argument[]): number => call(numbers.keyctl, operation, ...given)

@@ -1,19 +1,18 @@
 // The calls that reading takes, made through the C library. For what sshd runs for every key that somebody offers:
 // loading node:fs takes a fifth of that program's time, and this half as much.
 import type { FileFacts } from '../src/world.ts'
-import { foreign } from './foreign.ts'
+import { bind, ptr, read } from './foreign.ts'
 import type { Calls } from './trust.ts'
 
 // Each function that is bound costs, so all calls go through one, syscall(2).
 const open = () =>
-  foreign().dlopen('libc.so.6', {
+  bind({
     // No answer here needs more than 31 bits, and numbers are cheaper than BigInts.
     syscall: { args: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64'], returns: 'i32' },
     __errno_location: { args: [], returns: 'ptr' },
-  }).symbols
+  })
 // For ways that lead over a symbolic link, which are rare.
-const openRealpath = () =>
-  foreign().dlopen('libc.so.6', { realpath: { args: ['ptr', 'ptr'], returns: 'ptr' } }).symbols.realpath
+const openRealpath = () => bind({ realpath: { args: ['ptr', 'ptr'], returns: 'ptr' } })
 
 /** syscalls(2), as the kernel numbers them. */
 const numbers = {
@@ -68,10 +67,9 @@ const most = 1 << 20
 export function openCalls():
   | (Calls & { readonly write: (descriptor: number, bytes: Uint8Array) => number })
   | undefined {
-  const symbols = attemptToBind(open)
-  if (symbols === undefined || (process.arch !== 'x64' && process.arch !== 'arm64')) return undefined
-  const { syscall, __errno_location } = symbols
-  const { ptr, read } = foreign()
+  const libc = open()
+  if (libc === undefined || (process.arch !== 'x64' && process.arch !== 'arm64')) return undefined
+  const { syscall, __errno_location } = libc
   const number = numbers[process.arch]
   const flags = openFlags[process.arch]
   const code = (): string => {
@@ -113,7 +111,7 @@ export function openCalls():
       checked(syscall(number.read, descriptor, ptr(bytes, offset), Math.min(bytes.length - offset, most), 0, 0)),
     realpath: (path) => {
       const real = new Uint8Array(new ArrayBuffer(longestPath))
-      if (openRealpath()(named(path), ptr(real)) === null) throw coded(code())
+      if (openRealpath()?.realpath(named(path), ptr(real)) == null) throw coded(code())
       return new TextDecoder().decode(real.subarray(0, real.indexOf(0)))
     },
     write: (descriptor, bytes) =>
@@ -124,14 +122,6 @@ export function openCalls():
 const encoder = new TextEncoder()
 
 const coded = (code: string): Error => Object.assign(new Error(code), { code })
-
-function attemptToBind<T>(bind: () => T): T | undefined {
-  try {
-    return bind()
-  } catch {
-    return undefined
-  }
-}
 
 // struct statx (statx(2)): the same on every architecture.
 function factsOf(fields: DataView): FileFacts {

@@ -1,38 +1,37 @@
-// The few libc calls that Bun has no door for. Opened on first use: an import costs nothing but the file.
-import { foreign } from './foreign.ts'
+// The few calls about this process that Bun has no door for.
+import { writeFileSync } from 'node:fs'
+import { bind, ptr } from './foreign.ts'
 import { readProc } from './proc.ts'
 
-// Each symbol costs 60 000 instructions to bind, so a process binds only what it uses.
-const once = <T>(open: () => T): (() => T) => {
-  let symbols: T | undefined
-  return () => {
-    symbols ??= open()
-    return symbols
-  }
-}
-
-const processes = once(
-  () => foreign().dlopen('libc.so.6', { prctl: { args: ['i32', 'u64', 'u64', 'u64', 'u64'], returns: 'i32' } }).symbols,
-)
-const locks = once(() => foreign().dlopen('libc.so.6', { flock: { args: ['i32', 'i32'], returns: 'i32' } }).symbols)
-const limits = once(
-  () =>
-    foreign().dlopen('libc.so.6', {
-      getrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
-      setrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
-    }).symbols,
-)
 const LOCK_EX = 2
 const LOCK_NB = 4
 
+const bindLock = () => bind({ flock: { args: ['i32', 'i32'], returns: 'i32' } })
+let lock: ReturnType<typeof bindLock>
+
 /** flock(2), exclusive, without waiting: true when this process now holds the lock. */
-export const tryLock = (descriptor: number): boolean => locks().flock(descriptor, LOCK_EX | LOCK_NB) === 0
+export function tryLock(descriptor: number): boolean {
+  lock ??= bindLock()
+  return lock ? lock.flock(descriptor, LOCK_EX | LOCK_NB) === 0 : lockThroughProgram(descriptor)
+}
+
+// A lock belongs to the open file and not to who took it, so flock(1) may take it for us.
+function lockThroughProgram(descriptor: number): boolean {
+  const { exitCode } = Bun.spawnSync(['/usr/bin/flock', '--exclusive', '--nonblock', '3'], {
+    env: {},
+    stdio: ['ignore', 'ignore', 'ignore', descriptor],
+  })
+  return exitCode === 0
+}
 
 const PR_SET_DUMPABLE = 4
 
 /** No core dump and no ptrace by others of the same user (prctl(2)). */
-export const refuseDumps = (): void => {
-  processes().prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n)
+export function refuseDumps(): void {
+  const libc = bind({ prctl: { args: ['i32', 'u64', 'u64', 'u64', 'u64'], returns: 'i32' } })
+  if (libc) libc.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n)
+  // A dump with no memory in it (core(5)).
+  else writeFileSync('/proc/self/coredump_filter', '0')
 }
 
 const RLIMIT_FSIZE = 1
@@ -52,8 +51,12 @@ export function shedInheritance(): boolean {
   process.setuid?.(0)
   // Almost nobody has such a limit: the kernel's text says so without binding a symbol.
   if (/^Max file size +unlimited +unlimited/m.test(readProc('/proc/self/limits'))) return true
-  const { getrlimit, setrlimit } = limits()
-  setrlimit(RLIMIT_FSIZE, foreign().ptr(new BigUint64Array([unlimited, unlimited])))
+  const libc = bind({
+    getrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
+    setrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
+  })
+  if (!libc) return false
+  libc.setrlimit(RLIMIT_FSIZE, ptr(new BigUint64Array([unlimited, unlimited])))
   const now = new BigUint64Array(2)
-  return getrlimit(RLIMIT_FSIZE, foreign().ptr(now)) === 0 && now[0]! >= enough
+  return libc.getrlimit(RLIMIT_FSIZE, ptr(now)) === 0 && now[0]! >= enough
 }

@@ -7,7 +7,7 @@ import { onlooker } from './onlooker.ts'
 
 export async function look(entry: ReadingEntry, args: readonly string[]): Promise<number> {
   const deadline = watch(entry.deadlineSeconds)
-  const world = (await onlooker(deadline)) ?? (await whole(deadline))
+  const world = onlooker(deadline) ?? (await whole(deadline))
   return finish(entry.caller, world, async () => (await entry.load()).mode.run(args, world))
 }
 

@@ -1,6 +1,5 @@
 // The World of those who only look: what sshd runs for every key that somebody offers, as a user without rights.
 import type { ReadOnlyWorld } from '../src/world.ts'
-import { loadForeign } from './foreign.ts'
 import { openCalls } from './libc-files.ts'
 import { writeAll } from './output.ts'
 import { spawn } from './spawn.ts'
@@ -8,8 +7,7 @@ import { syslog } from './syslog.ts'
 import { readers } from './trust.ts'
 
 /** Undefined where the C library cannot be called; then the whole World does as well, and takes longer. */
-export async function onlooker(deadline: AbortSignal): Promise<ReadOnlyWorld | undefined> {
-  await loadForeign()
+export function onlooker(deadline: AbortSignal): ReadOnlyWorld | undefined {
   const calls = openCalls()
   return (
     calls && {

@@ -1,15 +1,19 @@
 // Who is at the other end of a unix socket: the kernel's word (unix(7), SO_PEERCRED), and what /proc says about the
 // process.
-import { dlopen, ptr } from 'bun:ffi'
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { Fault } from '../src/fault.ts'
 import type { Peer, PeerProcesses } from '../src/ports/userdb.ts'
+import { bind, hint, ptr } from './foreign.ts'
 import { readProc } from './proc.ts'
 
 const SOL_SOCKET = 1
 const SO_PEERCRED = 17
 
-const open = () =>
-  dlopen('libc.so.6', { getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], returns: 'i32' } }).symbols.getsockopt
+function open() {
+  const libc = bind({ getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], returns: 'i32' } })
+  if (!libc) throw new Fault('the kernel cannot be asked here who connects to a socket', { hint })
+  return libc.getsockopt
+}
 
 let getsockopt: ReturnType<typeof open> | undefined
 
@@ -18,6 +22,11 @@ let getsockopt: ReturnType<typeof open> | undefined
 const credentials = new Int32Array(new ArrayBuffer(12))
 const length = new Uint32Array(new ArrayBuffer(4))
 const addresses = [ptr(credentials), ptr(length)] as const
+
+/** A Fault where nobody could be told from anybody. */
+export function needPeers(): void {
+  getsockopt ??= open()
+}
 
 /** The process that connected, as it was then; undefined when the kernel does not say. */
 export function peerOf(descriptor: number): Peer | undefined {

@@ -16,7 +16,7 @@ import type { World } from '../src/world.ts'
 import { sendDatagram } from './datagram.ts'
 import { tryLock } from './libc.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'
-import { peerProcesses } from './peer.ts'
+import { needPeers, peerProcesses } from './peer.ts'
 import { callerOf, type Listener, listenAt } from './unix-socket.ts'
 
 const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
@@ -28,6 +28,7 @@ export const mode: Mode = {
     const config = loadConfig(world.files)
     world.files.makeDirectory('/run/open-bastion', 0o755)
     const lock = openSync(paths.serveLock, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
+    needPeers()
     if (!tryLock(lock)) throw new Fault('ob serve runs already', { hint: 'systemctl status ob-serve' })
     return serve(world, config)
   },

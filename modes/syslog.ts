@@ -10,8 +10,11 @@ export function syslog(priority: SyslogPriority, text: string): void {
   // RFC 3164 §4.1.2, the day padded with a space; in UTC, because the first look at the local time zone takes 7 ms.
   const [, month, day, time] = /^\d+-(\d+)-(\d+)T([\d:]+)/.exec(new Date().toISOString()) ?? []
   const stamp = `${months[Number(month) - 1]} ${day?.replace(/^0/, ' ')} ${time}`
-  sendDatagram(
-    '/dev/log',
-    new TextEncoder().encode(`<${LOG_AUTH | priorities[priority]}>${stamp} ob[${process.pid}]: ${text}`),
-  )
+  const tag = `ob[${process.pid}]`
+  const message = `<${LOG_AUTH | priorities[priority]}>${stamp} ${tag}: ${text}`
+  if (sendDatagram('/dev/log', new TextEncoder().encode(message)) === undefined)
+    Bun.spawnSync(['/usr/bin/logger', '--priority', `auth.${priority}`, '--tag', tag, '--', text], {
+      env: {},
+      stdio: ['ignore', 'ignore', 'ignore'],
+    })
 }

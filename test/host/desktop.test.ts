@@ -1,6 +1,6 @@
 // The console and the desktop: login(1) and PAM as greeters and screen lockers use it, with the stacks of pam.d/.
 import { beforeEach, expect } from 'bun:test'
-import { configure, enroll, mintToken, setRights } from './enrolled.ts'
+import { configure, enroll, mintAccessToken, mintToken, setRights } from './enrolled.ts'
 import { type Lab, localAdmin } from './lab.ts'
 import { hasLab, inLab, type Service, startServe } from './suite.ts'
 
@@ -54,11 +54,6 @@ async function reconfigure(extra: string): Promise<void> {
 }
 
 const reasons = (): readonly string[] => lab.audit().map(({ service, reason }) => `${service}: ${reason}`)
-
-const accessToken = async (user: string): Promise<string> => {
-  const grant = await lab.portal('enroll', { client_id: 'pam-user', user, scope: 'openid' })
-  return (grant as { readonly access_token: string }).access_token
-}
 
 /** pamtester(1) does what a greeter or a locker does, one answer for each prompt. */
 const pam = async (service: string, user: string, answer: string, options: { as?: string; steps?: string } = {}) => {
@@ -187,7 +182,7 @@ lab_test(
   'away: the password the portal confirmed unlocks, another does not; and back, only the portal counts',
   async () => {
     await reconfigure(`${accessTokens}${map}`)
-    const token = await accessToken('alice')
+    const token = await mintAccessToken(lab, 'alice')
     expect((await pam('lightdm', 'alice', token)).passed).toBe(true)
     await lab.cutNetwork('refused')
     const away = { right: await unlock('alice', token), wrong: await unlock('alice', 'another') }

@@ -88,6 +88,12 @@ export async function settleIn(lab: Lab, extra = ''): Promise<void> {
   await makeKnown(lab, 'dave-certified', 'dave')
 }
 
+/** What an application that calls itself pam-user would hold for this user. */
+export async function mintAccessToken(lab: Lab, user: string): Promise<string> {
+  const grant = await lab.portal('enroll', { client_id: 'pam-user', user, scope: 'openid' })
+  return (grant as { readonly access_token: string }).access_token
+}
+
 const keys = `set -e
   mkdir -p /root/keys && cd /root/keys
   new() { ssh-keygen -q -t ed25519 -N '' -C "$1" -f "$1"; }

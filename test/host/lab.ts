@@ -22,6 +22,8 @@ export type LabOptions = {
   readonly stack?: Stack
   /** Without it there is a host but no portal: for tests of the stacks alone. */
   readonly portal?: boolean
+  /** sshd and all that it starts make no memory executable, as with systemd's MemoryDenyWriteExecute=. */
+  readonly withoutJit?: boolean
 }
 
 export type SshOptions = {
@@ -97,20 +99,18 @@ async function furnish(space: Namespace, options: LabOptions) {
   }
   const hosts = (address: string) => write('/etc/hosts', `127.0.0.1 localhost lab\n${address} ${portalName}\n`)
 
+  const variables = JSON.stringify(Object.entries(environment({})).map(([name, value]) => `${name}=${value}`))
+
   const startSshd = async () => {
     const before = text('/var/log/sshd.log').length
-    daemon = Bun.spawn(
-      space.command([
-        '/usr/sbin/sshd',
-        '-D',
-        '-E',
-        '/var/log/sshd.log',
-        '-o',
-        'LogLevel=DEBUG',
-        ...(await penalties()),
-      ]),
-      { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore', env: environment({}) },
-    )
+    const settings = ['-D', '-E', '/var/log/sshd.log', '-o', 'LogLevel=DEBUG', ...(await penalties())]
+    const hardened = [space.bun, `${space.repository}/test/execve.ts`, '--no-jit', '/usr/sbin/sshd', variables]
+    daemon = Bun.spawn(space.command([...(options.withoutJit === true ? hardened : ['/usr/sbin/sshd']), ...settings]), {
+      stdin: 'ignore',
+      stdout: 'ignore',
+      stderr: 'ignore',
+      env: environment({}),
+    })
     for (let tries = 0; tries < 200; tries++) {
       if (text('/var/log/sshd.log').slice(before).includes('Server listening on')) return
       await Bun.sleep(10)
