@@ -1,7 +1,7 @@
 // What pam_exec and administrators run: the whole World, and nothing of the caller's that would be in its way.
 import { Fault } from '../src/fault.ts'
 import { exitStatus } from './exit.ts'
-import { finish, printable, watch } from './finish.ts'
+import { finish, printable } from './finish.ts'
 import { refuseDumps, shedInheritance } from './libc.ts'
 import type { WholeEntry } from './mode.ts'
 import { pamModes } from './pam-modes.ts'
@@ -24,7 +24,7 @@ export async function act(name: string | undefined, args: readonly string[]): Pr
     return exitStatus.usage
   }
   refuseDumps()
-  const world = system(environment, watch(entry.deadlineSeconds))
+  const world = system(environment, deadlineAfter(entry.deadlineSeconds))
   return finish(entry.caller, world, async () => {
     if (!shedInheritance())
       throw new Fault('the caller limits the size of files, so nothing that is decided could be written down', {
@@ -34,6 +34,18 @@ export async function act(name: string | undefined, args: readonly string[]): Pr
     const ending = await mode.run(args, world)
     return ending.kind === 'usage' ? { ...ending, text: `ob ${name}: ${ending.text}` } : ending
   })
+}
+
+/**
+ * Aborts two seconds before the process ends; never for 0. pam_exec has no limit of its own, and a promise that never
+ * settles must not become a login that never ends.
+ */
+function deadlineAfter(seconds: number): AbortSignal {
+  const controller = new AbortController()
+  if (seconds === 0) return controller.signal
+  setTimeout(() => controller.abort(), (seconds - 2) * 1000).unref()
+  setTimeout(() => process.exit(exitStatus.unavailable), seconds * 1000).unref()
+  return controller.signal
 }
 
 async function entryOf(name: string): Promise<WholeEntry | undefined> {

@@ -13,14 +13,13 @@ export function exitCode(caller: Caller, ending: Ending): number {
       // sshd distrusts the output of a failing AuthorizedKeysCommand; "no keys" is an empty success.
       return caller === 'sshd' ? exitStatus.ok : exitStatus.denied
     case 'unavailable':
-      return ours.has(ending.outcome.reason) ? exitStatus.fault : exitStatus.unavailable
+      return isOurs(ending.outcome.reason) ? exitStatus.fault : exitStatus.unavailable
   }
 }
 
 /** Nothing came of it because this host is broken, not because somebody gave no answer. */
-const ours: ReadonlySet<Reason> = new Set<Reason>([
-  'fault',
-  'portal-untrusted',
-  'portal-refuses-host',
-  'audit-unwritable',
-])
+const isOurs = (reason: Reason): boolean =>
+  reason === 'fault' ||
+  reason === 'portal-untrusted' ||
+  reason === 'portal-refuses-host' ||
+  reason === 'audit-unwritable'

@@ -4,15 +4,6 @@ import type { ReadOnlyWorld } from '../src/world.ts'
 import { exitCode, exitStatus } from './exit.ts'
 import type { Caller, Ending } from './mode.ts'
 
-// pam_exec has no limit of its own, and a promise that never settles must not become a login that never ends.
-export function watch(seconds: number): AbortSignal {
-  const controller = new AbortController()
-  if (seconds === 0) return controller.signal
-  setTimeout(() => controller.abort(), (seconds - 2) * 1000).unref()
-  setTimeout(() => process.exit(exitStatus.unavailable), seconds * 1000).unref()
-  return controller.signal
-}
-
 export async function finish(caller: Caller, world: ReadOnlyWorld, work: () => Promise<Ending>): Promise<number> {
   try {
     const ending = await work()

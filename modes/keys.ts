@@ -12,6 +12,12 @@ import { ended, type ReadingMode, usage } from './mode.ts'
 const limit = 1 << 20
 
 export const mode: ReadingMode = {
+  sources: ([name = '']) => {
+    const user = parseLoginName(name)
+    if (!user) return undefined
+    const { service, administrator, portal } = filesOf(user)
+    return [service, administrator, portal, paths.authorizedKeysChain]
+  },
   run: async (args, world) => {
     const [name = '', type = '', blob, fingerprint] = args
     if (args.length < 1 || args.length > 4) return usage('AuthorizedKeysCommand /usr/sbin/ob keys %u %t %k %f')
@@ -41,6 +47,12 @@ async function offerOf(blob: string | undefined, fingerprint: string | undefined
     : undefined
 }
 
+const filesOf = (user: LoginName) => ({
+  service: `${paths.serviceKeys}/${user}.pub`,
+  administrator: `${paths.authorizedKeys}/${user}`,
+  portal: `${paths.exportedKeys}/${user}`,
+})
+
 type Chained = () => Promise<string | undefined>
 
 /** Everything that names keys of this user. A source that is unsafe or fails is left out, and syslog says so. */
@@ -50,14 +62,8 @@ async function collect(world: ReadOnlyWorld, user: LoginName, chain: Chained): P
     const bytes = world.files.readTrusted(path, { limit, secret: false })
     return bytes && (decodeUtf8(bytes) ?? '')
   }
-  const asked: readonly (readonly [KeySource['from'], () => string | undefined | Promise<string | undefined>])[] = [
-    ['root', file(`${paths.serviceKeys}/${user}.pub`)],
-    ['root', file(`${paths.authorizedKeys}/${user}`)],
-    // root's keys are the administrator's to name, and nobody else's.
-    ...(user === 'root' ? [] : [['portal', file(`${paths.exportedKeys}/${user}`)] as const, ['chain', chain] as const]),
-  ]
   const sources: KeySource[] = []
-  for (const [from, read] of asked) {
+  const add = async (from: KeySource['from'], read: () => string | undefined | Promise<string | undefined>) => {
     try {
       const text = await read()
       if (text) sources.push({ from, text })
@@ -66,6 +72,13 @@ async function collect(world: ReadOnlyWorld, user: LoginName, chain: Chained): P
       world.syslog('err', `${error.message}${error.hint === undefined ? '' : ` (${error.hint})`}`)
     }
   }
+  const { service, administrator, portal } = filesOf(user)
+  await add('root', file(service))
+  await add('root', file(administrator))
+  // root's keys are the administrator's to name, and nobody else's.
+  if (user === 'root') return sources
+  await add('portal', file(portal))
+  await add('chain', chain)
   return sources
 }
 

@@ -1,17 +1,27 @@
 // What sshd runs for every key that somebody offers. It only reads, so it does without most of the World, which takes
-// longer to load than all the rest together.
-import type { ReadOnlyWorld } from '../src/world.ts'
-import { finish, watch } from './finish.ts'
+// longer to load than all the rest together; and without any of it where there is nothing to read.
+import { exitStatus } from './exit.ts'
 import type { ReadingEntry } from './mode.ts'
-import { onlooker } from './onlooker.ts'
 
 export async function look(entry: ReadingEntry, args: readonly string[]): Promise<number> {
-  const deadline = watch(entry.deadlineSeconds)
-  const world = onlooker(deadline) ?? (await whole(deadline))
-  return finish(entry.caller, world, async () => (await entry.load()).mode.run(args, world))
+  // A file system that does not answer must not become a login that never ends.
+  setTimeout(() => process.exit(exitStatus.unavailable), entry.deadlineSeconds * 1000).unref()
+  const { mode } = await entry.load()
+  if (mode.sources(args)?.every(isAbsent)) return exitStatus.ok
+  const { read } = await import('./onlooker.ts')
+  return read(mode, args)
 }
 
-async function whole(deadline: AbortSignal): Promise<ReadOnlyWorld> {
-  const { system, takeEnvironment } = await import('./system.ts')
-  return system(takeEnvironment(), deadline)
+/**
+ * Whether there is certainly no such file; in doubt, whoever reads it will find out. chdir(2) asks the kernel about a
+ * name, and leaves everything as it is where that is no directory; the runtime has no other call that does, says what
+ * was wrong, and needs no module to be loaded. No path of ours is relative.
+ */
+function isAbsent(path: string): boolean {
+  try {
+    process.chdir(path)
+    return false
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+  }
 }

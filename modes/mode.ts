@@ -10,8 +10,11 @@ export type Ending =
   | { readonly kind: 'usage'; readonly text: string }
 
 export type Mode<Needed = World> = { readonly run: (args: readonly string[], world: Needed) => Promise<Ending> }
-/** Starts in half the time. */
-export type ReadingMode = Mode<ReadOnlyWorld>
+/** What sshd runs. */
+export type ReadingMode = Mode<ReadOnlyWorld> & {
+  /** The files that it reads: when none of them is there, it has nothing to say. Undefined where that is not so. */
+  readonly sources: (args: readonly string[]) => readonly string[] | undefined
+}
 
 /** What help and the manual page print about a mode; the parser of its arguments has the same object. */
 export type Described = { readonly summary: string; readonly args: Readonly<Record<string, DescribedArgument>> }

@@ -10,6 +10,8 @@ import type { ReadOnlyWorld } from '../src/world.ts'
 import { ended, type ReadingMode, usage } from './mode.ts'
 
 export const mode: ReadingMode = {
+  // It answers from its arguments, and is stricter where there are files.
+  sources: () => undefined,
   run: async (args, world) => {
     if (args.length !== 5) return usage('AuthorizedPrincipalsCommand /usr/sbin/ob principals %u %i %s %f %k')
     const [name = '', keyId = '', serial = '', fingerprint = '', blob = ''] = args

@@ -106,6 +106,7 @@ test('what the hot modes load is light', async () => {
   expect(used.filter((path) => heavy.test(path))).toEqual([])
 })
 
-test('what sshd runs for every key loads no module of the runtime but the door to the C library', async () => {
-  expect(await packagesOf('modes/ob.ts', 'modes/look.ts', 'modes/keys.ts', 'modes/principals.ts')).toEqual(['bun:ffi'])
+test('what sshd runs for every key loads nothing but the program itself, and to read the door to the C library', async () => {
+  expect(await packagesOf('modes/ob.ts', 'modes/look.ts', 'modes/keys.ts', 'modes/principals.ts')).toEqual([])
+  expect(await packagesOf('modes/onlooker.ts', 'modes/keys.ts')).toEqual(['bun:ffi'])
 })

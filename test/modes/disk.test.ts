@@ -175,7 +175,7 @@ test('the numbers of the kernel are those of this machine', () => {
   const { O_NOFOLLOW, O_NONBLOCK } = constants
   const cloexec = 0o2000000
   expect(openFlags[process.arch as 'x64' | 'arm64']).toBe(O_NOFOLLOW | O_NONBLOCK | cloexec)
-  for (const [number, name] of Object.entries(errorNames))
+  for (const [number, name] of Object.entries(errorNames()))
     expect([name, errno[name as keyof typeof errno]]).toEqual([name, Number(number)])
 })
 
