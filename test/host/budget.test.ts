@@ -67,10 +67,10 @@ const phase = (type: string, user = 'alice') => ({
   SSH_CONNECTION: '192.0.2.7 5000 192.0.2.1 22',
 })
 
-lab_test('AuthorizedKeysCommand stays under 6 million instructions for a user without keys', async () => {
-  const { code, millions } = await count({ argv: '/usr/sbin/ob keys alice' }, 6)
+lab_test('AuthorizedKeysCommand stays under 5 million instructions for a user without keys', async () => {
+  const { code, millions } = await count({ argv: '/usr/sbin/ob keys alice' }, 5)
   expect(code).toBe(0)
-  expect(millions).toBeLessThan(6)
+  expect(millions).toBeLessThan(5)
 })
 
 lab_test('AuthorizedKeysCommand stays under 8 million instructions for a user with a key', async () => {

@@ -4,7 +4,7 @@ import { afterAll, expect } from 'bun:test'
 import { configure, enroll, inventedToken, mintToken, setRights } from './enrolled.ts'
 import { type Lab, localAdmin } from './lab.ts'
 import { environment } from './namespace.ts'
-import { inLab } from './suite.ts'
+import { inLab, listenToSyslog, syslog } from './suite.ts'
 
 let lab: Lab
 
@@ -27,17 +27,8 @@ const lab_test = inLab(
   { stack: 'b' },
   async (started) => {
     lab = started
-    await lab.need(privateDev)
-    Bun.spawn(
-      lab.space.command([
-        lab.space.bun,
-        `${lab.space.repository}/test/host/syslog-listener.ts`,
-        '/dev/log',
-        '/run/syslog',
-      ]),
-      { stdin: 'ignore', stdout: 'ignore', stderr: 'inherit', env: environment({}) },
-    )
-    await lab.need('while [ ! -S /dev/log ]; do sleep 0.01; done; mkdir -p /run/cores; touch /run/began')
+    await listenToSyslog(lab)
+    await lab.need('mkdir -p /run/cores; touch /run/began')
     sampler.child = Bun.spawn(lab.space.command(['sh', '-c', sample]), {
       stdin: 'ignore',
       stdout: 'ignore',
@@ -56,13 +47,6 @@ const lab_test = inLab(
 afterAll(async () => {
   sampler.child?.kill('SIGKILL')
 })
-
-// The machine's /dev is shared with it; a socket there would be everybody's.
-const privateDev = `set -e
-  mkdir /run/dev && mount -t tmpfs -o mode=0755 lab /run/dev
-  cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /dev/ptmx /run/dev/
-  for link in fd stdin stdout stderr; do cp -a /dev/$link /run/dev/ 2>/dev/null || :; done
-  mkdir /run/dev/pts /run/dev/shm && mount --rbind /dev/pts /run/dev/pts && mount --move /run/dev /dev`
 
 const sample = `exec 2>/dev/null
   while :; do for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/cmdline; tr '\\0' '\\n' < $p/environ; done >> /run/sampled; done`
@@ -234,7 +218,7 @@ lab_test('in plain text, secrets stand in the configuration and the token file a
     expect.stringContaining('refresh'),
   ])
   expect(Object.keys(files).toSorted()).toEqual([conf, token])
-  expect(lab.text('/run/syslog')).toContain('ob[')
+  expect(lab.text(syslog)).toContain('ob[')
   expect(lab.text('/run/sampled')).toContain('PAM_TYPE=auth')
 })
 

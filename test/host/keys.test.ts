@@ -3,7 +3,7 @@
 import { expect } from 'bun:test'
 import { mintToken, settleIn } from './enrolled.ts'
 import { type Lab, localAdmin, type SshOptions, type Stack } from './lab.ts'
-import { inLab } from './suite.ts'
+import { inLab, listenToSyslog, syslog } from './suite.ts'
 
 let lab: Lab
 
@@ -245,6 +245,51 @@ async function withChain<T>(script: string, work: () => Promise<T>): Promise<T> 
     await lab.need(`rm -f ${chain} ${other}`)
   }
 }
+
+lab_test('each source counts also when it is the only one there', async () => {
+  const line = publicKey('exported')
+  const exported = '/var/lib/open-bastion/keys'
+  await lab.need(`install -d -m 0755 ${exported} /etc/open-bastion/service-accounts.d`)
+  for (const path of [
+    '/etc/open-bastion/service-accounts.d/solo.pub',
+    '/etc/open-bastion/authorized_keys.d/solo',
+    `${exported}/solo`,
+  ]) {
+    expect(await asNobody('keys solo')).toBe('')
+    lab.write(path, `${line}\n`)
+    expect([path, await asNobody('keys solo')]).toEqual([path, `${line}\n`])
+    await lab.need(`rm ${path}`)
+  }
+  await withChain(`echo '${line}'`, async () => {
+    expect(await asNobody('keys solo')).toBe(`${line}\n`)
+    expect(await asNobody('keys root')).toBe('')
+  })
+})
+
+lab_test('what keeps `ob keys` from looking is said to syslog, and is no key', async () => {
+  await listenToSyslog(lab)
+  const directory = '/etc/open-bastion/authorized_keys.d'
+  const said = async (name: string): Promise<string> => {
+    await lab.need(`: > ${syslog}`)
+    expect(await asNobody(`keys ${name}`)).toBe('')
+    await lab.need(`for i in $(seq 100); do test -s ${syslog} && break; sleep 0.01; done`)
+    return lab.text(syslog)
+  }
+  await lab.need(`chmod 0700 ${directory}`)
+  expect(await said('nobody-there')).toContain(`cannot examine ${directory}/nobody-there: permission denied`)
+  await lab.need(`chmod 0777 ${directory}`)
+  lab.write(`${directory}/solo`, `${publicKey('exported')}\n`)
+  expect(await said('solo')).toContain(`${directory} can be written by others`)
+  await lab.need(`chmod 0755 ${directory}; chown nobody ${directory}/solo`)
+  expect(await said('solo')).toContain(`${directory}/solo belongs to uid 65534`)
+  await lab.need(`rm ${directory}/solo; ln -s /etc/hostname ${directory}/solo`)
+  expect(await said('solo')).toContain('it is a symbolic link')
+  await lab.need(`rm ${directory}/solo; mkfifo ${directory}/solo`)
+  expect(await said('solo')).toContain('is not a regular file')
+  await lab.need(`rm ${directory}/solo; mkdir ${directory}/solo`)
+  expect(await said('solo')).toContain('is not a regular file')
+  await lab.need(`rmdir ${directory}/solo`)
+})
 
 lab_test('the command that ours took the place of still counts', async () => {
   await use('c')

@@ -62,3 +62,23 @@ export async function startServe(lab: Lab, path: string): Promise<Service> {
   }
   throw new Error('ob serve does not start')
 }
+
+/** What was said to syslog since listenToSyslog. */
+export const syslog = '/run/syslog'
+
+/** Gives the lab a /dev/log of its own. */
+export async function listenToSyslog(lab: Lab): Promise<void> {
+  await lab.need(privateDev)
+  Bun.spawn(
+    lab.space.command([lab.space.bun, `${lab.space.repository}/test/host/syslog-listener.ts`, '/dev/log', syslog]),
+    { stdin: 'ignore', stdout: 'ignore', stderr: 'inherit', env: environment({}) },
+  )
+  await lab.need('while [ ! -S /dev/log ]; do sleep 0.01; done; chmod 0666 /dev/log')
+}
+
+// The machine's /dev is shared with it; a socket there would be everybody's.
+const privateDev = `set -e
+  mkdir /run/dev && mount -t tmpfs -o mode=0755 lab /run/dev
+  cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /dev/ptmx /run/dev/
+  for link in fd stdin stdout stderr; do cp -a /dev/$link /run/dev/ 2>/dev/null || :; done
+  mkdir /run/dev/pts /run/dev/shm && mount --rbind /dev/pts /run/dev/pts && mount --move /run/dev /dev`
