@@ -2,10 +2,10 @@
 import { Fault } from '../src/fault.ts'
 import { exitStatus } from './exit.ts'
 import { finish, printable } from './finish.ts'
-import { refuseDumps, shedInheritance } from './libc.ts'
 import type { WholeEntry } from './mode.ts'
 import { pamModes } from './pam-modes.ts'
-import { system, takeEnvironment, writeText } from './system.ts'
+import { refuseDumps, shedInheritance } from './world/libc.ts'
+import { system, takeEnvironment, writeText } from './world/system.ts'
 
 const options: Readonly<Record<string, string>> = {
   '--version': 'version',
@@ -23,9 +23,9 @@ export async function act(name: string | undefined, args: readonly string[]): Pr
     writeText(2, `${problem}\nob help lists the modes\n`)
     return exitStatus.usage
   }
-  refuseDumps()
   const world = system(environment, deadlineAfter(entry.deadlineSeconds))
   return finish(entry.caller, world, async () => {
+    refuseDumps()
     if (!shedInheritance())
       throw new Fault('the caller limits the size of files, so nothing that is decided could be written down', {
         hint: 'lift that limit: ulimit -f unlimited',

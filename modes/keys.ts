@@ -12,15 +12,15 @@ import { ended, type ReadingMode, usage } from './mode.ts'
 const limit = 1 << 20
 
 export const mode: ReadingMode = {
-  sources: ([name = '']) => {
-    const user = parseLoginName(name)
+  sources: (args) => {
+    const user = isComplete(args) ? parseLoginName(args[0] ?? '') : undefined
     if (!user) return undefined
     const { service, administrator, portal } = filesOf(user)
     return [service, administrator, portal, paths.authorizedKeysChain]
   },
   run: async (args, world) => {
     const [name = '', type = '', blob, fingerprint] = args
-    if (args.length < 1 || args.length > 4) return usage('AuthorizedKeysCommand /usr/sbin/ob keys %u %t %k %f')
+    if (!isComplete(args)) return usage('AuthorizedKeysCommand /usr/sbin/ob keys %u %t %k %f')
     const user = parseLoginName(name)
     if (!user) return ended(denied('bad-login-name'))
     const offer = await offerOf(blob, fingerprint)
@@ -46,6 +46,8 @@ async function offerOf(blob: string | undefined, fingerprint: string | undefined
     ? { kind: 'certificate', authority: signatureKey.fingerprint, principals }
     : undefined
 }
+
+const isComplete = (args: readonly string[]): boolean => args.length >= 1 && args.length <= 4
 
 const filesOf = (user: LoginName) => ({
   service: `${paths.serviceKeys}/${user}.pub`,

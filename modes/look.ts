@@ -4,11 +4,11 @@ import { exitStatus } from './exit.ts'
 import type { ReadingEntry } from './mode.ts'
 
 export async function look(entry: ReadingEntry, args: readonly string[]): Promise<number> {
-  // A file system that does not answer must not become a login that never ends.
+  // A promise that never settles must not become a login that never ends.
   setTimeout(() => process.exit(exitStatus.unavailable), entry.deadlineSeconds * 1000).unref()
   const { mode } = await entry.load()
   if (mode.sources(args)?.every(isAbsent)) return exitStatus.ok
-  const { read } = await import('./onlooker.ts')
+  const { read } = await import('./read.ts')
   return read(mode, args)
 }
 

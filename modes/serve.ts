@@ -13,11 +13,11 @@ import { openDirectory } from '../src/ports/directory.ts'
 import { openUnlock, type Unlock, type UnlockConversation } from '../src/ports/unlock.ts'
 import { type Conversation, openUserdb, type Userdb } from '../src/ports/userdb.ts'
 import type { World } from '../src/world.ts'
-import { sendDatagram } from './datagram.ts'
-import { tryLock } from './libc.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'
-import { needPeers, peerProcesses } from './peer.ts'
-import { callerOf, type Listener, listenAt } from './unix-socket.ts'
+import { sendDatagram } from './world/datagram.ts'
+import { tryLock } from './world/libc.ts'
+import { needPeers, peerProcesses } from './world/peer.ts'
+import { callerOf, type Listener, listenAt } from './world/unix-socket.ts'
 
 const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
 

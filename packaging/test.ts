@@ -3,7 +3,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { writeText } from '../modes/system.ts'
+import { writeText } from '../modes/world/system.ts'
 
 export type Suite = { readonly name: string; readonly patterns: readonly string[] }
 export type Report = {

@@ -1,4 +1,4 @@
-// Everything taken from outside the program. modes/system.ts is the real one; tests hand over plain values.
+// Everything taken from outside the program. modes/world/ is the real one; tests hand over plain values.
 
 export type FileFacts = {
   readonly kind: 'file' | 'directory' | 'symlink' | 'other'
@@ -116,6 +116,18 @@ export type Processes = {
   readonly ofUser: (uid: number) => readonly number[]
   /** A process that is gone already is no error. */
   readonly signal: (pid: number, signal: 'SIGHUP' | 'SIGKILL') => void
+}
+
+/** What the kernel says about the other end. */
+export type Peer = { readonly uid: number; readonly pid: number }
+
+/** What /proc says about a process; asked only about root's. */
+export type PeerProcesses = {
+  /** Whether this is sshd, or one of its parts, from a file that only root can write. */
+  readonly isSshd: (pid: number) => boolean
+  readonly parent: (pid: number) => number | undefined
+  /** The address at the other end of its network connection. */
+  readonly source: (pid: number) => string
 }
 
 /** Keys that the kernel holds for root until the next boot, or for less. */

@@ -9,7 +9,8 @@ const may: Record<string, readonly string[]> = {
   // decide/ judges what formats/ parsed: both are pure, so it may use their types and functions.
   'src/decide': ['src', 'src/decide', 'src/formats', 'src/config'],
   'src/ports': ['src', 'src/ports', 'src/decide', 'src/formats', 'src/config'],
-  modes: ['src', 'src/ports', 'src/decide', 'src/formats', 'src/config', 'modes'],
+  'modes/world': ['src', 'modes/world'],
+  modes: ['src', 'src/ports', 'src/decide', 'src/formats', 'src/config', 'modes', 'modes/world'],
 }
 
 /** Each package has one door. */
@@ -19,7 +20,7 @@ const doors: Record<string, readonly string[]> = {
   oauth4webapi: ['src/ports/device.ts', 'src/ports/client-auth.ts'],
   uqr: ['modes/enroll.ts'],
   'hash-wasm': ['src/formats/verifier.ts'],
-  'bun:ffi': ['modes/foreign.ts'],
+  'bun:ffi': ['modes/world/foreign.ts'],
 }
 
 /** What a mode is, is said in these three; the rest of modes/ is the furniture that they share. */
@@ -77,7 +78,8 @@ test('the entry sets a failing exit status before anything else', async () => {
 })
 
 test('only the real world may read the environment', async () => {
-  for (const file of files) if (file !== 'modes/system.ts') expect(await textOf(file)).not.toContain('process.env')
+  for (const file of files)
+    if (file !== 'modes/world/system.ts') expect(await textOf(file)).not.toContain('process.env')
 })
 
 /** The packages that these files import outright, and what they import in turn. */
@@ -108,5 +110,5 @@ test('what the hot modes load is light', async () => {
 
 test('what sshd runs for every key loads nothing but the program itself, and to read the door to the C library', async () => {
   expect(await packagesOf('modes/ob.ts', 'modes/look.ts', 'modes/keys.ts', 'modes/principals.ts')).toEqual([])
-  expect(await packagesOf('modes/onlooker.ts', 'modes/keys.ts')).toEqual(['bun:ffi'])
+  expect(await packagesOf('modes/read.ts', 'modes/keys.ts')).toEqual(['bun:ffi'])
 })

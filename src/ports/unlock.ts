@@ -4,10 +4,9 @@ import { concat } from '../bytes.ts'
 import { formatUnlockReply, parseUnlockCall, type UnlockCall, type UnlockReply } from '../formats/unlock.ts'
 import { splitMessages } from '../formats/varlink.ts'
 import { personText, type Reason } from '../reason.ts'
-import type { World } from '../world.ts'
+import type { Peer, World } from '../world.ts'
 import { buckets, counter } from './buckets.ts'
 import type { LiveDirectory } from './directory.ts'
-import type { Peer } from './userdb.ts'
 
 export type Unlock = {
   /** Undefined: this caller has too many connections already. */

@@ -8,22 +8,10 @@ import type { UserFields } from '../formats/user-record.ts'
 import { type Call, formatError, formatReply, parseCall, splitMessages } from '../formats/varlink.ts'
 import { parseLoginName } from '../names.ts'
 import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
+import type { Peer, PeerProcesses, World } from '../world.ts'
 import { buckets, counter } from './buckets.ts'
 import type { LiveDirectory } from './directory.ts'
 import { type Promised, promisePath, readPromises } from './promises.ts'
-
-/** What the kernel says about the other end. */
-export type Peer = { readonly uid: number; readonly pid: number }
-
-/** What /proc says about a process; asked only about root's. */
-export type PeerProcesses = {
-  /** Whether this is sshd, or one of its parts, from a file that only root can write. */
-  readonly isSshd: (pid: number) => boolean
-  readonly parent: (pid: number) => number | undefined
-  /** The address at the other end of its network connection. */
-  readonly source: (pid: number) => string
-}
 
 export type Conversation = {
   /** What to send, and whether to hang up after it. */

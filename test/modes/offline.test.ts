@@ -292,7 +292,7 @@ test('a verifier that the portal sends is a password while it is away', async ()
 test('while a password is looked at nothing says that it was used, should that be the last moment of the process', async () => {
   const host = await awayWithVerifier('correct-horse')
   const claimed: string[][] = []
-  const { argon2 } = await import('../../modes/system.ts')
+  const { argon2 } = await import('../../modes/world/system.ts')
   Object.assign(host.world, {
     argon2: (...how: Parameters<typeof argon2>) => {
       claimed.push([...host.world.disk.keys()].filter((path) => /\/claims\/[0-9a-f]/.test(path)))

@@ -6,7 +6,8 @@ import { formatCall } from '../../src/formats/varlink.ts'
 import type { LoginName } from '../../src/names.ts'
 import { openAccounts } from '../../src/ports/accounts.ts'
 import { openDirectory } from '../../src/ports/directory.ts'
-import { limits, openUserdb, type Peer } from '../../src/ports/userdb.ts'
+import { limits, openUserdb } from '../../src/ports/userdb.ts'
+import type { Peer } from '../../src/world.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
 
 const user = (uid: number, name: string, more: Partial<RegistryUser> = {}): RegistryUser => ({

@@ -1,6 +1,6 @@
 // Knocking at real sockets of this machine.
 import { expect, test } from 'bun:test'
-import { knock } from '../../modes/network.ts'
+import { knock } from '../../../modes/world/network.ts'
 
 const never = new AbortController().signal
 

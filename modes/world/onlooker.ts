@@ -1,20 +1,13 @@
 // The World of those who only look, as a user without rights.
-import type { ReadOnlyWorld } from '../src/world.ts'
-import { finish } from './finish.ts'
+import type { ReadOnlyWorld } from '../../src/world.ts'
 import { openCalls } from './libc-files.ts'
-import type { ReadingMode } from './mode.ts'
 import { writeAll } from './output.ts'
 import { spawn } from './spawn.ts'
 import { syslog } from './syslog.ts'
 import { readers } from './trust.ts'
 
-export async function read(mode: ReadingMode, args: readonly string[]): Promise<number> {
-  const world = onlooker() ?? (await whole())
-  return finish('sshd', world, () => mode.run(args, world))
-}
-
 /** Undefined where the C library cannot be called; then the whole World does as well, and takes longer. */
-function onlooker(): ReadOnlyWorld | undefined {
+export function onlooker(): ReadOnlyWorld | undefined {
   const calls = openCalls()
   return (
     calls && {
@@ -27,9 +20,4 @@ function onlooker(): ReadOnlyWorld | undefined {
       syslog,
     }
   )
-}
-
-async function whole(): Promise<ReadOnlyWorld> {
-  const { system, takeEnvironment } = await import('./system.ts')
-  return system(takeEnvironment(), new AbortController().signal)
 }

@@ -1,6 +1,6 @@
 // The real world, where it needs no host around it.
 import { expect, test } from 'bun:test'
-import { system } from '../../modes/system.ts'
+import { system } from '../../../modes/world/system.ts'
 
 const world = () => system({ values: {}, duplicates: [] }, new AbortController().signal)
 

@@ -1,7 +1,7 @@
 // The real World. This file, its neighbours (disk, home, network, spawn, syslog, libc and the like) and ob.ts are the
 // only ones that touch the machine.
 import { readFileSync, readSync, writeSync } from 'node:fs'
-import type { NativeArgon2, Terminal, World } from '../src/world.ts'
+import type { NativeArgon2, Terminal, World } from '../../src/world.ts'
 import { connectionSeed } from './ancestry.ts'
 import { disk } from './disk.ts'
 import { keyring } from './keyring.ts'

@@ -21,9 +21,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { constants as system } from 'node:os'
-import { disk } from '../../modes/disk.ts'
-import { errorNames, openCalls, openFlags } from '../../modes/libc-files.ts'
-import { readers } from '../../modes/trust.ts'
+import { disk } from '../../../modes/world/disk.ts'
+import { errorNames, openCalls, openFlags } from '../../../modes/world/libc-files.ts'
+import { readers } from '../../../modes/world/trust.ts'
 
 const { errno } = system
 
@@ -181,8 +181,8 @@ test('the numbers of the kernel are those of this machine', () => {
 
 test('nobody who cannot read is told that there is nothing', () => {
   const program = `
-    import { openCalls } from '${import.meta.dir}/../../modes/libc-files.ts'
-    import { readers } from '${import.meta.dir}/../../modes/trust.ts'
+    import { openCalls } from '${import.meta.dir}/../../../modes/world/libc-files.ts'
+    import { readers } from '${import.meta.dir}/../../../modes/world/trust.ts'
     const { stat, read } = readers(openCalls())
     process.setegid(65534)
     process.seteuid(65534)
@@ -228,7 +228,7 @@ test('appending refuses a log that others can write', () => {
 test('killed at any moment, a file is the old one or the new one', async () => {
   const path = `${directory}/state`
   const program = `
-    import { disk } from '${import.meta.dir}/../../modes/disk.ts'
+    import { disk } from '${import.meta.dir}/../../../modes/world/disk.ts'
     const files = disk(new AbortController().signal)
     for (let i = 0; ; i++) files.writeAtomic('${path}', String(i % 10).repeat(50_000), { mode: 0o600 })`
   for (let round = 0; round < 8; round++) {
@@ -243,7 +243,7 @@ test('killed at any moment, a file is the old one or the new one', async () => {
 
 test('a lock dies with its holder, and a waiting process gets it', async () => {
   const program = `
-    import { disk } from '${import.meta.dir}/../../modes/disk.ts'
+    import { disk } from '${import.meta.dir}/../../../modes/world/disk.ts'
     await disk(new AbortController().signal).withLock('${directory}/lock', async () => { console.log('held'); await Bun.sleep(60_000) })`
   const child = Bun.spawn([process.execPath, '-e', program], { stdout: 'pipe' })
   await child.stdout.getReader().read()

@@ -1,7 +1,7 @@
 // The real kernel keyring, where this machine lets us have one.
 import { afterAll, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
-import { keyring } from '../../modes/keyring.ts'
+import { keyring } from '../../../modes/world/keyring.ts'
 
 const description = `ob-test:${crypto.randomUUID()}`
 const payload = Uint8Array.from({ length: 48 }, (_, at) => at)
@@ -36,7 +36,7 @@ keyring_test('a process of root with a session keyring of its own finds it, anot
     const { dlopen } = await import('bun:ffi')
     const { syscall } = dlopen('libc.so.6', { syscall: { args: ['i64', 'i64', 'i64'], returns: 'i64' } }).symbols
     if (syscall(${joinSession}, 0) < 0) process.exit(2)
-    const { keyring } = await import('${import.meta.dir}/../../modes/keyring.ts')
+    const { keyring } = await import('${import.meta.dir}/../../../modes/world/keyring.ts')
     process.exit(keyring.find('${description}') === undefined ? 1 : 0)`
   const run = (...prefix: string[]) =>
     Bun.spawnSync([...prefix, process.execPath, '-e', program], { env: {}, cwd: '/' }).exitCode
