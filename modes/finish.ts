@@ -1,4 +1,4 @@
-// How every process of ours ends: in time, with one exit status, and with one sentence about what went wrong.
+// How a mode ends: with one exit status, and with one sentence about what went wrong.
 import { Fault } from '../src/fault.ts'
 import type { ReadOnlyWorld } from '../src/world.ts'
 import { exitCode, exitStatus } from './exit.ts'

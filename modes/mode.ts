@@ -12,7 +12,7 @@ export type Ending =
 export type Mode<Needed = World> = { readonly run: (args: readonly string[], world: Needed) => Promise<Ending> }
 /** What sshd runs. */
 export type ReadingMode = Mode<ReadOnlyWorld> & {
-  /** The files that it reads: when none of them is there, it has nothing to say. Undefined where that is not so. */
+  /** When none of these files is there, it has nothing to say. Undefined where that is not so. */
   readonly sources: (args: readonly string[]) => readonly string[] | undefined
 }
 

@@ -1,6 +1,7 @@
 // The entry. Until something says otherwise, the answer is no.
 process.exitCode = 70
 
+import { exitStatus } from './exit.ts'
 import { sshdModes } from './sshd-modes.ts'
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
@@ -9,4 +10,5 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   return helper ? (await import('./look.ts')).look(helper, args) : (await import('./act.ts')).act(name, args)
 }
 
-process.exit(await main(process.argv.slice(2)))
+// What is not even a Fault has a text that could quote anything.
+process.exit(await main(process.argv.slice(2)).catch(() => exitStatus.fault))

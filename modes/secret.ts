@@ -161,11 +161,15 @@ const refreshTexts: Record<Refresh, string> = {
 
 async function rotate(world: World, config: Config, { discard, json }: Asked): Promise<Ending> {
   const vault = openVault(world, config)
-  const { kept, dropped } = await vault.rotate({ discard })
+  const { kept, dropped, forgotten } = await vault.rotate({ discard })
   const refresh = await settleRefreshToken(world, config, vault)
   const lost = dropped.length > 0 ? `dropped, because they did not open: ${dropped.join(', ')}` : ''
-  const text = [`${kept.length} secrets are sealed anew`, lost, refreshTexts[refresh]].filter((line) => line !== '')
-  return ended(allowed('done'), print(json, { rotated: kept, dropped, refresh_token: refresh }, text.join('\n')))
+  const left = forgotten ? '' : 'the key of before stays in the kernel’s keyring until it expires, a day at most'
+  const text = [`${kept.length} secrets are sealed anew`, lost, left, refreshTexts[refresh]].filter(
+    (line) => line !== '',
+  )
+  const value = { rotated: kept, dropped, old_key_forgotten: forgotten, refresh_token: refresh }
+  return ended(allowed('done'), print(json, value, text.join('\n')))
 }
 
 async function importFiles(world: World, config: Config, { words, as, json }: Asked): Promise<Ending> {

@@ -135,7 +135,8 @@ export type Keyring = {
   readonly find: (description: string) => Uint8Array<ArrayBuffer> | undefined
   /** False where the kernel holds no keys for us; containers often forbid it. */
   readonly keep: (description: string, payload: Uint8Array, seconds: number) => boolean
-  readonly forget: (description: string) => void
+  /** False where the key, if there is one, cannot be reached. */
+  readonly forget: (description: string) => boolean
 }
 
 /** 32 bytes or as many as asked for; memory in KiB. */
@@ -192,7 +193,7 @@ export type World = {
   readonly terminal: Terminal | undefined
 }
 
-/** Enough for whoever only looks. */
+/** Enough for whoever writes nothing. */
 export type ReadOnlyWorld = Pick<World, 'now' | 'limit' | 'spawn' | 'stdout' | 'stderr' | 'syslog'> & {
   readonly files: Pick<Files, 'read' | 'readTrusted' | 'stat'>
 }

@@ -12,7 +12,8 @@ export function bind<const Functions extends Record<string, FFIFunction>>(functi
   try {
     return dlopen('libc.so.6', functions).symbols
   } catch (error) {
-    if (error instanceof TypeError) return undefined
+    // One with a code is about the functions.
+    if (error instanceof TypeError && !('code' in error)) return undefined
     throw error
   }
 }

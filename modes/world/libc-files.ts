@@ -61,8 +61,8 @@ const longestPath = 4096
 const most = 1 << 20
 
 /**
- * Undefined where the C library cannot be called: a process that may not make memory executable (systemd's
- * MemoryDenyWriteExecute=) has node:fs only.
+ * Undefined where these calls cannot be made: a process that may not make memory executable (systemd's
+ * MemoryDenyWriteExecute=), or may not call statx(2), has node:fs only.
  */
 export function openCalls():
   | (Calls & { readonly write: (descriptor: number, bytes: Uint8Array) => number })
@@ -95,6 +95,8 @@ export function openCalls():
   }
   const statx = (descriptor: number, path: string, how: number): number =>
     syscall(number.statx, descriptor, named(path), how, wanted, statusAddress)
+  // A seccomp filter of before 2017 does not know it.
+  if (statx(AT_FDCWD, '/', AT_SYMLINK_NOFOLLOW) !== 0) return undefined
   return {
     open: (path) => checked(syscall(number.openat, AT_FDCWD, named(path), flags, 0, 0)),
     close: (descriptor) => void syscall(number.close, descriptor, 0, 0, 0, 0),

@@ -1,6 +1,7 @@
 // The few calls about this process that Bun has no door for.
 import { writeFileSync } from 'node:fs'
-import { bind, ptr } from './foreign.ts'
+import { Fault } from '../../src/fault.ts'
+import { bind, hint, ptr } from './foreign.ts'
 import { readProc } from './proc.ts'
 
 const LOCK_EX = 2
@@ -15,23 +16,36 @@ export function tryLock(descriptor: number): boolean {
   return lock ? lock.flock(descriptor, LOCK_EX | LOCK_NB) === 0 : lockThroughProgram(descriptor)
 }
 
+const flock = '/usr/bin/flock'
+
 // A lock belongs to the open file and not to who took it, so flock(1) may take it for us.
 function lockThroughProgram(descriptor: number): boolean {
-  const { exitCode } = Bun.spawnSync(['/usr/bin/flock', '--exclusive', '--nonblock', '3'], {
-    env: {},
-    stdio: ['ignore', 'ignore', 'ignore', descriptor],
-  })
-  return exitCode === 0
+  try {
+    const { exitCode } = Bun.spawnSync([flock, '--exclusive', '--nonblock', '3'], {
+      env: {},
+      stdio: ['ignore', 'ignore', 'ignore', descriptor],
+    })
+    if (exitCode === 0 || exitCode === 1) return exitCode === 0
+  } catch {
+    // It cannot be started.
+  }
+  throw new Fault(`${flock} does not lock, and the C library cannot be called`, { hint })
 }
 
 const PR_SET_DUMPABLE = 4
 
-/** No core dump and no ptrace by others of the same user (prctl(2)). */
+/**
+ * No core dump and no ptrace by others of the same user (prctl(2)); without the C library only the first, by a dump with
+ * no memory in it (core(5)). Nobody stays outside because it cannot be done.
+ */
 export function refuseDumps(): void {
   const libc = bind({ prctl: { args: ['i32', 'u64', 'u64', 'u64', 'u64'], returns: 'i32' } })
-  if (libc) libc.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n)
-  // A dump with no memory in it (core(5)).
-  else writeFileSync('/proc/self/coredump_filter', '0')
+  if (libc) return void libc.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n)
+  try {
+    writeFileSync('/proc/self/coredump_filter', '0')
+  } catch {
+    // A read-only /proc.
+  }
 }
 
 const RLIMIT_FSIZE = 1

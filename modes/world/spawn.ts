@@ -1,5 +1,6 @@
 // Other programs, with an environment of their own and an end.
 import type { Exit, SpawnOptions } from '../../src/world.ts'
+import { codeOf } from './attempt.ts'
 
 export function spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<Exit> {
   const { promise, resolve, reject } = Promise.withResolvers<Exit>()
@@ -10,8 +11,7 @@ export function spawn(argv: readonly string[], options: SpawnOptions = {}): Prom
 
 async function run(argv: readonly string[], options: SpawnOptions): Promise<Exit> {
   const child = start(argv, options)
-  // As a shell says it (sh(1), exit status).
-  if (!child) return { code: 127, stdout: '', stderr: `${argv[0]}: not found` }
+  if ('code' in child) return child
   const [stdout, stderr, code] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
@@ -20,6 +20,7 @@ async function run(argv: readonly string[], options: SpawnOptions): Promise<Exit
   return { code, stdout, stderr }
 }
 
+/** What cannot be started ends as a shell says it (sh(1), exit status): 127 is not there, 126 is no program. */
 function start(argv: readonly string[], { stdin, signal, limit }: SpawnOptions) {
   try {
     return Bun.spawn([...argv], {
@@ -33,7 +34,8 @@ function start(argv: readonly string[], { stdin, signal, limit }: SpawnOptions) 
       ...(limit === undefined ? {} : { maxBuffer: limit }),
     })
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
+    const problem = codeOf(error)
+    if (problem === 'ENOENT') return { code: 127, stdout: '', stderr: `${argv[0]}: not found` }
+    return { code: 126, stdout: '', stderr: `${argv[0]}: cannot be started (${problem})` }
   }
 }

@@ -12,9 +12,24 @@ export function syslog(priority: SyslogPriority, text: string): void {
   const stamp = `${months[Number(month) - 1]} ${day?.replace(/^0/, ' ')} ${time}`
   const tag = `ob[${process.pid}]`
   const message = `<${LOG_AUTH | priorities[priority]}>${stamp} ${tag}: ${text}`
-  if (sendDatagram('/dev/log', new TextEncoder().encode(message)) === undefined)
-    Bun.spawnSync(['/usr/bin/logger', '--priority', `auth.${priority}`, '--tag', tag, '--', text], {
+  if (sendDatagram('/dev/log', new TextEncoder().encode(message)) === undefined) log(priority, tag, text)
+}
+
+/** Through logger(1), which waits for a reader that is slow; nobody waits longer than this for it. Milliseconds. */
+const longest = 500
+
+function log(priority: SyslogPriority, tag: string, text: string): void {
+  try {
+    Bun.spawnSync(['/usr/bin/logger', '--priority', `auth.${priority}`, '--tag', tag], {
       env: {},
-      stdio: ['ignore', 'ignore', 'ignore'],
+      // Everybody sees the arguments of a program.
+      stdin: new TextEncoder().encode(text.replaceAll('\n', ' ')),
+      stdout: 'ignore',
+      stderr: 'ignore',
+      timeout: longest,
+      killSignal: 'SIGKILL',
     })
+  } catch {
+    // As where nobody listens.
+  }
 }

@@ -1,5 +1,4 @@
-// The real World. This file, its neighbours (disk, home, network, spawn, syslog, libc and the like) and ob.ts are the
-// only ones that touch the machine.
+// The real World, put together from its neighbours in this folder.
 import { readFileSync, readSync, writeSync } from 'node:fs'
 import type { NativeArgon2, Terminal, World } from '../../src/world.ts'
 import { connectionSeed } from './ancestry.ts'

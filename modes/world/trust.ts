@@ -23,7 +23,7 @@ export const readers = (calls: Calls): Pick<Files, 'read' | 'readTrusted' | 'sta
   read: (path, limit) => readPlain(calls, path, limit),
   readTrusted: (path, rules) => {
     const bytes = readPlain(calls, path, rules.limit, (facts) => insistOnTrust(path, facts, rules))
-    if (bytes) checkParents(calls, path)
+    if (bytes) attempt('examine the directories above', path, () => checkParents(calls, path))
     return bytes
   },
   stat: (path) => attempt('examine', path, () => calls.factsAt(path)),
@@ -83,8 +83,9 @@ export function insistOnUnwritable(path: string, { mode }: FileFacts): void {
 }
 
 /**
- * A file is only as trustworthy as every directory above it (OpenSSH, safe_path). Where the way leads over a symbolic
- * link, the directories above the link count as well as those that it leads to.
+ * A file is only as trustworthy as every directory above it (OpenSSH, safe_path). Where the path names a symbolic link,
+ * the directories above the link count as well as those above what it leads to in the end; links on the way between
+ * the two are not looked at.
  */
 export function checkParents(calls: Pick<Calls, 'factsAt' | 'realpath'>, path: string): void {
   const parent = directoryOf(path)

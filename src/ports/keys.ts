@@ -10,8 +10,8 @@ import type { World } from '../world.ts'
 export type Keys = {
   /** The key of the store with this salt: kept since an earlier run, or derived now and kept. */
   readonly keyFor: (source: KeySource, salt: Uint8Array) => Promise<Uint8Array<ArrayBuffer>>
-  /** Removes a kept key that nothing needs any more. */
-  readonly forget: (source: KeySource, salt: Uint8Array) => void
+  /** Removes a kept key that nothing needs any more; false where it may lie in the keyring until it expires. */
+  readonly forget: (source: KeySource, salt: Uint8Array) => boolean
 }
 
 export type KeepingConfig = Pick<Config, 'secrets_use_keyring' | 'secrets_keyring_name'>
@@ -58,7 +58,7 @@ function unwrap(id: string, kept: Uint8Array<ArrayBuffer> | undefined): Uint8Arr
 type Place = {
   readonly find: (id: string) => Uint8Array<ArrayBuffer> | undefined
   readonly keep: (id: string, kept: Uint8Array) => void
-  readonly forget: (id: string) => void
+  readonly forget: (id: string) => boolean
 }
 
 function openPlace(world: World, { secrets_use_keyring, secrets_keyring_name }: KeepingConfig): Place {
@@ -70,7 +70,10 @@ function openPlace(world: World, { secrets_use_keyring, secrets_keyring_name }: 
       world.files.makeDirectory(paths.keptKeys, 0o700)
       world.files.writeAtomic(fileOf(id), kept, { mode: 0o600 })
     },
-    forget: (id) => void world.files.remove(fileOf(id)),
+    forget: (id) => {
+      world.files.remove(fileOf(id))
+      return true
+    },
   }
   if (!secrets_use_keyring) return tolerant(file)
   return tolerant({
@@ -79,8 +82,8 @@ function openPlace(world: World, { secrets_use_keyring, secrets_keyring_name }: 
       if (!world.keyring.keep(describe(id), kept, keptSeconds)) file.keep(id, kept)
     },
     forget: (id) => {
-      world.keyring.forget(describe(id))
       file.forget(id)
+      return world.keyring.forget(describe(id))
     },
   })
 }

@@ -34,7 +34,12 @@ export type Vault = {
 }
 
 export type StoredName = { readonly name: string; readonly changedAt: number }
-export type Rotated = { readonly kept: readonly string[]; readonly dropped: readonly string[] }
+export type Rotated = {
+  readonly kept: readonly string[]
+  readonly dropped: readonly string[]
+  /** False where the key of before may lie in the kernel's keyring until it expires. */
+  readonly forgotten: boolean
+}
 
 const directory = paths.secrets
 export const headerFile = `${directory}/.store`
@@ -196,20 +201,19 @@ async function rotate(shop: Shop, discard: boolean): Promise<Rotated> {
   world.files.writeAtomic(headerFile, formatStoreHeader(next.header), { mode: 0o600 })
   for (const file of world.files.list(directory) ?? [])
     if (isLeftover(next.header.generation, file)) world.files.remove(`${directory}/${file}`)
-  forget()
-  return { kept: [...open.keys()], dropped }
+  return { kept: [...open.keys()], dropped, forgotten: forget() }
 }
 
 type Contents = {
   readonly open: ReadonlyMap<string, Secret>
   readonly dropped: readonly string[]
   /** Removes the kept key of what was opened. */
-  readonly forget: () => void
+  readonly forget: () => boolean
 }
 
 async function openAll(shop: Shop, discard: boolean): Promise<Contents> {
   const { world, keys } = shop
-  const empty: Contents = { open: new Map(), dropped: [], forget: () => undefined }
+  const empty: Contents = { open: new Map(), dropped: [], forget: () => true }
   const header = unless(discard, () => readHeader(world))
   if (!header) return empty
   const names = namesOf(world, header).map(({ name }) => name)

@@ -93,7 +93,10 @@ export function fakeWorld(options: Options = {}): FakeWorld {
         kept.set(description, bytes(payload))
         return true
       },
-      forget: (description) => void kept.delete(description),
+      forget: (description) => {
+        kept.delete(description)
+        return true
+      },
     },
     argon2: options.argon2,
     spawn: async (argv) => ({ code: 127, stdout: '', stderr: '', ...options.spawn?.(argv) }),

@@ -163,8 +163,11 @@ lab_test('sudo that asks a service account for a password gets none and is refus
 
 // --- what ob keys prints, to the user that sshd runs it as ---------------------------------------------------------
 
-const asNobody = async (words: string): Promise<string> =>
-  (await lab.run(`setpriv --reuid nobody --regid nogroup --clear-groups /usr/sbin/ob ${words}`)).stdout
+const asNobody = async (words: string): Promise<string> => {
+  const ran = await lab.run(`setpriv --reuid nobody --regid nogroup --clear-groups /usr/sbin/ob ${words}`)
+  expect([ran.code, ran.stderr]).toEqual([0, ''])
+  return ran.stdout
+}
 
 const publicKey = (name: string): string => lab.text(`/root/keys/${name}.pub`).trim().split(' ').slice(0, 2).join(' ')
 
@@ -321,6 +324,22 @@ for (const [what, script] of chains)
       expect(performance.now() - started).toBeLessThan(5_000)
     })
   })
+
+lab_test('a command that cannot be started takes no other key away', async () => {
+  await withChain('exit 0', async () => {
+    for (const spoil of [`chmod 0700 ${other}`, `chmod 0755 ${other}; echo nothing > ${other}`]) {
+      await lab.need(spoil)
+      expect(await asNobody('keys alice')).toBe(`${publicKey('alice-listed')}\n`)
+    }
+  })
+})
+
+lab_test('a link to nothing is nobody’s key', async () => {
+  const link = '/etc/open-bastion/authorized_keys.d/linked'
+  await lab.need(`ln -s /nowhere ${link}`)
+  expect(await asNobody('keys linked')).toBe('')
+  await lab.need(`rm ${link}`)
+})
 
 lab_test('a command that others may change is not run', async () => {
   await withChain(`echo '${publicKey('chained')}'`, async () => {

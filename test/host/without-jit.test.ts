@@ -4,7 +4,7 @@ import { beforeEach, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { configure, mintAccessToken, mintToken, settleIn } from './enrolled.ts'
 import type { Lab } from './lab.ts'
-import { hasLab, inLab } from './suite.ts'
+import { hasLab, inLab, listenToSyslog, syslog } from './suite.ts'
 
 let lab: Lab
 
@@ -82,16 +82,57 @@ lab_test('a password is kept for when the portal is away, and Argon2id says whet
   expect(reasons()).toEqual(['offline-password', 'offline-allowed', 'offline-allowed', 'offline-password-wrong'])
 })
 
+const withoutJit = (user: string, ...argv: readonly string[]): readonly string[] => [
+  ...['setpriv', '--reuid', user, '--regid', user === 'root' ? 'root' : 'nogroup', '--clear-groups'],
+  ...[lab.space.bun, `${lab.space.repository}/test/execve.ts`, '--no-jit', '/usr/sbin/ob', '[]', ...argv],
+]
+
+/** Holds the socket and reads nothing. */
+const sleeper =
+  'import socket, os, time; os.unlink("/dev/log"); s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("/dev/log"); os.chmod("/dev/log", 0o666); time.sleep(60)'
+
+lab_test('syslog is reached through logger(1), and nobody waits for a reader that sleeps', async () => {
+  await listenToSyslog(lab)
+  const listed = (await lab.need('cut -d" " -f1,2 /root/keys/alice-listed.pub')).trim()
+  const damaged = '/etc/open-bastion/service-accounts.d/alice.pub'
+  await lab.need(`install -d /etc/open-bastion/service-accounts.d; echo x > ${damaged}; chown nobody ${damaged}`)
+  const words = withoutJit('nobody', 'keys', 'alice')
+  const keysAsNobody = words.map((word) => `'${word}'`).join(' ')
+  const keys = () => lab.run(words)
+  expect(await keys()).toMatchObject({ code: 0, stdout: `${listed}\n`, stderr: '' })
+  await lab.need(`for i in $(seq 100); do test -s ${syslog} && break; sleep 0.01; done`)
+  expect(lab.text(syslog)).toContain(`${damaged} belongs to uid 65534`)
+  const full = `python3 -c '${sleeper}' > /dev/null 2>&1 & reader=$!; sleep 0.3; for i in $(seq 20); do timeout 0.05 logger x || :; done`
+  const { tookMs, ...ran } = await lab.run(`${full}; ${keysAsNobody}; code=$?; kill $reader; exit $code`)
+  expect(ran).toMatchObject({ code: 0, stdout: `${listed}\n`, stderr: '' })
+  // Nothing can be started that is no program.
+  const without = await lab.run(
+    `mount --bind /dev/null /usr/bin/logger; ${keysAsNobody}; code=$?; umount /usr/bin/logger; exit $code`,
+  )
+  expect(without).toMatchObject({ code: 0, stdout: `${listed}\n`, stderr: '' })
+  await lab.need(`rm ${damaged}`)
+  // The limit on logger(1) is half a second.
+  expect(tookMs).toBeLessThan(3000)
+})
+
+lab_test('a core dump holds no memory', async () => {
+  const waiting = Bun.spawn(lab.space.command(withoutJit('root', 'secret', 'set', 'waiting')), {
+    stdin: 'pipe',
+    stdout: 'ignore',
+    stderr: 'ignore',
+  })
+  const filter = 'cat /proc/$(pgrep -x -f "/usr/sbin/ob secret set waiting")/coredump_filter'
+  const read = await lab.need(
+    `for i in $(seq 200); do ${filter} 2>/dev/null | grep -x 00000000 && break; sleep 0.01; done`,
+  )
+  waiting.kill()
+  await waiting.exited
+  expect(read).toBe('00000000\n')
+})
+
 lab_test('a program that has to know who calls says why it does not start', async () => {
   await configure(lab, 'serve_userdb = true\n')
-  const { code, stderr } = await lab.run([
-    lab.space.bun,
-    `${lab.space.repository}/test/execve.ts`,
-    '--no-jit',
-    '/usr/sbin/ob',
-    '[]',
-    'serve',
-  ])
+  const { code, stderr } = await lab.run(withoutJit('root', 'serve'))
   expect(code).toBe(70)
   expect(stderr).toMatch(
     /^ob: the kernel cannot be asked here who connects to a socket\n {2}hint: lift MemoryDenyWrite/,

@@ -78,9 +78,15 @@ test('a kept key that others could read is not believed', async () => {
 test('a forgotten key is gone from both places', async () => {
   for (const options of [{}, { keyring: false }]) {
     const world = await kept(options)
-    openKeys(world, config).forget({ machineId }, salt)
+    expect(openKeys(world, config).forget({ machineId }, salt)).toBe(true)
     expect([world.kept.size, files(world).length]).toEqual([0, 0])
   }
+})
+
+test('a key that may lie on in the keyring is not called forgotten', async () => {
+  const world = await kept({})
+  const unreachable = { ...world, keyring: { ...world.keyring, forget: () => false } }
+  expect(openKeys(unreachable, config).forget({ machineId }, salt)).toBe(false)
 })
 
 test('a key file that is too short is refused by name', () => {

@@ -159,6 +159,7 @@ test('a rotation keeps every secret under a new salt and leaves nothing old behi
   expect(await openVault(world, config).rotate({ discard: false })).toEqual({
     kept: Object.keys(secrets).sort(),
     dropped: [],
+    forgotten: true,
   })
   expect(await contents(world)).toEqual(secrets)
   expect(textOf(world, `${directory}/.store`)).not.toBe(before.header)
@@ -208,6 +209,7 @@ test('a rotation refuses while something does not open; told to discard, it name
   expect(await openVault(world, config).rotate({ discard: true })).toEqual({
     kept: ['refresh_token', 'request_signing_secret'],
     dropped: ['client_secret'],
+    forgotten: true,
   })
   expect(await contents(world)).toEqual({ ...secrets, client_secret: undefined as unknown as string })
 })

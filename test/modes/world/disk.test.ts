@@ -7,6 +7,7 @@ import {
   constants,
   copyFileSync,
   existsSync,
+  lchownSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -138,12 +139,44 @@ describe.each(reading)('reading through %s', (_door, files) => {
     expect(files.read('/proc/self/stat', 4096)!.length).toBeGreaterThan(50)
   })
 
+  test('where a link is on the way, the directories above the link count as well, and its owner', () => {
+    mkdirSync(`${directory}/safe`)
+    mkdirSync(`${directory}/open`)
+    writeFileSync(`${directory}/safe/a`, 'content', { mode: 0o600 })
+    symlinkSync(`${directory}/safe`, `${directory}/open/way`)
+    symlinkSync(`${directory}/safe`, `${directory}/theirs`)
+    lchownSync(`${directory}/theirs`, 12345, 0)
+    expect(new TextDecoder().decode(files.readTrusted(`${directory}/open/way/a`, secret))).toBe('content')
+    chmodSync(`${directory}/open`, 0o777)
+    expect(faultOf(() => files.readTrusted(`${directory}/open/way/a`, secret))).toContain('/open can be written')
+    expect(faultOf(() => files.readTrusted(`${directory}/theirs/a`, secret))).toContain('theirs belongs to uid 12345')
+  })
+
+  test('no descriptor stays open, whatever came of it', () => {
+    const big = make('big', 0o666)
+    const opened = () => readdirSync('/proc/self/fd').length
+    const before = opened()
+    for (let i = 0; i < 20; i++) {
+      files.read(big, 100)
+      files.stat(big)
+      for (const work of [() => files.read(big, 1), () => files.readTrusted(big, shared), () => files.read('/', 1)])
+        expect(faultOf(work)).not.toBe('no fault')
+    }
+    expect(opened()).toBe(before)
+  })
+
   test('names that no disk can hold are refused and not cut short', () => {
     const path = make('a', 0o600)
     expect(faultOf(() => files.stat(`${path}\0.pub`))).toContain('cannot examine')
     expect(faultOf(() => files.read(`${path}\0.pub`, 100))).toContain('cannot read')
     expect(faultOf(() => files.read(`${directory}/${'x'.repeat(300)}`, 100))).toContain('ENAMETOOLONG')
     expect(files.read(`${directory}/é ü`, 100)).toBeUndefined()
+    // PATH_MAX is 4096 with the zero at its end; a byte more or half a character less must not be another file.
+    const long = (bytes: number, end = 'a') => `/${'./'.repeat(2000)}${'/'.repeat(bytes)}`.slice(0, bytes - 3) + end
+    for (const path of [long(4096, '/ab'), long(4096, '/aé'), long(4097, '/ab'), long(9000, '/ab')])
+      expect(faultOf(() => files.stat(path))).toContain('ENAMETOOLONG')
+    expect(files.stat(long(4095, '///'))?.kind).toBe('directory')
+    expect(files.stat(long(4095, '/ab'))).toBeUndefined()
   })
 
   test('a directory is no file, and a loop of links no way', () => {

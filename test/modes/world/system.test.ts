@@ -12,6 +12,11 @@ test('a program that is not installed ends as it does for a shell, with 127', as
   })
 })
 
+test('what is no program ends as it does for a shell, with 126', async () => {
+  expect(await world().spawn(['/etc/passwd'])).toMatchObject({ code: 126, stdout: '' })
+  expect(await world().spawn(['/etc'])).toMatchObject({ code: 126, stdout: '' })
+})
+
 test('a program gets its input and its words, and nothing of our environment', async () => {
   const { code, stdout } = await world().spawn(['sh', '-c', 'cat; echo "$1"; env | sort', 'sh', 'a b'], {
     stdin: 'in\n',
