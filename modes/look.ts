@@ -14,8 +14,8 @@ export async function look(entry: ReadingEntry, args: readonly string[]): Promis
 
 /**
  * Whether there is certainly no such file, or a link to none; in doubt, whoever reads it will find out. chdir(2) asks
- * the kernel about a name, and leaves everything as it is where that is no directory; the runtime has no other call that
- * does, says what was wrong, and needs no module to be loaded. No path of ours is relative.
+ * the kernel about a name, and leaves everything as it is where that is no directory. The runtime has no other call
+ * that does, says what was wrong, and needs no module to be loaded. No path of ours is relative.
  */
 function isAbsent(path: string): boolean {
   try {

@@ -35,8 +35,8 @@ function lockThroughProgram(descriptor: number): boolean {
 const PR_SET_DUMPABLE = 4
 
 /**
- * No core dump and no ptrace by others of the same user (prctl(2)); without the C library only the first, by a dump with
- * no memory in it (core(5)). Nobody stays outside because it cannot be done.
+ * No core dump and no ptrace by others of the same user (prctl(2)); without the C library only the first, by a dump
+ * with no memory in it (core(5)). Nobody stays outside because it cannot be done.
  */
 export function refuseDumps(): void {
   const libc = bind({ prctl: { args: ['i32', 'u64', 'u64', 'u64', 'u64'], returns: 'i32' } })
