@@ -260,6 +260,10 @@ async function layOut(space: Namespace): Promise<void> {
     rm -f /etc/ssh/ssh_host_* /etc/ssh/sshd_config.d/* /etc/nologin
     tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id
     ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
+    # People of the machine are nobody here: one of them may be called alice.
+    for name in $(awk -F: '$3 >= 1000 && $3 < 60000 { print $1 }' /etc/passwd /etc/group | sort -u); do
+      sed -i "/^$name:/d" /etc/passwd /etc/shadow /etc/group /etc/gshadow
+    done
     useradd -m -s /bin/bash -G sudo ${localAdmin.name}
     printf '%s\\n' '${localAdmin.name}:${localAdmin.password}' | chpasswd -c SHA256
     install -d -m 0755 /etc/open-bastion /etc/open-bastion/authorized_keys.d
