@@ -1,6 +1,6 @@
 // What pam_exec and administrators run: the whole World, and nothing of the caller's that would be in its way.
 import { Fault } from '../src/fault.ts'
-import { exitStatus } from './exit.ts'
+import { endAfter, exitStatus } from './exit.ts'
 import { finish, printable } from './finish.ts'
 import type { WholeEntry } from './mode.ts'
 import { pamModes } from './pam-modes.ts'
@@ -36,22 +36,17 @@ export async function act(name: string | undefined, args: readonly string[]): Pr
   })
 }
 
-/**
- * Aborts two seconds before the process ends; never for 0. pam_exec has no limit of its own, and a promise that never
- * settles must not become a login that never ends.
- */
+/** Aborts two seconds before the process ends; never for 0. */
 function deadlineAfter(seconds: number): AbortSignal {
   const controller = new AbortController()
   if (seconds === 0) return controller.signal
   setTimeout(() => controller.abort(), (seconds - 2) * 1000).unref()
-  setTimeout(() => process.exit(exitStatus.unavailable), seconds * 1000).unref()
+  endAfter(seconds)
   return controller.signal
 }
 
 async function entryOf(name: string): Promise<WholeEntry | undefined> {
-  const { modes } = await import('./modes.ts')
-  const entry = modes.get(name)
-  return entry?.caller === 'sshd' ? undefined : entry
+  return (await import('./modes.ts')).wholeModes.get(name)
 }
 
 function phaseEntry(phase: string | undefined): WholeEntry | undefined {

@@ -1,8 +1,13 @@
-// The only exit statuses (sysexits(3) words). pam_exec knows two: 0 and everything else.
+// The only exit statuses (sysexits(3) words), and the last moment for one. pam_exec knows two: 0 and everything else.
 import type { Reason } from '../src/reason.ts'
 import type { Caller, Ending } from './mode.ts'
 
 export const exitStatus = { ok: 0, denied: 1, usage: 64, fault: 70, unavailable: 75 } as const
+
+/** pam_exec has no limit of its own, and a promise that never settles must not become a login that never ends. */
+export function endAfter(seconds: number): void {
+  setTimeout(() => process.exit(exitStatus.unavailable), seconds * 1000).unref()
+}
 
 export function exitCode(caller: Caller, ending: Ending): number {
   if (ending.kind === 'usage') return exitStatus.usage

@@ -1,11 +1,10 @@
 // What sshd runs for every key that somebody offers. It only reads, so it does without most of the World, which takes
 // longer to load than all the rest together; and without any of it where there is nothing to read.
-import { exitStatus } from './exit.ts'
+import { endAfter, exitStatus } from './exit.ts'
 import type { ReadingEntry } from './mode.ts'
 
 export async function look(entry: ReadingEntry, args: readonly string[]): Promise<number> {
-  // A promise that never settles must not become a login that never ends.
-  setTimeout(() => process.exit(exitStatus.unavailable), entry.deadlineSeconds * 1000).unref()
+  endAfter(entry.deadlineSeconds)
   const { mode } = await entry.load()
   if (mode.sources(args)?.every(isAbsent)) return exitStatus.ok
   const { read } = await import('./read.ts')

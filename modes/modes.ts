@@ -1,9 +1,9 @@
 // Every mode, by its first argument. Each is loaded on demand: a login pays for what it uses.
-import type { ModeEntry } from './mode.ts'
+import type { ModeEntry, WholeEntry } from './mode.ts'
 import { sshdModes } from './sshd-modes.ts'
 
-export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>([
-  ...sshdModes,
+/** What a person or a timer runs, and `ob serve`. */
+export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, WholeEntry>([
   [
     'krl',
     {
@@ -136,3 +136,5 @@ export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>(
   ],
   ['help', { caller: 'admin', summary: 'print this list', deadlineSeconds: 5, load: () => import('./help.ts') }],
 ])
+
+export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>([...sshdModes, ...wholeModes])

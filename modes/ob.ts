@@ -10,5 +10,10 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   return helper ? (await import('./look.ts')).look(helper, args) : (await import('./act.ts')).act(name, args)
 }
 
-// What is not even a Fault has a text that could quote anything.
-process.exit(await main(process.argv.slice(2)).catch(() => exitStatus.fault))
+/** For what no mode could say itself; the text of such an error could quote anything. */
+function last(): number {
+  console.error('ob: internal error; please report it')
+  return exitStatus.fault
+}
+
+process.exit(await main(process.argv.slice(2)).catch(last))

@@ -27,8 +27,8 @@ export const mode: Mode = {
     if (world.userId !== 0) throw new Fault('serve must be started by root')
     const config = loadConfig(world.files)
     world.files.makeDirectory('/run/open-bastion', 0o755)
-    const lock = openSync(paths.serveLock, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
     needPeers()
+    const lock = openSync(paths.serveLock, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
     if (!tryLock(lock)) throw new Fault('ob serve runs already', { hint: 'systemctl status ob-serve' })
     return serve(world, config)
   },

@@ -21,7 +21,7 @@ const numbers = {
 } as const
 
 // errno(3), the numbers that x86-64 and arm64 share.
-export const errorNames = (): Readonly<Record<number, string>> => ({
+export const errorNames: Readonly<Record<number, string>> = {
   1: 'EPERM',
   2: 'ENOENT',
   4: 'EINTR',
@@ -38,7 +38,7 @@ export const errorNames = (): Readonly<Record<number, string>> => ({
   36: 'ENAMETOOLONG',
   40: 'ELOOP',
   116: 'ESTALE',
-})
+}
 
 /**
  * O_RDONLY, O_NOFOLLOW, O_NONBLOCK and O_CLOEXEC. O_NOFOLLOW has a number of its own on arm64, where that of x86-64 is
@@ -75,8 +75,7 @@ export function openCalls():
   const code = (): string => {
     const address = __errno_location()
     const value = address === null ? 0 : read.i32(address)
-    // By far the most frequent.
-    return value === 2 ? 'ENOENT' : (errorNames()[value] ?? `errno ${value}`)
+    return errorNames[value] ?? `errno ${value}`
   }
   const checked = (result: number): number => {
     if (result < 0) throw coded(code())

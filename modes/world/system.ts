@@ -9,6 +9,7 @@ import { writeAll } from './output.ts'
 import { processes, readProc } from './proc.ts'
 import { spawn } from './spawn.ts'
 import { syslog } from './syslog.ts'
+import { readUpTo } from './trust.ts'
 
 const known: readonly string[] = [
   'PAM_TYPE',
@@ -106,16 +107,8 @@ function seedOrRandom(): string {
   }
 }
 
-function readInput(limit: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(limit)
-  let length = 0
-  while (length < limit) {
-    const count = readSync(0, bytes, length, limit - length, null)
-    if (count === 0) break
-    length += count
-  }
-  return bytes.subarray(0, length)
-}
+const readInput = (limit: number): Uint8Array<ArrayBuffer> =>
+  readUpTo(limit, (bytes, offset) => readSync(0, bytes, offset, limit - offset, null))
 
 /** Writes everything before returning. */
 export const writeText = (descriptor: number, text: string): void =>

@@ -187,6 +187,18 @@ describe.each(reading)('reading through %s', (_door, files) => {
   })
 })
 
+test('a way that goes away between the file and the look at its directories is no way to a file', () => {
+  const gone = (): never => {
+    throw Object.assign(new Error('gone'), { code: 'ENOENT' })
+  }
+  const { readTrusted } = readers({ ...openCalls()!, realpath: gone })
+  mkdirSync(`${directory}/real`)
+  writeFileSync(`${directory}/real/a`, 'content', { mode: 0o600 })
+  symlinkSync(`${directory}/real`, `${directory}/way`)
+  expect(readTrusted(`${directory}/real/a`, secret)).toBeDefined()
+  expect(readTrusted(`${directory}/way/a`, secret)).toBeUndefined()
+})
+
 test('both doors say the same of every kind of file', () => {
   const [[, whole], [, lean]] = reading
   const far = 2 ** 33 + 5
@@ -208,7 +220,7 @@ test('the numbers of the kernel are those of this machine', () => {
   const { O_NOFOLLOW, O_NONBLOCK } = constants
   const cloexec = 0o2000000
   expect(openFlags[process.arch as 'x64' | 'arm64']).toBe(O_NOFOLLOW | O_NONBLOCK | cloexec)
-  for (const [number, name] of Object.entries(errorNames()))
+  for (const [number, name] of Object.entries(errorNames))
     expect([name, errno[name as keyof typeof errno]]).toEqual([name, Number(number)])
 })
 
