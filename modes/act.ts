@@ -1,5 +1,5 @@
 // What pam_exec and administrators run: the whole World, and nothing of the caller's that would be in its way.
-import { Fault } from '../src/fault.ts'
+import { Fault } from '../src/base/fault.ts'
 import { endAfter, exitStatus } from './exit.ts'
 import { finish, printable } from './finish.ts'
 import type { WholeEntry } from './mode.ts'

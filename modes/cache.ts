@@ -1,12 +1,13 @@
 // What is kept for when the portal is away, for the administrator: who, since when, until when. Never a verifier.
+
+import { type LoginName, parseLoginName } from '../src/base/names.ts'
+import { allowed, denied } from '../src/base/outcome.ts'
+import type { World } from '../src/base/world.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
-import { type LoginName, parseLoginName } from '../src/names.ts'
-import { allowed, denied } from '../src/outcome.ts'
 import { openCacheLimits } from '../src/ports/auth-cache.ts'
 import { type Inventory, type Kept, type KeptKind, openInventory } from '../src/ports/cache-inventory.ts'
 import { openCredentials } from '../src/ports/credentials.ts'
 import { forcedOnline } from '../src/ports/force-online.ts'
-import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'
 

@@ -1,9 +1,14 @@
 // Is this host sound? One walk along the path of a login; the first broken link comes first, because the later ones
 // often break with it.
-import { decodeUtf8 } from '../src/bytes.ts'
+import { decodeUtf8 } from '../src/base/bytes.ts'
+import { Fault } from '../src/base/fault.ts'
+import { parseLoginName } from '../src/base/names.ts'
+import { allowed, denied } from '../src/base/outcome.ts'
+import { unlockService } from '../src/base/pam-service.ts'
+import { paths } from '../src/base/paths.ts'
+import type { World } from '../src/base/world.ts'
 import { type Config, checkConfig, configPath, loadConfig, problemText } from '../src/config/load.ts'
 import { judgeClock, judgeHeartbeat, judgeRefresh, judgeTimer } from '../src/decide/identity.ts'
-import { unlockService } from '../src/decide/service.ts'
 import {
   type Finding,
   judgeMapping,
@@ -13,12 +18,8 @@ import {
   judgeStack,
   type PlacedLine,
 } from '../src/decide/soundness.ts'
-import { Fault } from '../src/fault.ts'
 import { parsePamFile } from '../src/formats/pam-stack.ts'
 import { parseSshdSettings } from '../src/formats/sshd-settings.ts'
-import { parseLoginName } from '../src/names.ts'
-import { allowed, denied } from '../src/outcome.ts'
-import { paths } from '../src/paths.ts'
 import { readHeartbeat } from '../src/ports/heartbeat.ts'
 import { isStale, readKrl } from '../src/ports/krl.ts'
 import { openPorts } from '../src/ports/open.ts'
@@ -27,7 +28,6 @@ import { judgeSecrets } from '../src/ports/secret-soundness.ts'
 import { timerState } from '../src/ports/timer.ts'
 import { readTokenFile } from '../src/ports/token-file.ts'
 import { judgeWebhooks } from '../src/ports/webhook-soundness.ts'
-import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { ended, type Mode } from './mode.ts'
 

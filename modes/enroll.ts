@@ -1,16 +1,17 @@
 // Gives this host its identity at the portal: somebody approves a code there. Nothing is written before the portal
 // said yes.
+
+import { Fault } from '../src/base/fault.ts'
+import { type LoginName, parseLoginName } from '../src/base/names.ts'
+import { allowed, denied, unavailable } from '../src/base/outcome.ts'
+import type { World } from '../src/base/world.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
-import { Fault } from '../src/fault.ts'
-import { type LoginName, parseLoginName } from '../src/names.ts'
-import { allowed, denied, unavailable } from '../src/outcome.ts'
 import { clientMethod, withClientSecret } from '../src/ports/client-auth.ts'
 import { type DeviceGrant, type Poll, requestDeviceCode } from '../src/ports/device.ts'
 import { type Http, openHttp } from '../src/ports/http.ts'
 import { openPorts } from '../src/ports/open.ts'
 import { armTimer } from '../src/ports/timer.ts'
 import { readTokenFile, saveEnrollment } from '../src/ports/token-file.ts'
-import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode } from './mode.ts'
 

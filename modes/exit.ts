@@ -1,5 +1,5 @@
 // The only exit statuses (sysexits(3) words), and the last moment for one. pam_exec knows two: 0 and everything else.
-import type { Reason } from '../src/reason.ts'
+import type { Reason } from '../src/base/reason.ts'
 import type { Caller, Ending } from './mode.ts'
 
 export const exitStatus = { ok: 0, denied: 1, usage: 64, fault: 70, unavailable: 75 } as const

@@ -1,6 +1,6 @@
 // How a mode ends: with one exit status, and with one sentence about what went wrong.
-import { Fault } from '../src/fault.ts'
-import type { ReadOnlyWorld } from '../src/world.ts'
+import { Fault } from '../src/base/fault.ts'
+import type { ReadOnlyWorld } from '../src/base/world.ts'
 import { exitCode, exitStatus } from './exit.ts'
 import type { Caller, Ending } from './mode.ts'
 
@@ -24,7 +24,7 @@ async function complain(caller: Caller, error: unknown, world: ReadOnlyWorld): P
   if (caller === 'admin') world.stderr(`ob: ${text}\n${hint === undefined ? '' : `  hint: ${hint}\n`}`)
   else world.syslog('err', printable(text))
   // Loaded here, because all the reasons together cost whoever needs none of them 0.2 M instructions.
-  if (caller === 'pam') world.stdout(`${(await import('../src/reason.ts')).personText('fault')}\n`)
+  if (caller === 'pam') world.stdout(`${(await import('../src/base/reason.ts')).personText('fault')}\n`)
 }
 
 export const printable = (text: string): string => text.slice(0, 200).replace(/[^ -~]/g, '?')

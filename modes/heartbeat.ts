@@ -1,14 +1,15 @@
 // What the timer runs: renews the server token before it expires, and tells the portal how this host is.
+
+import { allowed, denied, type Outcome, unavailable } from '../src/base/outcome.ts'
+import type { World } from '../src/base/world.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
 import { lapsesSoon, refreshLeft, span } from '../src/decide/identity.ts'
-import { allowed, denied, type Outcome, unavailable } from '../src/outcome.ts'
 import { type Beat, beat, readHeartbeat } from '../src/ports/heartbeat.ts'
 import { openPorts } from '../src/ports/open.ts'
 import { heartbeatBody } from '../src/ports/portal.ts'
 import { gatherReport } from '../src/ports/report.ts'
 import { readTokenFile } from '../src/ports/token-file.ts'
 import { drainAside } from '../src/ports/webhooks.ts'
-import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode } from './mode.ts'
 

@@ -1,4 +1,4 @@
-import { allowed } from '../src/outcome.ts'
+import { allowed } from '../src/base/outcome.ts'
 import { ended, type Mode } from './mode.ts'
 import { modes } from './modes.ts'
 

@@ -1,12 +1,12 @@
 // AuthorizedKeysCommand: which keys count for a user. Asked before anything is proven and by an unprivileged user,
 // so it has no side effects, uses no network, and prints nothing rather than something doubtful.
-import { decodeBase64, decodeUtf8 } from '../src/bytes.ts'
+import { decodeBase64, decodeUtf8 } from '../src/base/bytes.ts'
+import { Fault } from '../src/base/fault.ts'
+import { type LoginName, parseLoginName } from '../src/base/names.ts'
+import { allowed, denied } from '../src/base/outcome.ts'
+import { paths } from '../src/base/paths.ts'
+import type { ReadOnlyWorld } from '../src/base/world.ts'
 import type { JudgeKey, KeySource, Offer } from '../src/decide/keys.ts'
-import { Fault } from '../src/fault.ts'
-import { type LoginName, parseLoginName } from '../src/names.ts'
-import { allowed, denied } from '../src/outcome.ts'
-import { paths } from '../src/paths.ts'
-import type { ReadOnlyWorld } from '../src/world.ts'
 import { ended, type ReadingMode, usage } from './mode.ts'
 
 const limit = 1 << 20

@@ -1,12 +1,12 @@
 // A PAM phase of a program that does not run as root, such as a screen locker: ob serve is asked, and believes the
 // kernel about who asks.
-import { concat } from '../src/bytes.ts'
+import { concat } from '../src/base/bytes.ts'
+import { allowed, denied, unavailable } from '../src/base/outcome.ts'
+import { paths } from '../src/base/paths.ts'
+import { personText } from '../src/base/reason.ts'
+import type { World } from '../src/base/world.ts'
 import { formatUnlockCall, parseUnlockReply, type UnlockPhase } from '../src/formats/unlock.ts'
 import { splitMessages } from '../src/formats/varlink.ts'
-import { allowed, denied, unavailable } from '../src/outcome.ts'
-import { paths } from '../src/paths.ts'
-import { personText } from '../src/reason.ts'
-import type { World } from '../src/world.ts'
 import { type Ending, ended } from './mode.ts'
 
 /** pam_exec hands over at most so much (PAM_MAX_RESP_SIZE). */

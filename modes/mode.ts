@@ -1,6 +1,6 @@
 // What a mode is, and what is known of it before it is loaded. They all are in modes.ts.
-import type { Outcome } from '../src/outcome.ts'
-import type { ReadOnlyWorld, World } from '../src/world.ts'
+import type { Outcome } from '../src/base/outcome.ts'
+import type { ReadOnlyWorld, World } from '../src/base/world.ts'
 
 /** Who runs us and reads our exit status: pam_exec, sshd's AuthorizedKeysCommand, or a person or script. */
 export type Caller = 'pam' | 'sshd' | 'admin'

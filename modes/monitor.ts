@@ -1,12 +1,13 @@
 // Revalidates the sessions that began while the portal was away: once with --once, else every minute.
+
+import { allowed } from '../src/base/outcome.ts'
+import { auditText } from '../src/base/reason.ts'
+import type { World } from '../src/base/world.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
 import { correlationId } from '../src/formats/audit-line.ts'
-import { allowed } from '../src/outcome.ts'
 import { openAudit } from '../src/ports/audit.ts'
 import { monitorRound, type RoundResult } from '../src/ports/monitor.ts'
 import { openSessionControl } from '../src/ports/session-control.ts'
-import { auditText } from '../src/reason.ts'
-import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { ended, type Mode } from './mode.ts'
 

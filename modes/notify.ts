@@ -1,8 +1,10 @@
 // Webhooks, for the administrator: try the receiver, deliver what waits, see what waits.
+
+import { Fault } from '../src/base/fault.ts'
+import { allowed, denied } from '../src/base/outcome.ts'
+import type { World } from '../src/base/world.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
-import { Fault } from '../src/fault.ts'
 import type { Waiting } from '../src/formats/webhook.ts'
-import { allowed, denied } from '../src/outcome.ts'
 import {
   clearLost,
   deliver,
@@ -13,7 +15,6 @@ import {
   type Spool,
   signsEvents,
 } from '../src/ports/webhooks.ts'
-import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'
 

@@ -1,12 +1,12 @@
 // AuthorizedPrincipalsCommand: which names in a certificate of the portal's authority may log in as this user: the
 // user's own. Asked before the key is proven and by an unprivileged user; changes nothing.
-import { decodeBase64 } from '../src/bytes.ts'
+import { decodeBase64 } from '../src/base/bytes.ts'
+import { parseLoginName } from '../src/base/names.ts'
+import type { ReadOnlyWorld } from '../src/base/world.ts'
 import { judgeKey } from '../src/decide/key-policy.ts'
 import { decidePrincipal } from '../src/decide/principals.ts'
 import { parsePublicKey } from '../src/formats/ssh-wire.ts'
-import { parseLoginName } from '../src/names.ts'
 import { readPublicPolicy } from '../src/ports/authorized-keys.ts'
-import type { ReadOnlyWorld } from '../src/world.ts'
 import { ended, type ReadingMode, usage } from './mode.ts'
 
 export const mode: ReadingMode = {

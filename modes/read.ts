@@ -1,5 +1,5 @@
 // A mode of sshd's that has something to read.
-import type { ReadOnlyWorld } from '../src/world.ts'
+import type { ReadOnlyWorld } from '../src/base/world.ts'
 import { finish } from './finish.ts'
 import type { ReadingMode } from './mode.ts'
 import { onlooker } from './world/onlooker.ts'

@@ -1,7 +1,11 @@
 // Accounts for programs, for the administrator: the file, the key that sshd is told, and the entry in NSS.
-import { decodeUtf8 } from '../src/bytes.ts'
+import { decodeUtf8 } from '../src/base/bytes.ts'
+import { Fault } from '../src/base/fault.ts'
+import { type LoginName, parseFingerprint, parseLoginName } from '../src/base/names.ts'
+import { allowed, denied } from '../src/base/outcome.ts'
+import { paths } from '../src/base/paths.ts'
+import type { World } from '../src/base/world.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
-import { Fault } from '../src/fault.ts'
 import {
   addSection,
   parseServiceAccounts,
@@ -9,12 +13,8 @@ import {
   type ServiceAccount,
 } from '../src/formats/service-accounts.ts'
 import { parsePublicKeyLine } from '../src/formats/ssh-wire.ts'
-import { type LoginName, parseFingerprint, parseLoginName } from '../src/names.ts'
-import { allowed, denied } from '../src/outcome.ts'
-import { paths } from '../src/paths.ts'
 import { openPorts, type Ports } from '../src/ports/open.ts'
 import { entryOf } from '../src/ports/service-accounts.ts'
-import type { World } from '../src/world.ts'
 import { type Parsed, parse } from './args.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'
 

@@ -1,17 +1,18 @@
 // One screen: who this host is to the portal, and how it is. ob doctor says what to do about it.
+
+import { Fault } from '../src/base/fault.ts'
+import { allowed, denied } from '../src/base/outcome.ts'
+import type { World } from '../src/base/world.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
 import { judgeClock, judgeHeartbeat, judgeRefresh, judgeTimer, lastRenewalAt, span } from '../src/decide/identity.ts'
 import type { Finding } from '../src/decide/soundness.ts'
-import { Fault } from '../src/fault.ts'
 import type { HeartbeatState } from '../src/formats/heartbeat.ts'
 import type { TokenFile } from '../src/formats/token-file.ts'
-import { allowed, denied } from '../src/outcome.ts'
 import { readHeartbeat } from '../src/ports/heartbeat.ts'
 import { type Probe, probePortal, tlsFloor } from '../src/ports/probe.ts'
 import { type Standing, standing } from '../src/ports/standing.ts'
 import { timerState } from '../src/ports/timer.ts'
 import { readTokenFile } from '../src/ports/token-file.ts'
-import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { ended, type Mode } from './mode.ts'
 

@@ -1,17 +1,17 @@
 // What would be decided for this person, by running the very same decision without its effects; or why the last one
 // was refused.
-import { decodeBytewise, decodeUtf8 } from '../src/bytes.ts'
+import { decodeBytewise, decodeUtf8 } from '../src/base/bytes.ts'
+import { type LoginName, parseLoginName } from '../src/base/names.ts'
+import { allowed, denied } from '../src/base/outcome.ts'
+import { auditText, everyReason, type Reason } from '../src/base/reason.ts'
+import { remedyFor } from '../src/base/remedy.ts'
+import type { World } from '../src/base/world.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
 import { type AuditEvent, parseAuditLine, reference } from '../src/formats/audit-line.ts'
 import { lockoutFileName, lockoutKey } from '../src/formats/lockout-state.ts'
 import type { Granted } from '../src/formats/replies.ts'
-import { type LoginName, parseLoginName } from '../src/names.ts'
-import { allowed, denied } from '../src/outcome.ts'
 import { openPorts, type Ports } from '../src/ports/open.ts'
 import { settleAccount } from '../src/ports/settle-pam.ts'
-import { auditText, everyReason, type Reason } from '../src/reason.ts'
-import { remedyFor } from '../src/remedy.ts'
-import type { World } from '../src/world.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'
 

@@ -16,8 +16,8 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { Fault } from '../../src/fault.ts'
-import type { AccountFiles } from '../../src/world.ts'
+import { Fault } from '../../src/base/fault.ts'
+import type { AccountFiles } from '../../src/base/world.ts'
 import { insist } from './attempt.ts'
 import { bind, hint } from './foreign.ts'
 

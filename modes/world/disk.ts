@@ -19,8 +19,8 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs'
-import { Fault } from '../../src/fault.ts'
-import type { FileFacts, FileParts, Files, TrustRules, WriteOptions } from '../../src/world.ts'
+import { Fault } from '../../src/base/fault.ts'
+import type { FileFacts, FileParts, Files, TrustRules, WriteOptions } from '../../src/base/world.ts'
 import { editAccounts } from './account-files.ts'
 import { attempt, causes, codeOf, insist } from './attempt.ts'
 import { makeHome } from './home.ts'

@@ -1,6 +1,6 @@
 // The few calls about this process that Bun has no door for.
 import { writeFileSync } from 'node:fs'
-import { Fault } from '../../src/fault.ts'
+import { Fault } from '../../src/base/fault.ts'
 import { bind, hint, ptr } from './foreign.ts'
 import { readProc } from './proc.ts'
 

@@ -1,5 +1,5 @@
 // The real network: Bun's fetch with every environment-driven weakness named and shut.
-import type { TlsOptions } from '../../src/world.ts'
+import type { TlsOptions } from '../../src/base/world.ts'
 import { codeOf } from './attempt.ts'
 
 export async function tlsFetch(

@@ -1,5 +1,5 @@
 // The World of those who only look, as a user without rights.
-import type { ReadOnlyWorld } from '../../src/world.ts'
+import type { ReadOnlyWorld } from '../../src/base/world.ts'
 import { openCalls } from './libc-files.ts'
 import { writeAll } from './output.ts'
 import { spawn } from './spawn.ts'

@@ -1,5 +1,5 @@
 // Other programs, with an environment of their own and an end.
-import type { Exit, SpawnOptions } from '../../src/world.ts'
+import type { Exit, SpawnOptions } from '../../src/base/world.ts'
 import { codeOf } from './attempt.ts'
 
 export function spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<Exit> {

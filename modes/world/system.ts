@@ -1,6 +1,6 @@
 // The real World, put together from its neighbours in this folder.
 import { readFileSync, readSync, writeSync } from 'node:fs'
-import type { NativeArgon2, Terminal, World } from '../../src/world.ts'
+import type { NativeArgon2, Terminal, World } from '../../src/base/world.ts'
 import { connectionSeed } from './ancestry.ts'
 import { disk } from './disk.ts'
 import { keyring } from './keyring.ts'

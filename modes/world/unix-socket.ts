@@ -2,7 +2,7 @@
 import { chmodSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Socket, SocketHandler } from 'bun'
-import type { Peer } from '../../src/world.ts'
+import type { Peer } from '../../src/base/world.ts'
 import { peerOf } from './peer.ts'
 
 export type Listener = {

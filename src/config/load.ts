@@ -1,9 +1,9 @@
 // openbastion.conf → Config, or every problem at once. Runs in every login, so the common case takes one pass.
 import * as v from 'valibot'
-import { decodeUtf8 } from '../bytes.ts'
-import { Fault } from '../fault.ts'
-import { type ConfEntry, parseConf } from '../formats/conf.ts'
-import type { Files } from '../world.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { type ConfEntry, parseConf } from '../base/conf-syntax.ts'
+import { Fault } from '../base/fault.ts'
+import type { Files } from '../base/world.ts'
 import { aliases, type Config, type KeyName, keyNames, keys } from './schema.ts'
 import { asksForNothing, isUnsupported, unsupportedFacts, unsupportedKeys } from './unsupported.ts'
 

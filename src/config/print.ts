@@ -1,6 +1,6 @@
 // Prints what people read about openbastion.conf from the schema the program reads it with, so they cannot differ.
 import * as v from 'valibot'
-import { formatConf } from '../formats/conf.ts'
+import { formatConf } from '../base/conf-syntax.ts'
 import { aliases, type KeyName, keyNames, keys, type Section, sections } from './schema.ts'
 import { unsupportedGroups } from './unsupported.ts'
 

@@ -1,8 +1,8 @@
 // The kinds of values a key can have. Each carries its rule as a title: messages and the manual say the same words.
 import * as v from 'valibot'
-import { decodeBase64 } from '../bytes.ts'
-import { parseGroupName } from '../names.ts'
-import { isSecretName, reference, Secret } from '../secret.ts'
+import { decodeBase64 } from '../base/bytes.ts'
+import { parseGroupName } from '../base/names.ts'
+import { isSecretName, reference, Secret } from '../base/secret.ts'
 
 /** A value with its rule, which completes the sentence "KEY must be …"; the messages never repeat what was written. */
 const value = <T>(rule: string, parse: (text: string) => T | undefined) =>

@@ -1,16 +1,16 @@
 // PAM authentication: may the person who typed this go on? Reads top to bottom as the policy;
 // the order of the questions is part of it.
 
+import type { Step } from '../base/decision.ts'
+import type { LoginName } from '../base/names.ts'
+import { allowed, denied, type Outcome, unavailable } from '../base/outcome.ts'
+import type { Reason } from '../base/reason.ts'
 import type { ActiveToken, Introspection } from '../formats/introspection.ts'
 import type { Authorization, Verification } from '../formats/replies.ts'
 import type { AnswerKind } from '../formats/user-token.ts'
-import type { LoginName } from '../names.ts'
-import { allowed, denied, type Outcome, unavailable } from '../outcome.ts'
-import type { Reason } from '../reason.ts'
 import type { CredentialEnd } from './credential.ts'
 import { noAnswer } from './no-answer.ts'
 import { decideServiceAuth, type ServiceStanding } from './service-account.ts'
-import type { Step } from './step.ts'
 
 export type AuthFacts = {
   readonly user: LoginName | undefined

@@ -1,10 +1,11 @@
 // May this user exist on this host, and as what? The portal proposes; the registry and the local files have the last
 // word.
+
+import { type LoginName, parseGroupName, parseLoginName } from '../base/names.ts'
 import { sanitizeGecos, validHome, validShell } from '../formats/paths.ts'
 import type { RegistryUser } from '../formats/registry.ts'
 import type { RegistryView } from '../formats/registry-lines.ts'
 import { firstFreeUid, parsePortalUid, type UidRange } from '../formats/uid.ts'
-import { type LoginName, parseGroupName, parseLoginName } from '../names.ts'
 
 /** What the portal says about the user; the attributes are as they came. */
 export type WantedEntry = {

@@ -1,7 +1,8 @@
 // Which shared groups a user is in on this host: those of the portal that the administrator named, and the right to
 // sudo. Nothing else, whatever the portal says.
+
+import { parseGroupName } from '../base/names.ts'
 import type { RegistryUser } from '../formats/registry.ts'
-import { parseGroupName } from '../names.ts'
 
 export const sudoGroup = 'open-bastion-sudo'
 

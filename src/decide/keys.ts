@@ -1,6 +1,7 @@
 // Which authorized_keys lines a user gets for what a client offers. Every line is written anew from what was
 // understood, so nothing that was not can reach sshd.
-import { Fault } from '../fault.ts'
+import { Fault } from '../base/fault.ts'
+import type { Fingerprint } from '../base/names.ts'
 import {
   formatAuthorizedKeysLine,
   type KeyOption,
@@ -8,7 +9,6 @@ import {
   parseKeyOptions,
 } from '../formats/authorized-keys.ts'
 import type { PublicKey } from '../formats/ssh-wire.ts'
-import type { Fingerprint } from '../names.ts'
 
 /**
  * `root`: a file that only root writes. `chain`: what the administrator's other command printed. `portal`: what the

@@ -1,8 +1,9 @@
 // When the portal gives no answer: may what it said before be used? Only an outage comes here; a denial, a refused
 // certificate or nonsense never does.
+
+import type { Fingerprint } from '../base/names.ts'
+import { denied, type Outcome, unavailable } from '../base/outcome.ts'
 import type { Granted } from '../formats/replies.ts'
-import type { Fingerprint } from '../names.ts'
-import { denied, type Outcome, unavailable } from '../outcome.ts'
 
 /** What the authorization cache of this host holds for the user. */
 export type Cached =

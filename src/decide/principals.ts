@@ -1,8 +1,9 @@
 // May this certificate be used for this login? sshd checks its signature, its dates and its revocation; this says which
 // name counts, and adds what sshd cannot check.
+
+import type { LoginName } from '../base/names.ts'
+import { allowed, denied, type Outcome } from '../base/outcome.ts'
 import type { Problem, PublicKey } from '../formats/ssh-wire.ts'
-import type { LoginName } from '../names.ts'
-import { allowed, denied, type Outcome } from '../outcome.ts'
 
 export type PrincipalFacts = {
   readonly user: LoginName | undefined

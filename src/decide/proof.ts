@@ -1,5 +1,5 @@
 // What a connection proved, as sshd says it.
-import type { Fingerprint } from '../names.ts'
+import type { Fingerprint } from '../base/names.ts'
 import type { KeyVerdict } from './key-policy.ts'
 
 /** What sshd says was proven. Without a key: a password or a keyboard-interactive answer. */

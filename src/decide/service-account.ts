@@ -1,9 +1,10 @@
 // Accounts for programs: one key, nothing to type, and no portal, so that backups go on while it is away. What such an
 // account may do stands in service-accounts.conf, which only root writes.
+
+import { allowed, denied, type Outcome } from '../base/outcome.ts'
+import { isSsh, isSudo } from '../base/pam-service.ts'
 import type { ServiceAccount } from '../formats/service-accounts.ts'
-import { allowed, denied, type Outcome } from '../outcome.ts'
 import type { Proof } from './proof.ts'
-import { isSsh, isSudo } from './service.ts'
 
 /** What service-accounts.conf says about a name; undefined facts mean that it says nothing. */
 export type ServiceStanding =

@@ -1,15 +1,15 @@
 // PAM open_session over ssh: the first moment at which sshd says what was really proven (SSH_AUTH_INFO_0),
 // and a refusal here still closes the door.
 
+import type { Step } from '../base/decision.ts'
+import type { Fingerprint, LoginName } from '../base/names.ts'
+import { allowed, denied, type Outcome, unavailable } from '../base/outcome.ts'
+import type { Reason } from '../base/reason.ts'
 import type { Authorization, Granted } from '../formats/replies.ts'
-import type { Fingerprint, LoginName } from '../names.ts'
-import { allowed, denied, type Outcome, unavailable } from '../outcome.ts'
-import type { Reason } from '../reason.ts'
 import { noAnswer } from './no-answer.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from './offline.ts'
 import type { Binding, Proof } from './proof.ts'
 import { decideServiceKey, type ServiceStanding } from './service-account.ts'
-import type { Step } from './step.ts'
 
 /** What the account phase of the same connection learned, and with which fingerprint it had asked, if any. */
 export type Remembered = {

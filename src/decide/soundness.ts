@@ -1,8 +1,9 @@
 // Whether a PAM stack and an sshd configuration really do what their administrator believes. Each finding is one broken
 // link with its proof and its remedy; the traps are those of pam_exec(8) and sshd(8).
+
+import { askedService, type ServiceMap, unlockService } from '../base/pam-service.ts'
 import type { PamLine } from '../formats/pam-stack.ts'
 import type { SshdSettings } from '../formats/sshd-settings.ts'
-import { askedService, type ServiceMap, unlockService } from './service.ts'
 
 export type Finding = {
   readonly verdict: 'good' | 'bad' | 'note'

@@ -1,7 +1,8 @@
 // What the user database says to whom (systemd's io.systemd.UserDatabase). nss-systemd believes every word of it, uid 0
 // too, so this is the boundary: nobody and no group that is not ours, and no membership that nobody allowed.
+
+import { parseGroupName, parseLoginName } from '../base/names.ts'
 import { groupRecord, membership, type UserFields, userRecord } from '../formats/user-record.ts'
-import { parseGroupName, parseLoginName } from '../names.ts'
 
 export const serviceName = 'io.openbastion'
 

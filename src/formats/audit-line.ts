@@ -1,5 +1,5 @@
 // One audit event is one JSON line that no value can break out of, and one line for syslog.
-import { hex, sha256, utf8 } from '../bytes.ts'
+import { hex, sha256, utf8 } from '../base/bytes.ts'
 
 export type AuditEvent = {
   /** Epoch seconds, with fraction; written to the millisecond. */

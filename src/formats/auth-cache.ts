@@ -1,7 +1,6 @@
 // LLNGCACHE04: what the portal allowed a user on this host, sealed. The C implementation's file, byte for byte:
 // a line with the end of its life and a MAC over it, then the magic and the sealed JSON.
-import { concat, decodeUtf8, equalBytes, hex, hmacSha256, sha256, utf8 } from '../bytes.ts'
-import { type Fingerprint, parseFingerprint } from '../names.ts'
+import { concat, decodeUtf8, equalBytes, hex, hmacSha256, sha256, utf8 } from '../base/bytes.ts'
 import {
   flagMember,
   formatJsonC,
@@ -10,7 +9,8 @@ import {
   textMember,
   textsMember,
   wholeMember,
-} from './json-c.ts'
+} from '../base/json.ts'
+import { type Fingerprint, parseFingerprint } from '../base/names.ts'
 import { open, seal } from './sealed.ts'
 
 export type AuthEntry = {

@@ -1,8 +1,8 @@
 // OBCRED01: the verifier of a user's password and the failures against it, sealed. The C implementation's file; members
 // of our own stand behind its own and are skipped by it. Beside each entry stands a sealed generation number, so that
 // an old copy of an entry is known for one.
-import { concat, decodeBase64, decodeUtf8, equalBytes, hex, sha256, utf8 } from '../bytes.ts'
-import { formatJsonC, type JsonObject, parseJsonObject, textMember, wholeMember } from './json-c.ts'
+import { concat, decodeBase64, decodeUtf8, equalBytes, hex, sha256, utf8 } from '../base/bytes.ts'
+import { formatJsonC, type JsonObject, parseJsonObject, textMember, wholeMember } from '../base/json.ts'
 import { open, seal } from './sealed.ts'
 import { type Argon2Cost, argon2SaltLength, hashLength, isCostBearable, type Verifier } from './verifier.ts'
 

@@ -1,7 +1,7 @@
 // What a heartbeat tells the portal, and what this host remembers of it: /run/open-bastion/heartbeat.json, which is
 // gone after a reboot. Nothing in it is secret, and nothing that is lost with it is missed.
 import * as v from 'valibot'
-import type { Secret } from '../secret.ts'
+import type { Secret } from '../base/secret.ts'
 import type { Session } from './sessions.ts'
 
 const results = ['ok', 'unsaved', 'unreachable', 'garbled', 'refuses-host', 'untrusted'] as const

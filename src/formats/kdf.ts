@@ -1,6 +1,6 @@
 // The one key derivation of every sealed store, as the C implementation does it: PBKDF2-HMAC-SHA256 (RFC 8018 §5.2)
 // over what this host is and, where there is one, what its key file holds.
-import { concat } from '../bytes.ts'
+import { concat } from '../base/bytes.ts'
 
 export const derivationRounds = 100_000
 /** Of salts and of derived keys, in bytes. */

@@ -1,6 +1,6 @@
 // The C implementation's failure counter: one line of four decimal numbers. Either program can go on where the other
 // stopped.
-import { hex, sha256 } from '../bytes.ts'
+import { hex, sha256 } from '../base/bytes.ts'
 
 export type LockoutState = {
   readonly failureCount: number

@@ -1,7 +1,7 @@
 // passwd(5), group(5) and shadow(5) lines, and the merge that keeps other people's lines as they are.
 // libnss-extrausers stops at the first malformed line and ignores a last line without a newline, so the whole file
 // counts.
-import { Fault } from '../fault.ts'
+import { Fault } from '../base/fault.ts'
 
 export type PasswdEntry = {
   readonly name: string

@@ -1,5 +1,5 @@
 // What a portal may name as shell, home or gecos. Everything here ends up in passwd(5), so it is narrow.
-import { utf8 } from '../bytes.ts'
+import { utf8 } from '../base/bytes.ts'
 
 export const defaultShells: readonly string[] = ['bash', 'sh', 'zsh', 'dash', 'fish'].flatMap((name) => [
   `/bin/${name}`,

@@ -1,7 +1,7 @@
 // What changed since users.json was written: one JSON line a change, appended. The last word about a name counts, so
 // that reading a line twice does no harm.
-import { Fault } from '../fault.ts'
-import { parseGroupName, parseLoginName } from '../names.ts'
+import { Fault } from '../base/fault.ts'
+import { parseGroupName, parseLoginName } from '../base/names.ts'
 import { type Registry, type RegistryUser, readUser, userObject } from './registry.ts'
 
 export type Change =

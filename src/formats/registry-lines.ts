@@ -1,7 +1,7 @@
 // Finds one user, or the owner of one id, in users.json by halving: a login must not cost more on a host with more
 // users. The layout is formatRegistry's; a file that somebody wrote by hand does not have it and is read as a whole.
-import { decodeUtf8 } from '../bytes.ts'
-import { Fault } from '../fault.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
 import { ownerKey, type Registry, type RegistryUser, readUser } from './registry.ts'
 
 /** What a decision asks of the registry. */

@@ -1,8 +1,8 @@
 // users.json: who has which uid on this host, for ever. A damaged registry is a fault: guessing would hand out a uid
 // twice. It is written with one user a line, in order, so that registry-lines.ts finds one without reading the rest.
-import { utf8 } from '../bytes.ts'
-import { Fault } from '../fault.ts'
-import { type GroupName, type LoginName, parseGroupName, parseLoginName } from '../names.ts'
+import { utf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import { type GroupName, type LoginName, parseGroupName, parseLoginName } from '../base/names.ts'
 import { isReservedUid } from './uid.ts'
 
 export type RegistryUser = {

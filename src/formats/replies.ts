@@ -1,8 +1,8 @@
 // The portal's JSON, judged before it is believed: an answer that lacks the required members, or has them with
 // another type, is garbled and says nothing. Unknown members are ignored (a real portal sends stray ones).
 import * as v from 'valibot'
-import { type LoginName, parseLoginName } from '../names.ts'
-import { Secret } from '../secret.ts'
+import { type LoginName, parseLoginName } from '../base/names.ts'
+import { Secret } from '../base/secret.ts'
 
 /** What the portal says about a person: unchecked text or numbers until decide/entry.ts judges them. */
 export type Attributes = {

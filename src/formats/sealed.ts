@@ -1,6 +1,6 @@
 // What every sealed file holds: AES-256-GCM (NIST SP 800-38D) as the C implementation lays it out,
 // IV(12) ‖ ciphertext ‖ tag(16). What stands in front of it is the business of each store.
-import { concat } from '../bytes.ts'
+import { concat } from '../base/bytes.ts'
 
 export const ivLength = 12
 export const tagLength = 16

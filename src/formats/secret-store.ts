@@ -1,6 +1,6 @@
 // The sealed store of secrets: a header that says what the key is derived from, and one file a secret. The header names
 // a generation, and so do the files: whoever replaces the header replaces all secrets at once.
-import { concat, equalBytes, hex, hmacSha256, sha256, utf8 } from '../bytes.ts'
+import { concat, equalBytes, hex, hmacSha256, sha256, utf8 } from '../base/bytes.ts'
 import { keyLength, saltLength } from './kdf.ts'
 import { open, type SealOptions, seal } from './sealed.ts'
 

@@ -1,7 +1,8 @@
 // service-accounts.conf: accounts for programs, each bound to one key. The syntax of a line is openbastion.conf's. A
 // section with a problem is no account, but its name stays known: whoever logs in under it is refused, not asked about.
-import { type Fingerprint, type LoginName, parseFingerprint, parseGroupName, parseLoginName } from '../names.ts'
-import { type ConfProblem, formatConf, parseConf } from './conf.ts'
+
+import { type ConfProblem, formatConf, parseConf } from '../base/conf-syntax.ts'
+import { type Fingerprint, type LoginName, parseFingerprint, parseGroupName, parseLoginName } from '../base/names.ts'
 import { sanitizeGecos, validHome, validShell } from './paths.ts'
 import { isReservedUid } from './uid.ts'
 

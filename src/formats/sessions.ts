@@ -1,5 +1,5 @@
 // Who is logged in to this host, as logind tells it, or utmp where no logind is.
-import { decodeUtf8 } from '../bytes.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
 
 export type Session = {
   readonly user: string

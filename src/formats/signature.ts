@@ -1,6 +1,6 @@
 // Headers that sign a request, and the pins that name the portal's key. The signature does not cover the nonce
 // and its framing is ambiguous; it is upstream's, byte for byte, because that is what a verifier would check.
-import { hex, hmacSha256, utf8 } from '../bytes.ts'
+import { hex, hmacSha256, utf8 } from '../base/bytes.ts'
 
 export type SignedRequest = {
   readonly secret: string

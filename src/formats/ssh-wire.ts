@@ -1,7 +1,7 @@
 // SSH's wire types (RFC 4251 §5), public keys (RFC 4253 §6.6, 5656, 8709; OpenSSH PROTOCOL.u2f) and OpenSSH
 // certificates (PROTOCOL.certkeys). Read from what a client sent, so: strict, no exception, nothing left over.
-import { concat, decodeBase64, decodeUtf8, sha256, utf8 } from '../bytes.ts'
-import type { Fingerprint } from '../names.ts'
+import { concat, decodeBase64, decodeUtf8, sha256, utf8 } from '../base/bytes.ts'
+import type { Fingerprint } from '../base/names.ts'
 
 export type Problem = { readonly problem: string }
 

@@ -1,5 +1,5 @@
 // The server token file: JSON as enroll and heartbeat write it, or the old plain form whose first line is the token.
-import { Secret } from '../secret.ts'
+import { Secret } from '../base/secret.ts'
 
 export type TokenFile = {
   readonly accessToken: Secret

@@ -1,5 +1,5 @@
 // Which uid a name gets: the C implementation's candidates, so that both agree on a host where nothing collides.
-import { utf8 } from '../bytes.ts'
+import { utf8 } from '../base/bytes.ts'
 
 /** Both ends belong to the range; candidates never reach `max` (as upstream), a portal uid may. */
 export type UidRange = { readonly min: number; readonly max: number }

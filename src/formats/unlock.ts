@@ -3,7 +3,7 @@
 //   method Decide(user: string, phase: (auth, account), answer: ?string) -> (allowed: bool, text: string)
 //
 // `answer` is base64 (RFC 4648 §4). The caller is who the kernel says it is; `user` only guards against surprises.
-import { decodeBase64, decodeUtf8 } from '../bytes.ts'
+import { decodeBase64, decodeUtf8 } from '../base/bytes.ts'
 import { formatCall, formatReply, parseCall } from './varlink.ts'
 
 const method = 'io.openbastion.Unlock.Decide'

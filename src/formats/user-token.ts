@@ -1,6 +1,6 @@
 // What a person typed at "Password:", as pam_exec's expose_authtok hands it over on standard input.
-import { decodeUtf8 } from '../bytes.ts'
-import { Secret } from '../secret.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { Secret } from '../base/secret.ts'
 
 /** What kind of thing was typed; the token itself never enters the policy. */
 export type AnswerKind = 'token' | 'absent' | 'cut' | 'malformed' | 'placeholder'

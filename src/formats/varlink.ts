@@ -1,5 +1,5 @@
 // Varlink (https://varlink.org): JSON objects on a stream, each followed by a NUL byte.
-import { concat, decodeUtf8, utf8 } from '../bytes.ts'
+import { concat, decodeUtf8, utf8 } from '../base/bytes.ts'
 
 export type Call = {
   readonly method: string

@@ -1,7 +1,7 @@
 // Argon2id (RFC 9106) and the PHC string that keeps its result. The one door to hash-wasm, which works wherever this
 // program does; where the runtime has an Argon2 of its own that says the same, that is faster.
-import { decodeBase64, equalBytes, utf8 } from '../bytes.ts'
-import type { NativeArgon2 } from '../world.ts'
+import { decodeBase64, equalBytes, utf8 } from '../base/bytes.ts'
+import type { NativeArgon2 } from '../base/world.ts'
 
 export type Argon2Cost = {
   /** KiB. */

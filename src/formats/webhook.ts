@@ -1,7 +1,7 @@
 // What a webhook is sent, and the file an event waits in. The body is upstream's; a number of its own (X-Nonce) lets
 // receivers recognise what they got before.
 import * as v from 'valibot'
-import { hex, hmacSha256, utf8 } from '../bytes.ts'
+import { hex, hmacSha256, utf8 } from '../base/bytes.ts'
 import type { AuditEvent } from './audit-line.ts'
 
 /** An event that waits to be delivered. */

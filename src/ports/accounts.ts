@@ -1,5 +1,9 @@
 // Accounts on this host: the registry of uids, its export for NSS, and the home. What a login of a known user does here
 // does not depend on how many users there are.
+
+import type { LoginName } from '../base/names.ts'
+import { paths } from '../base/paths.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { decideEntry, type EntryVerdict, type WantedEntry } from '../decide/entry.ts'
 import { sharedGroups, sudoGroup } from '../decide/groups.ts'
@@ -8,9 +12,6 @@ import type { Registry, RegistryUser } from '../formats/registry.ts'
 import type { Change } from '../formats/registry-journal.ts'
 import type { RegistryView } from '../formats/registry-lines.ts'
 import { firstFreeUid } from '../formats/uid.ts'
-import type { LoginName } from '../names.ts'
-import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
 import {
   exportAll,
   exportOne,

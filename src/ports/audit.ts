@@ -1,8 +1,9 @@
 // One event for every decision: a JSON line in a file, and a line for syslog.
+
+import { Fault } from '../base/fault.ts'
+import type { SyslogPriority, World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
 import { type AuditEvent, eventLevel, formatAuditLine, formatSyslogText } from '../formats/audit-line.ts'
-import type { SyslogPriority, World } from '../world.ts'
 
 export type Audit = {
   /** Writes the event; false when it should have been written and could be written nowhere. */

@@ -1,7 +1,10 @@
 // What the portal allowed, kept for when it is away. Found by name, never by listing.
+
+import { Fault } from '../base/fault.ts'
+import type { Fingerprint, LoginName } from '../base/names.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { ageOf } from '../decide/freshness.ts'
-import { Fault } from '../fault.ts'
 import {
   type AuthCacheName,
   type AuthEntry,
@@ -13,8 +16,6 @@ import {
 } from '../formats/auth-cache.ts'
 import type { Granted } from '../formats/replies.ts'
 import { ivLength } from '../formats/sealed.ts'
-import type { Fingerprint, LoginName } from '../names.ts'
-import type { World } from '../world.ts'
 import { openCacheKey } from './cache-key.ts'
 import type { KeepingConfig } from './keys.ts'
 import { type Lockouts, openLockouts } from './lockouts.ts'

@@ -1,13 +1,13 @@
 // What root leaves for `ob keys` and `ob principals`, which run as a user without rights: the keys that the portal
 // exported, and the part of the configuration that everybody may know. All of it is public, and only root can write it.
-import { decodeBytewise, decodeUtf8 } from '../bytes.ts'
+import { decodeBytewise, decodeUtf8 } from '../base/bytes.ts'
+import type { LoginName } from '../base/names.ts'
+import { paths } from '../base/paths.ts'
+import type { ReadOnlyWorld, World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { formatPublicPolicy, type PublicPolicy, parsePublicPolicy } from '../formats/public-policy.ts'
 import type { Attributes } from '../formats/replies.ts'
 import { parsePublicKeyLine } from '../formats/ssh-wire.ts'
-import type { LoginName } from '../names.ts'
-import { paths } from '../paths.ts'
-import type { ReadOnlyWorld, World } from '../world.ts'
 
 export type Published = {
   /** The public part of the configuration. */

@@ -1,8 +1,10 @@
 // Everything that is kept for when the portal is away, for the administrator. Looking changes nothing.
-import { decodeBytewise } from '../bytes.ts'
+import { decodeBytewise } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import { paths } from '../base/paths.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { lockLeft } from '../decide/credential.ts'
-import { Fault } from '../fault.ts'
 import {
   authCacheFileName,
   authCacheLimit,
@@ -12,8 +14,6 @@ import {
 } from '../formats/auth-cache.ts'
 import { credentialFileName, credentialLimit, credentialSuffix, openCredential } from '../formats/credential.ts'
 import { openTokenEntry, tokenCacheLimit, tokenCacheSuffix } from '../formats/token-cache.ts'
-import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
 import { authSalt } from './auth-cache.ts'
 import { openCacheKey } from './cache-key.ts'
 import { openCredentialFiles } from './credential-files.ts'

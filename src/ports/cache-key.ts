@@ -1,8 +1,8 @@
 // The key of a directory of sealed entries, derived when an entry is really opened or written.
-import { hex, utf8 } from '../bytes.ts'
-import { Fault } from '../fault.ts'
+import { hex, utf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import type { World } from '../base/world.ts'
 import { parseMachineId, saltLength } from '../formats/kdf.ts'
-import type { World } from '../world.ts'
 import { type KeepingConfig, openKeys, readKeyFile, readMachineId } from './keys.ts'
 
 export type CacheKeyPlace = {

@@ -1,10 +1,10 @@
 // The AuthorizedKeysCommand that ours took the place of: sshd knows one, so ours runs the other and reads what it
 // prints. sshd demands of the program what is demanded here (sshd_config(5), AuthorizedKeysCommand).
-import { decodeUtf8 } from '../bytes.ts'
-import { Fault } from '../fault.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import { paths } from '../base/paths.ts'
+import type { ReadOnlyWorld } from '../base/world.ts'
 import { expandTokens, parseCommandLine, type Tokens } from '../formats/command-line.ts'
-import { paths } from '../paths.ts'
-import type { ReadOnlyWorld } from '../world.ts'
 
 const seconds = 3
 const outputLimit = 1 << 20

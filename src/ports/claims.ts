@@ -1,9 +1,9 @@
 // One-time tokens are one-time here too: the first process that creates the file owns the token.
-import { hex, sha256 } from '../bytes.ts'
-import { paths } from '../paths.ts'
-import type { Secret } from '../secret.ts'
-import type { World } from '../world.ts'
-import { olderThan, sweep } from './sweep.ts'
+import { hex, sha256 } from '../base/bytes.ts'
+import { olderThan, sweep } from '../base/expire-files.ts'
+import { paths } from '../base/paths.ts'
+import type { Secret } from '../base/secret.ts'
+import type { World } from '../base/world.ts'
 
 export type Claims = {
   readonly take: (token: Secret) => 'won' | 'lost'

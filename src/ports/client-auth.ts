@@ -1,11 +1,11 @@
 // How this host proves to the portal which OAuth client it is (RFC 6749 §2.3): by default with an assertion (RFC
 // 7523), so that the secret signs and never travels. What sends it must be asked for by name.
 import * as oauth from 'oauth4webapi'
-import { decodeBase64, decodeUtf8 } from '../bytes.ts'
+import { decodeBase64, decodeUtf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
 import { makeUuid } from '../formats/signature.ts'
-import type { World } from '../world.ts'
 import { secretFor } from './secrets.ts'
 
 export type ClientMethod =

@@ -1,13 +1,13 @@
 // What the account phase learned from the portal, kept for the session phase of the same connection, so that no phase
 // asks what another asked already. Only root can write here, and it is written after authentication.
 import * as v from 'valibot'
-import { decodeUtf8 } from '../bytes.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { olderThan, sweep } from '../base/expire-files.ts'
+import { type LoginName, parseFingerprint, parseLoginName } from '../base/names.ts'
+import { paths } from '../base/paths.ts'
+import type { World } from '../base/world.ts'
 import type { Remembered } from '../decide/session.ts'
 import type { Granted } from '../formats/replies.ts'
-import { type LoginName, parseFingerprint, parseLoginName } from '../names.ts'
-import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
-import { olderThan, sweep } from './sweep.ts'
 
 export type Connections = {
   readonly remember: (connection: string, remembered: Remembered) => void

@@ -1,5 +1,9 @@
 // The files of kept passwords: sealed entries in the cache directory, and for each a sealed generation number in the
 // state directory, so that restoring an old entry neither unlocks it nor brings it back.
+
+import type { JsonObject } from '../base/json.ts'
+import { paths } from '../base/paths.ts'
+import type { World } from '../base/world.ts'
 import {
   type Credential,
   type CredentialChange,
@@ -12,10 +16,7 @@ import {
   sealCredential,
   sealGeneration,
 } from '../formats/credential.ts'
-import type { JsonObject } from '../formats/json-c.ts'
 import { ivLength } from '../formats/sealed.ts'
-import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
 
 export type OpenedEntry =
   | { readonly kind: 'entry'; readonly credential: Credential }

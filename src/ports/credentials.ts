@@ -1,6 +1,10 @@
 // Passwords that count while the portal is away. Every change of an entry is made under the user's lock, and every
 // refusal costs the same two hashes, whoever is asked about.
-import { equalBytes, utf8 } from '../bytes.ts'
+import { equalBytes, utf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import type { LoginName } from '../base/names.ts'
+import type { Secret } from '../base/secret.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import {
   afterWrongPassword,
@@ -9,7 +13,6 @@ import {
   isLockTooLong,
   lockLeft,
 } from '../decide/credential.ts'
-import { Fault } from '../fault.ts'
 import { type Credential, type CredentialChange, newCredential } from '../formats/credential.ts'
 import {
   type Argon2Cost,
@@ -20,9 +23,6 @@ import {
   usualCost,
   type Verifier,
 } from '../formats/verifier.ts'
-import type { LoginName } from '../names.ts'
-import type { Secret } from '../secret.ts'
-import type { World } from '../world.ts'
 import { openCacheKey } from './cache-key.ts'
 import { type OpenedEntry, openCredentialFiles } from './credential-files.ts'
 import type { KeepingConfig } from './keys.ts'

@@ -1,11 +1,11 @@
 // The device authorization grant (RFC 8628) with PKCE (RFC 7636): how this host gets its identity. oauth4webapi speaks
 // the protocol; the network is ours.
 import * as oauth from 'oauth4webapi'
+import { Fault } from '../base/fault.ts'
+import { Secret } from '../base/secret.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
 import type { Endpoints } from '../formats/discovery.ts'
-import { Secret } from '../secret.ts'
-import type { World } from '../world.ts'
 import { type ClientAuth, type ClientMethod, openClientAuth } from './client-auth.ts'
 import { discover } from './discovery.ts'
 import type { Http } from './http.ts'

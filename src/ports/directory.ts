@@ -1,6 +1,8 @@
 // The registry in memory, for `ob serve`. It follows the files: a changed journal is read at once, a changed users.json
 // in slices, so that no lookup waits for a hundred thousand users.
-import { decodeUtf8 } from '../bytes.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { paths } from '../base/paths.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { sharedGroups } from '../decide/groups.ts'
 import type { Directory } from '../decide/userdb.ts'
@@ -9,8 +11,6 @@ import { validHome, validShell } from '../formats/paths.ts'
 import { type RegistryUser, readUser } from '../formats/registry.ts'
 import { type Change, parseJournal } from '../formats/registry-journal.ts'
 import { isReservedUid } from '../formats/uid.ts'
-import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
 import { readForeign } from './extrausers.ts'
 import { openRegistry, stampOf } from './registry.ts'
 

@@ -1,10 +1,10 @@
 // Asks the portal where its OAuth endpoints are. One that says nothing usable has them where LemonLDAP::NG puts them.
-import { decodeUtf8 } from '../bytes.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import { paths } from '../base/paths.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
 import { defaultEndpoints, type Endpoints, parseDiscovery } from '../formats/discovery.ts'
-import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
 import type { Http } from './http.ts'
 
 export type Discovered =

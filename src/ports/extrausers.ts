@@ -1,9 +1,11 @@
 // The files of libnss-extrausers. That library stops at the first malformed line and ignores a last line without a
 // newline, so a file is either known to be whole, and then one line is appended or exchanged, or written anew.
-import { decodeBytewise, decodeUtf8 } from '../bytes.ts'
+import { decodeBytewise, decodeUtf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import { paths } from '../base/paths.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { sharedGroups } from '../decide/groups.ts'
-import { Fault } from '../fault.ts'
 import {
   formatGroupLine,
   formatPasswdLine,
@@ -13,8 +15,6 @@ import {
   readIds,
 } from '../formats/passwd.ts'
 import type { Registry, RegistryUser } from '../formats/registry.ts'
-import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
 import { stampOf } from './registry.ts'
 
 /** Names and ids in the export files that are somebody else's. */

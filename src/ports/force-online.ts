@@ -1,9 +1,9 @@
 // Whether a user's logins always need the portal, by the administrator's file.
-import { decodeUtf8 } from '../bytes.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
 import { mustBeOnline, parseForceOnline } from '../formats/force-online.ts'
-import type { World } from '../world.ts'
 
 const limit = 16 * 1024 * 1024
 

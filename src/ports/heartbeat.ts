@@ -2,10 +2,13 @@
 // /oauth2/token destroys the enrollment of an organization's server. One request at a time for the whole host; whoever
 // waited takes what the one before got, the token or the failure. The refresh token stays the same, so there is no
 // instant at which a kill could lose it.
-import { decodeUtf8 } from '../bytes.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import { paths } from '../base/paths.ts'
+import type { Secret } from '../base/secret.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { intervalFrom, isDue } from '../decide/identity.ts'
-import { Fault } from '../fault.ts'
 import {
   formatHeartbeatState,
   type HeartbeatResult,
@@ -15,9 +18,6 @@ import {
 } from '../formats/heartbeat.ts'
 import type { NoAnswer, Renewal } from '../formats/replies.ts'
 import type { TokenFile } from '../formats/token-file.ts'
-import { paths } from '../paths.ts'
-import type { Secret } from '../secret.ts'
-import type { World } from '../world.ts'
 import { readTokenFile, withTokenLock, writeTokenFile } from './token-file.ts'
 
 export type Renewed = { readonly kind: 'token'; readonly accessToken: Secret } | NoAnswer

@@ -1,11 +1,11 @@
 // The one door to the network, with its manners fixed: no redirects, no retries, no environment proxies, one deadline
 // that covers the body, and a size limit while it streams. It tells weather from refusal; it never throws for weather.
 import { ofetch } from 'ofetch'
-import { concat, decodeUtf8 } from '../bytes.ts'
+import { concat, decodeUtf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import { paths } from '../base/paths.ts'
+import type { TlsOptions, World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
-import { paths } from '../paths.ts'
-import type { TlsOptions, World } from '../world.ts'
 
 export type HttpRequest = {
   readonly method: 'GET' | 'POST'

@@ -1,10 +1,11 @@
 // Asks the portal about an access token that somebody typed (RFC 7662). This host proves itself as a client, not with
 // its server token.
+
+import { Fault } from '../base/fault.ts'
+import type { Secret } from '../base/secret.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
 import { type Introspection, parseIntrospection } from '../formats/introspection.ts'
-import type { Secret } from '../secret.ts'
-import type { World } from '../world.ts'
 import { openClientAuth } from './client-auth.ts'
 import { discoverOnce } from './discovery.ts'
 import type { Http } from './http.ts'

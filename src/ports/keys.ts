@@ -1,11 +1,11 @@
 // Derived keys. PBKDF2 costs more than everything else in a login, so a key is derived once and kept where only root
 // finds it and only until the next boot: in the kernel's keyring, or, where that is closed to us, in a file below /run.
-import { concat, equalBytes, hex, hmacSha256 } from '../bytes.ts'
+import { concat, equalBytes, hex, hmacSha256 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import { paths } from '../base/paths.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
 import { deriveKey, type KeySource, keyLength, parseMachineId, passwordOf } from '../formats/kdf.ts'
-import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
 
 export type Keys = {
   /** The key of the store with this salt: kept since an earlier run, or derived now and kept. */

@@ -1,8 +1,9 @@
 // Access tokens that the portal called active a moment ago, so that not every connection asks again.
+
+import type { LoginName } from '../base/names.ts'
+import type { Secret } from '../base/secret.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import type { LoginName } from '../names.ts'
-import type { Secret } from '../secret.ts'
-import type { World } from '../world.ts'
 import { openTokenCache } from './token-cache.ts'
 
 export type KnownTokens = {

@@ -1,11 +1,11 @@
 // The portal's revocation list for sshd (RevokedKeys). sshd refuses every key when the file is missing or damaged, so
 // it is replaced only by a whole list, never by an older one, and never emptied unasked.
-import { decodeBase64 } from '../bytes.ts'
+import { decodeBase64 } from '../base/bytes.ts'
+import { paths } from '../base/paths.ts'
+import type { ReadOnlyWorld, World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { formatEmptyList, parseRevocationList, type RevocationList } from '../formats/krl.ts'
 import type { NoAnswer } from '../formats/replies.ts'
-import { paths } from '../paths.ts'
-import type { ReadOnlyWorld, World } from '../world.ts'
 import { type HttpAnswer, openHttp } from './http.ts'
 
 export type KrlUpdate =

@@ -1,11 +1,11 @@
 // The registry in /etc/passwd, /etc/shadow, /etc/group and /etc/gshadow, for create_user_target = passwd. Lines of
 // others, passwords that somebody set, and members that are not ours stay.
-import { decodeBytewise, utf8 } from '../bytes.ts'
+import { decodeBytewise, utf8 } from '../base/bytes.ts'
+import type { AccountFiles, World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { sharedGroups } from '../decide/groups.ts'
 import { formatGroupLine, formatPasswdLine, formatShadowLine } from '../formats/passwd.ts'
 import type { Registry, RegistryUser } from '../formats/registry.ts'
-import type { AccountFiles, World } from '../world.ts'
 
 /** Makes the files say what the registry says; true when one changed. */
 export const publishLocal = (world: World, config: Config, registry: Registry): boolean =>

@@ -1,10 +1,10 @@
 // Failure counters, one file a key, in upstream's format; every change under a lock.
-import { decodeUtf8 } from '../bytes.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { olderThan, sweep } from '../base/expire-files.ts'
+import type { FileFacts, World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { afterFailure, clockAdjusted, failuresLeft, secondsLeft } from '../decide/lockout.ts'
 import { formatLockoutState, type LockoutState, lockoutFileName, parseLockoutState } from '../formats/lockout-state.ts'
-import type { FileFacts, World } from '../world.ts'
-import { olderThan, sweep } from './sweep.ts'
 
 export type Lockouts = {
   /** Seconds until this key may try again, 0 when it may now. */

@@ -1,6 +1,11 @@
 // One round over the sessions that began offline (decide/monitor.ts says what becomes of them).
 import * as v from 'valibot'
-import { decodeUtf8 } from '../bytes.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import type { LoginName } from '../base/names.ts'
+import { paths } from '../base/paths.ts'
+import type { Reason } from '../base/reason.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import {
   afterRound,
@@ -10,12 +15,7 @@ import {
   type SessionVerdict,
   type Silence,
 } from '../decide/monitor.ts'
-import { Fault } from '../fault.ts'
 import { hasDefaultRoute4, hasDefaultRoute6 } from '../formats/routes.ts'
-import type { LoginName } from '../names.ts'
-import { paths } from '../paths.ts'
-import type { Reason } from '../reason.ts'
-import type { World } from '../world.ts'
 import { openHttp } from './http.ts'
 import { openOfflineSessions } from './offline-sessions.ts'
 import { openPorts } from './open.ts'

@@ -1,9 +1,9 @@
 // One file for each user with a session that began while the portal was away: the epoch second it began
 // (the C implementation's file). In /run, so it never outlives the sessions.
-import { decodeUtf8 } from '../bytes.ts'
-import { type LoginName, parseLoginName } from '../names.ts'
-import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { type LoginName, parseLoginName } from '../base/names.ts'
+import { paths } from '../base/paths.ts'
+import type { World } from '../base/world.ts'
 
 export type OfflineSession = { readonly user: LoginName; readonly since: number }
 

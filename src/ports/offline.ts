@@ -1,10 +1,11 @@
 // What this host may go by while the portal is away: one door to the cache, its limiter and the force_online file.
+
+import type { Fingerprint, LoginName } from '../base/names.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { secondsToKeep } from '../decide/freshness.ts'
 import type { Cached } from '../decide/offline.ts'
 import type { Granted } from '../formats/replies.ts'
-import type { Fingerprint, LoginName } from '../names.ts'
-import type { World } from '../world.ts'
 import { openAuthCache, openCacheLimits } from './auth-cache.ts'
 import { forcedOnline } from './force-online.ts'
 

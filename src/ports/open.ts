@@ -1,10 +1,11 @@
 // Wires every door once. Nothing is read or connected before it is asked.
+
+import { paths } from '../base/paths.ts'
+import type { Secret } from '../base/secret.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { Introspection } from '../formats/introspection.ts'
 import type { Granted } from '../formats/replies.ts'
-import { paths } from '../paths.ts'
-import type { Secret } from '../secret.ts'
-import type { World } from '../world.ts'
 import type { Accounts } from './accounts.ts'
 import { openPublished, type Published } from './authorized-keys.ts'
 import { type Claims, openClaims } from './claims.ts'

@@ -1,9 +1,10 @@
 // What this host remembers of a portal that was away a moment ago, so that the next logins do not pay for it again. The
 // portal is still asked each time: nobody goes by the cache unasked.
+
+import { Fault } from '../base/fault.ts'
+import { paths } from '../base/paths.ts'
+import type { FileFacts, World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
-import { paths } from '../paths.ts'
-import type { FileFacts, World } from '../world.ts'
 import type { Http } from './http.ts'
 
 /** How long it is remembered. Seconds. */

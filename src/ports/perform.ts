@@ -1,12 +1,13 @@
 // Performs what a decision ended with. What could not be written is told to the log, and changes no verdict.
+
+import { Fault } from '../base/fault.ts'
+import type { Fingerprint } from '../base/names.ts'
 import type { AccountEffect } from '../decide/account.ts'
 import type { AuthEffect } from '../decide/auth.ts'
 import type { SessionEffect } from '../decide/session.ts'
-import { Fault } from '../fault.ts'
 import { lockoutKey } from '../formats/lockout-state.ts'
 import type { Granted } from '../formats/replies.ts'
 import type { UserToken } from '../formats/user-token.ts'
-import type { Fingerprint } from '../names.ts'
 import type { Ports } from './open.ts'
 import { named, newcomerKey, type PamRequest, wantedOf } from './settle-pam.ts'
 

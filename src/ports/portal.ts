@@ -1,5 +1,9 @@
 // The portal's PAM endpoints. Each call is two halves: build the request, judge the reply. What counts as an
 // answer at all is decided here once: status 200, application/json, and the members the reply must have.
+
+import type { Fingerprint, LoginName } from '../base/names.ts'
+import type { Secret } from '../base/secret.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { HeartbeatBody, Report } from '../formats/heartbeat.ts'
 import {
@@ -14,9 +18,6 @@ import {
   type Verification,
 } from '../formats/replies.ts'
 import { makeNonce, signRequest } from '../formats/signature.ts'
-import type { Fingerprint, LoginName } from '../names.ts'
-import type { Secret } from '../secret.ts'
-import type { World } from '../world.ts'
 import type { Http, HttpAnswer } from './http.ts'
 import { secretFor, unsealed } from './secrets.ts'
 import type { Tokens } from './tokens.ts'

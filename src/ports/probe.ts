@@ -1,6 +1,7 @@
 // One question to the portal that needs no credentials: is it there, how fast, and what time has it.
+
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import type { World } from '../world.ts'
 import { openHttp } from './http.ts'
 
 export type Probe = {

@@ -1,9 +1,9 @@
 // Uids that NSS told sshd about users who log in for the first time. sshd looks a name up once, so the session runs
 // with that uid or not at all. Empty files in /run (UID.PID.NAME), because the service that made the promise may be
 // killed between the lookup and the session.
-import { parseLoginName } from '../names.ts'
-import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
+import { parseLoginName } from '../base/names.ts'
+import { paths } from '../base/paths.ts'
+import type { World } from '../base/world.ts'
 
 export type Promised = { readonly uid: number; readonly name: string; readonly connection: number }
 

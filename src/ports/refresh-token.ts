@@ -1,9 +1,10 @@
 // Moves the refresh token to where secrets_encrypted says it shall be. Whatever is interrupted, one of the two places
 // has it and the token file says which.
+
+import { Fault } from '../base/fault.ts'
+import { sealedAs, sealedName } from '../base/secret.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
-import { sealedAs, sealedName } from '../secret.ts'
-import type { World } from '../world.ts'
 import { refreshTokenName } from './secrets.ts'
 import { readTokenFile, withTokenLock, writeTokenFile } from './token-file.ts'
 import type { Vault } from './vault.ts'

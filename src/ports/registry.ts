@@ -1,7 +1,9 @@
 // The registry of uids on disk: users.json and, where that is large, a journal of what changed since. Looking one user
 // up and recording one cost the same on a host with ten users and with a hundred thousand.
-import { decodeUtf8 } from '../bytes.ts'
-import { Fault } from '../fault.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import { paths } from '../base/paths.ts'
+import type { World } from '../base/world.ts'
 import { emptyRegistry, formatRegistry, parseRegistry, type Registry } from '../formats/registry.ts'
 import {
   type Change,
@@ -12,8 +14,6 @@ import {
   withChanges,
 } from '../formats/registry-journal.ts'
 import { type Lines, openLines, type RegistryView, viewOf } from '../formats/registry-lines.ts'
-import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
 
 export type RegistryStore = {
   readonly view: <T>(work: (view: RegistryView) => T) => T

@@ -1,7 +1,8 @@
 // What a heartbeat tells the portal about this host: how long it runs, who is logged in, what was decided since.
-import { decodeBytewise, decodeUtf8 } from '../bytes.ts'
+import { decodeBytewise, decodeUtf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
 import { countEvents, type Report, type Stats } from '../formats/heartbeat.ts'
 import {
   parseLogindSessions,
@@ -10,7 +11,6 @@ import {
   type Session,
   sessionProperties,
 } from '../formats/sessions.ts'
-import type { World } from '../world.ts'
 
 /** How much of the audit log is counted: some 3000 decisions between two heartbeats. Bytes. */
 const auditLimit = 1 << 20

@@ -1,11 +1,12 @@
 // What ob doctor says about secrets: which are sealed and open, and which stand somewhere in plain text.
+
+import { Fault } from '../base/fault.ts'
+import { paths } from '../base/paths.ts'
+import { Secret, sealedName } from '../base/secret.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { configPath } from '../config/load.ts'
 import type { Finding } from '../decide/soundness.ts'
-import { Fault } from '../fault.ts'
-import { paths } from '../paths.ts'
-import { Secret, sealedName } from '../secret.ts'
-import type { World } from '../world.ts'
 import { isStore, refreshTokenName } from './secrets.ts'
 import { readTokenFile } from './token-file.ts'
 import { openVault } from './vault.ts'

@@ -1,10 +1,11 @@
 // Where a secret of the configuration really is: in its line, or in the sealed store. Small, because every login loads
 // it; the store itself is loaded when something is in it.
+
+import { Fault } from '../base/fault.ts'
+import { paths } from '../base/paths.ts'
+import { type Secret, sealedAs, sealedName } from '../base/secret.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
-import { paths } from '../paths.ts'
-import { type Secret, sealedAs, sealedName } from '../secret.ts'
-import type { World } from '../world.ts'
 
 /** The keys of openbastion.conf whose values are secrets. */
 export type SecretKey = { [K in keyof Config]-?: Secret extends Config[K] ? K : never }[keyof Config]

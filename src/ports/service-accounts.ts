@@ -1,12 +1,12 @@
 // The file of service accounts, which only root may read or write.
-import { decodeBytewise, decodeUtf8 } from '../bytes.ts'
+import { decodeBytewise, decodeUtf8 } from '../base/bytes.ts'
+import type { LoginName } from '../base/names.ts'
+import { paths } from '../base/paths.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { WantedEntry } from '../decide/entry.ts'
 import type { ServiceStanding } from '../decide/service-account.ts'
 import type { ServiceAccount, ServiceAccounts } from '../formats/service-accounts.ts'
-import type { LoginName } from '../names.ts'
-import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
 
 export type ServiceAccountsFile = {
   /** What the file says about this name; undefined when it says nothing. */

@@ -1,8 +1,8 @@
 // Whether a user is logged in, and how that ends: by logind where it runs, else by the processes themselves.
-import { Fault } from '../fault.ts'
+import { Fault } from '../base/fault.ts'
+import type { LoginName } from '../base/names.ts'
+import type { World } from '../base/world.ts'
 import { findPasswd } from '../formats/passwd.ts'
-import type { LoginName } from '../names.ts'
-import type { World } from '../world.ts'
 import type { SessionControl } from './monitor.ts'
 import { openRegistry } from './registry.ts'
 

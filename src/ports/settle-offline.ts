@@ -1,10 +1,11 @@
 // The questions of decide/offline.ts and their answers.
+
+import type { Answers } from '../base/decision.ts'
+import { Fault } from '../base/fault.ts'
+import type { LoginName } from '../base/names.ts'
+import { askedService, isKept, isSudo } from '../base/pam-service.ts'
 import type { Config } from '../config/load.ts'
 import type { OfflineFacts, OfflinePolicy } from '../decide/offline.ts'
-import { askedService, isKept, isSudo } from '../decide/service.ts'
-import type { Answers } from '../decide/step.ts'
-import { Fault } from '../fault.ts'
-import type { LoginName } from '../names.ts'
 import type { Ports } from './open.ts'
 
 /** `sudo -i` is as risky as sudo, whichever of the two the list names. */

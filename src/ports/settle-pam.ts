@@ -1,5 +1,10 @@
 // The three PAM decisions with their answers: which port finds which fact. `ob why` uses the same answers and drops
 // the effects.
+
+import { type Settled, settle } from '../base/decision.ts'
+import { Fault } from '../base/fault.ts'
+import type { LoginName } from '../base/names.ts'
+import { askedService, isKept, isSsh, isSudo, unlockService } from '../base/pam-service.ts'
 import type { Config } from '../config/load.ts'
 import { type AccountEffect, type AccountFacts, decideAccount } from '../decide/account.ts'
 import {
@@ -11,14 +16,10 @@ import {
 } from '../decide/auth.ts'
 import type { WantedEntry } from '../decide/entry.ts'
 import type { Proof } from '../decide/proof.ts'
-import { askedService, isKept, isSsh, isSudo, unlockService } from '../decide/service.ts'
 import { boundFingerprint, decideSession, type SessionEffect, type SessionFacts } from '../decide/session.ts'
-import { type Settled, settle } from '../decide/step.ts'
-import { Fault } from '../fault.ts'
 import { lockoutKey } from '../formats/lockout-state.ts'
 import type { Granted } from '../formats/replies.ts'
 import type { UserToken } from '../formats/user-token.ts'
-import type { LoginName } from '../names.ts'
 import type { CredentialVerdict } from './credentials.ts'
 import type { Ports } from './open.ts'
 import { entryOf } from './service-accounts.ts'

@@ -1,11 +1,11 @@
 // What is true on this host right now, for a screen or a script. Nothing is changed, and what cannot be read is said.
-import { decodeUtf8 } from '../bytes.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { secondsLeft } from '../decide/lockout.ts'
-import { Fault } from '../fault.ts'
 import { parseAuditLine } from '../formats/audit-line.ts'
 import { parseLockoutState } from '../formats/lockout-state.ts'
-import type { World } from '../world.ts'
 import { openPorts } from './open.ts'
 import { currentSessions } from './report.ts'
 

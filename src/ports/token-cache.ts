@@ -1,6 +1,11 @@
 // What token introspection said, kept for a few minutes. One-time tokens never come here.
+
+import { olderThan, sweep } from '../base/expire-files.ts'
+import { Fault } from '../base/fault.ts'
+import type { LoginName } from '../base/names.ts'
+import type { Secret } from '../base/secret.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
 import { ivLength } from '../formats/sealed.ts'
 import {
   openTokenEntry,
@@ -9,12 +14,8 @@ import {
   tokenCacheLimit,
   tokenCacheSuffix,
 } from '../formats/token-cache.ts'
-import type { LoginName } from '../names.ts'
-import type { Secret } from '../secret.ts'
-import type { World } from '../world.ts'
 import { openCacheKey } from './cache-key.ts'
 import type { KeepingConfig } from './keys.ts'
-import { olderThan, sweep } from './sweep.ts'
 
 export type CachedToken =
   | { readonly kind: 'hit'; readonly authorized: boolean; readonly expiresAt: number }

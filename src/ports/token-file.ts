@@ -1,10 +1,10 @@
 // The file that holds this host's own credentials, and the lock under which it changes.
-import { decodeUtf8 } from '../bytes.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import { paths } from '../base/paths.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
 import { formatTokenFile, parseTokenFile, type TokenFile } from '../formats/token-file.ts'
-import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
 import { keepRefreshToken } from './secrets.ts'
 
 export function readTokenFile(world: World, path: string): TokenFile {

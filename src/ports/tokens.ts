@@ -1,10 +1,11 @@
 // This host's own credentials: the access token that every portal call carries. How it is renewed is heartbeat.ts,
 // which a login loads only when the portal refused the token.
+
+import type { Secret } from '../base/secret.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { Renewal } from '../formats/replies.ts'
 import type { TokenFile } from '../formats/token-file.ts'
-import type { Secret } from '../secret.ts'
-import type { World } from '../world.ts'
 import type { Renewed } from './heartbeat.ts'
 import { readTokenFile } from './token-file.ts'
 

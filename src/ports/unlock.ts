@@ -1,11 +1,11 @@
 // Screen lockers run PAM as their user, who may read neither the configuration nor the token of this host. ob serve
 // decides for them: about the user that the kernel says is calling, about nobody else, and not too often.
-import { concat } from '../bytes.ts'
+import { concat } from '../base/bytes.ts'
+import { buckets, counter } from '../base/rate-limit.ts'
+import { personText, type Reason } from '../base/reason.ts'
+import type { Peer, World } from '../base/world.ts'
 import { formatUnlockReply, parseUnlockCall, type UnlockCall, type UnlockReply } from '../formats/unlock.ts'
 import { splitMessages } from '../formats/varlink.ts'
-import { personText, type Reason } from '../reason.ts'
-import type { Peer, World } from '../world.ts'
-import { buckets, counter } from './buckets.ts'
 import type { LiveDirectory } from './directory.ts'
 
 export type Unlock = {

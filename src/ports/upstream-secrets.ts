@@ -1,13 +1,13 @@
 // Files of the C implementation's secret store, for `ob secret import`. Their names are hashes, and nothing inside
 // says which secret they are: a renamed file opens as another one there, so the name has to be known here.
-import { decodeUtf8 } from '../bytes.ts'
-import { Fault } from '../fault.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import { paths } from '../base/paths.ts'
+import { Secret } from '../base/secret.ts'
+import type { World } from '../base/world.ts'
 import { deriveKey, saltLength } from '../formats/kdf.ts'
 import { open } from '../formats/sealed.ts'
 import { upstreamFileName } from '../formats/secret-store.ts'
-import { paths } from '../paths.ts'
-import { Secret } from '../secret.ts'
-import type { World } from '../world.ts'
 import { readMachineId } from './keys.ts'
 
 const likely = ['client_secret', 'request_signing_secret', 'notify_secret', 'refresh_token', 'crowdsec_bouncer_key']

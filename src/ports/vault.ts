@@ -1,7 +1,10 @@
 // The sealed store in /var/lib/open-bastion/secrets. Every change is one rename: of one secret's file, or, for a
 // rotation, of the header, after everything was sealed anew beside the old files.
-import { decodeUtf8, hex, utf8 } from '../bytes.ts'
-import { Fault } from '../fault.ts'
+import { decodeUtf8, hex, utf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import { paths } from '../base/paths.ts'
+import { Secret } from '../base/secret.ts'
+import type { World } from '../base/world.ts'
 import { type KeySource, keyLength, saltLength } from '../formats/kdf.ts'
 import { ivLength } from '../formats/sealed.ts'
 import {
@@ -17,9 +20,6 @@ import {
   sealedFileName,
   sealSecret,
 } from '../formats/secret-store.ts'
-import { paths } from '../paths.ts'
-import { Secret } from '../secret.ts'
-import type { World } from '../world.ts'
 import { type KeepingConfig, type Keys, openKeys, readKeyFile, readMachineId } from './keys.ts'
 
 export type Vault = {

@@ -1,9 +1,10 @@
 // Does everything that says something about accounts say the same? For `ob nss verify`; changes nothing.
+
+import { Fault } from '../base/fault.ts'
+import { paths } from '../base/paths.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
 import type { Registry } from '../formats/registry.ts'
-import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
 import { exportAll, readForeign } from './extrausers.ts'
 import { openRegistry } from './registry.ts'
 

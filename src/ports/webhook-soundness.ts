@@ -1,7 +1,8 @@
 // Whether events reach the webhook, for ob doctor.
+
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { Finding } from '../decide/soundness.ts'
-import type { World } from '../world.ts'
 import { readSpool, signsEvents } from './webhooks.ts'
 
 /** A timer that works delivers within minutes. Seconds. */

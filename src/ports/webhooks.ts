@@ -1,8 +1,10 @@
 // Tells a webhook what happened. A login only leaves a small file; `ob notify deliver` sends it later and as often as
 // it takes, so a receiver may get an event twice and knows it by X-Nonce.
-import { decodeUtf8 } from '../bytes.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import { paths } from '../base/paths.ts'
+import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { Fault } from '../fault.ts'
 import type { AuditEvent } from '../formats/audit-line.ts'
 import { makeNonce } from '../formats/signature.ts'
 import {
@@ -14,8 +16,6 @@ import {
   waitingFileName,
   webhookHeaders,
 } from '../formats/webhook.ts'
-import { paths } from '../paths.ts'
-import type { World } from '../world.ts'
 import { type Http, openHttp } from './http.ts'
 import { secretFor } from './secrets.ts'
 

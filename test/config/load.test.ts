@@ -1,11 +1,11 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { formatConf } from '../../src/base/conf-syntax.ts'
+import { Fault } from '../../src/base/fault.ts'
+import { Secret } from '../../src/base/secret.ts'
 import { type Checked, checkConfig, configPath, loadConfig, problemText } from '../../src/config/load.ts'
 import { aliases, type KeyName, keyNames } from '../../src/config/schema.ts'
 import { unsupportedKeys } from '../../src/config/unsupported.ts'
-import { Fault } from '../../src/fault.ts'
-import { formatConf } from '../../src/formats/conf.ts'
-import { Secret } from '../../src/secret.ts'
 
 const runs = Number(process.env['FUZZ'] ?? 2000)
 const portal = 'portal_url = https://auth.example.com\n'

@@ -1,10 +1,10 @@
 // What the C implementation's own parser read out of these files, and what this one does.
 import { expect, test } from 'bun:test'
+import { Fault } from '../../src/base/fault.ts'
+import { Secret } from '../../src/base/secret.ts'
+import type { TrustRules } from '../../src/base/world.ts'
 import { type Config, checkConfig, loadConfig } from '../../src/config/load.ts'
 import { keyNames } from '../../src/config/schema.ts'
-import { Fault } from '../../src/fault.ts'
-import { Secret } from '../../src/secret.ts'
-import type { TrustRules } from '../../src/world.ts'
 import vectors from '../vectors/config.json' with { type: 'json' }
 
 type Case = (typeof vectors.cases)[number]

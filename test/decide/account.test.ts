@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
+import type { LoginName } from '../../src/base/names.ts'
 import { type AccountFacts, decideAccount } from '../../src/decide/account.ts'
-import type { LoginName } from '../../src/names.ts'
-import { line } from './line.ts'
+import { line } from '../fakes/line.ts'
 
 const user = 'alice' as LoginName
 const root = 'root' as LoginName

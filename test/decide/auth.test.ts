@@ -1,8 +1,8 @@
 // The policy as a table: one row a case, one line the verdict. The order of the questions is part of it.
 import { expect, test } from 'bun:test'
+import type { LoginName } from '../../src/base/names.ts'
 import { type AuthFacts, decideAuth, type PasswordCheck } from '../../src/decide/auth.ts'
-import type { LoginName } from '../../src/names.ts'
-import { line } from './line.ts'
+import { line } from '../fakes/line.ts'
 
 const alice = 'alice' as LoginName
 const base: AuthFacts = {

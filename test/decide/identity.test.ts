@@ -1,5 +1,6 @@
 // When the portal is asked again, and when an administrator has to act.
 import { expect, test } from 'bun:test'
+import { Secret } from '../../src/base/secret.ts'
 import {
   intervalFrom,
   isDue,
@@ -13,7 +14,6 @@ import {
 } from '../../src/decide/identity.ts'
 import type { HeartbeatState } from '../../src/formats/heartbeat.ts'
 import type { TokenFile } from '../../src/formats/token-file.ts'
-import { Secret } from '../../src/secret.ts'
 
 const now = 1_800_000_000
 const day = 86_400

@@ -1,9 +1,9 @@
 // Which lines sshd is told: from whom they come, and for what the client offers.
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
+import type { Fingerprint } from '../../src/base/names.ts'
 import { type KeySource, type Offer, selectKeys } from '../../src/decide/keys.ts'
 import { parseAuthorizedKeysLine } from '../../src/formats/authorized-keys.ts'
-import type { Fingerprint } from '../../src/names.ts'
 import { caFingerprint, caLine, certificateLine, listed, publicKeyLine } from '../formats/ssh-keys.ts'
 
 const bare = (line: string): string => line.split(' ').slice(0, 2).join(' ')

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
-import { decodeBase64 } from '../../src/bytes.ts'
+import { decodeBase64 } from '../../src/base/bytes.ts'
+import type { LoginName } from '../../src/base/names.ts'
 import { decidePrincipal, type PrincipalFacts } from '../../src/decide/principals.ts'
 import { type PublicKey, parsePublicKey } from '../../src/formats/ssh-wire.ts'
-import type { LoginName } from '../../src/names.ts'
 import { certificateLine, publicKeyLine } from '../formats/ssh-keys.ts'
 
 const keyOf = (line: string): PublicKey => {

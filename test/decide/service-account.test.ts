@@ -1,13 +1,13 @@
 // Accounts for programs, in all three phases: one row a case. No row asks anything, so no portal is ever needed.
 import { expect, test } from 'bun:test'
+import type { Fingerprint, LoginName } from '../../src/base/names.ts'
 import { decideAccount } from '../../src/decide/account.ts'
 import { decideAuth } from '../../src/decide/auth.ts'
 import type { Proof } from '../../src/decide/proof.ts'
 import type { ServiceStanding } from '../../src/decide/service-account.ts'
 import { decideSession, type SessionFacts } from '../../src/decide/session.ts'
 import type { ServiceAccount } from '../../src/formats/service-accounts.ts'
-import type { Fingerprint, LoginName } from '../../src/names.ts'
-import { line } from './line.ts'
+import { line } from '../fakes/line.ts'
 
 const user = 'ansible' as LoginName
 const fingerprint = `SHA256:${'A'.repeat(43)}` as Fingerprint

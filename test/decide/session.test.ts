@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
+import type { Fingerprint, LoginName } from '../../src/base/names.ts'
 import type { Proof } from '../../src/decide/proof.ts'
 import { decideSession, type SessionFacts } from '../../src/decide/session.ts'
-import type { Fingerprint, LoginName } from '../../src/names.ts'
-import { line } from './line.ts'
+import { line } from '../fakes/line.ts'
 
 const user = 'alice' as LoginName
 const fingerprint = `SHA256:${'A'.repeat(43)}` as Fingerprint

@@ -1,6 +1,6 @@
 // The runtime's Argon2id with a memory: a test that asks a hundred times for the same hash waits once.
 import { argon2Sync } from 'node:crypto'
-import type { NativeArgon2 } from '../../src/world.ts'
+import type { NativeArgon2 } from '../../src/base/world.ts'
 
 const known = new Map<string, Uint8Array>()
 /** Hashes asked for that were worth counting. */

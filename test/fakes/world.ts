@@ -1,8 +1,8 @@
 // A World of plain values: files are a map, time is a number, chance counts up. No spies: tests look at what is left
 // behind.
-import { concat, decodeBytewise } from '../../src/bytes.ts'
-import { Fault } from '../../src/fault.ts'
-import type { FileFacts, Files, World } from '../../src/world.ts'
+import { concat, decodeBytewise } from '../../src/base/bytes.ts'
+import { Fault } from '../../src/base/fault.ts'
+import type { FileFacts, Files, World } from '../../src/base/world.ts'
 
 export type FakeFile = { data: Uint8Array; mode: number; uid: number; gid: number; modifiedAt: number }
 

@@ -9,8 +9,8 @@ import {
   parseAuditLine,
   reference,
 } from '../../src/formats/audit-line.ts'
+import { fuzzText } from '../fakes/mutate.ts'
 import audit from '../vectors/audit.json'
-import { fuzzText } from './mutate.ts'
 
 const event: AuditEvent = {
   timestamp: 1780000000.25,

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { hex, utf8 } from '../../src/bytes.ts'
+import { hex, utf8 } from '../../src/base/bytes.ts'
+import { parseFingerprint } from '../../src/base/names.ts'
 import {
   type AuthEntry,
   authCacheFileName,
@@ -11,9 +12,8 @@ import {
   sealAuthEntry,
 } from '../../src/formats/auth-cache.ts'
 import { deriveKey, parseMachineId } from '../../src/formats/kdf.ts'
-import { parseFingerprint } from '../../src/names.ts'
+import { fuzzText, mutations } from '../fakes/mutate.ts'
 import vectors from '../vectors/auth-cache.json'
-import { fuzzText, mutations } from './mutate.ts'
 
 const [set] = vectors.sets
 const key = Uint8Array.fromHex(set!.derived_key_hex)

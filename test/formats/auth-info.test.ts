@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { formatAuthInfo, parseAuthInfo } from '../../src/formats/auth-info.ts'
-import { fuzzText } from './mutate.ts'
+import { fuzzText } from '../fakes/mutate.ts'
 import { certificateLine, listed, publicKeyLine } from './ssh-keys.ts'
 
 const bare = (line: string): string => line.split(' ').slice(0, 2).join(' ')

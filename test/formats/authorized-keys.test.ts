@@ -1,13 +1,13 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { Fault } from '../../src/fault.ts'
+import { Fault } from '../../src/base/fault.ts'
 import {
   formatAuthorizedKeysLine,
   type KeyOption,
   parseAuthorizedKeysLine,
   parseKeyOptions,
 } from '../../src/formats/authorized-keys.ts'
-import { fuzzText } from './mutate.ts'
+import { fuzzText } from '../fakes/mutate.ts'
 import { certificateLine, listed, publicKeyLine } from './ssh-keys.ts'
 
 const [type = '', base64 = ''] = publicKeyLine('ed25519').split(' ')

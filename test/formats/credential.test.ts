@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { concat, hex, utf8 } from '../../src/bytes.ts'
+import { concat, hex, utf8 } from '../../src/base/bytes.ts'
+import { formatJsonC, type JsonObject } from '../../src/base/json.ts'
 import {
   changedMembers,
   credentialFileName,
@@ -11,11 +12,10 @@ import {
   sealCredential,
   sealGeneration,
 } from '../../src/formats/credential.ts'
-import { formatJsonC, type JsonObject } from '../../src/formats/json-c.ts'
 import { deriveKey, parseMachineId } from '../../src/formats/kdf.ts'
 import { usualCost } from '../../src/formats/verifier.ts'
+import { fuzzText, mutations } from '../fakes/mutate.ts'
 import vectors from '../vectors/offline-cache.json'
-import { fuzzText, mutations } from './mutate.ts'
 
 const sets = vectors.sets.map((set) => ({ ...set, key: Uint8Array.fromHex(set.derived_key_hex) }))
 const written = sets.flatMap(({ name, key, entries }) => entries.map((entry) => ({ ...entry, set: name, key })))

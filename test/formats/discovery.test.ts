@@ -1,7 +1,7 @@
 // What is believed of a portal's own description of its endpoints.
 import { expect, test } from 'bun:test'
 import { defaultEndpoints, parseDiscovery } from '../../src/formats/discovery.ts'
-import { fuzzText } from './mutate.ts'
+import { fuzzText } from '../fakes/mutate.ts'
 
 const portal = 'https://auth.example.test'
 const issuer = `${portal}/`

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { formatForceOnline, mustBeOnline, parseForceOnline } from '../../src/formats/force-online.ts'
+import { fuzzText } from '../fakes/mutate.ts'
 import vectors from '../vectors/auth-cache.json'
-import { fuzzText } from './mutate.ts'
 
 // What differs from upstream, always towards asking the portal.
 const differences: Readonly<Record<string, boolean>> = {

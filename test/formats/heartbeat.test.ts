@@ -7,7 +7,7 @@ import {
   type HeartbeatState,
   parseHeartbeatState,
 } from '../../src/formats/heartbeat.ts'
-import { fuzzText } from './mutate.ts'
+import { fuzzText } from '../fakes/mutate.ts'
 
 const instant = fc.integer({ min: 0, max: 2 ** 40 })
 const states = fc.record(

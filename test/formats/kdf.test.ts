@@ -1,6 +1,6 @@
 // Keys that the C implementation derived from known machine-ids, key files and salts.
 import { expect, test } from 'bun:test'
-import { hex, utf8 } from '../../src/bytes.ts'
+import { hex, utf8 } from '../../src/base/bytes.ts'
 import { deriveKey, parseMachineId } from '../../src/formats/kdf.ts'
 import { open, seal } from '../../src/formats/sealed.ts'
 

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { formatEmptyList, parseRevocationList } from '../../src/formats/krl.ts'
+import { mutations } from '../fakes/mutate.ts'
 import { formatRevocations } from '../portal/authority.ts'
-import { mutations } from './mutate.ts'
 
 /** Runs ssh-keygen in a folder of its own. */
 function keygen(file: Uint8Array | undefined, args: readonly string[]): { code: number; list: Uint8Array | undefined } {

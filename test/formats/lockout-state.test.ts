@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { formatLockoutState, lockoutFileName, lockoutKey, parseLockoutState } from '../../src/formats/lockout-state.ts'
+import { fuzzText } from '../fakes/mutate.ts'
 import vectors from '../vectors/rate-limiter.json'
-import { fuzzText } from './mutate.ts'
 
 const at = fc.integer({ min: 0, max: 4_102_444_800 })
 const states = fc.record({

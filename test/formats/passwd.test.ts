@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { Fault } from '../../src/fault.ts'
+import { Fault } from '../../src/base/fault.ts'
 import {
   findPasswd,
   formatGroupLine,
@@ -10,7 +10,7 @@ import {
   parseGroup,
   parsePasswd,
 } from '../../src/formats/passwd.ts'
-import { fuzzText } from './mutate.ts'
+import { fuzzText } from '../fakes/mutate.ts'
 
 const alice = { name: 'alice', uid: 45475, gid: 45475, gecos: 'Alice Liddell', home: '/home/alice', shell: '/bin/bash' }
 const aliceLine = 'alice:x:45475:45475:Alice Liddell:/home/alice:/bin/bash'

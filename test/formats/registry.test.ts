@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { Fault } from '../../src/fault.ts'
+import { Fault } from '../../src/base/fault.ts'
+import { parseGroupName, parseLoginName } from '../../src/base/names.ts'
 import { emptyRegistry, formatRegistry, parseRegistry, type Registry } from '../../src/formats/registry.ts'
-import { parseGroupName, parseLoginName } from '../../src/names.ts'
-import { fuzzText } from './mutate.ts'
+import { fuzzText } from '../fakes/mutate.ts'
 
 const user = {
   uid: 45475,

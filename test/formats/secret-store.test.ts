@@ -1,7 +1,7 @@
 // The C implementation's sealed secrets, byte for byte, and our own format beside them.
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { hex, utf8 } from '../../src/bytes.ts'
+import { hex, utf8 } from '../../src/base/bytes.ts'
 import { deriveKey, parseMachineId } from '../../src/formats/kdf.ts'
 import { open, seal } from '../../src/formats/sealed.ts'
 import {

@@ -1,6 +1,7 @@
 // What the C implementation's own loader made of these files, and what this one makes of them.
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { parseFingerprint, parseLoginName } from '../../src/base/names.ts'
 import { defaultHomePrefixes, defaultShells, sanitizeGecos } from '../../src/formats/paths.ts'
 import {
   addSection,
@@ -9,10 +10,9 @@ import {
   removeSection,
   type ServiceAccount,
 } from '../../src/formats/service-accounts.ts'
-import { parseFingerprint, parseLoginName } from '../../src/names.ts'
+import { fuzzText } from '../fakes/mutate.ts'
 import vectors from '../vectors/service-accounts.json' with { type: 'json' }
 import names from '../vectors/validators.json' with { type: 'json' }
-import { fuzzText } from './mutate.ts'
 
 type Case = (typeof vectors.cases)[number]
 type Accepted = Case['accepted'][number]

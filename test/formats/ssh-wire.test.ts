@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { concat, sha256 } from '../../src/bytes.ts'
+import { concat, sha256 } from '../../src/base/bytes.ts'
+import { parseFingerprint } from '../../src/base/names.ts'
 import {
   optionText,
   type PublicKey,
@@ -9,8 +10,7 @@ import {
   wireReader,
   wireString,
 } from '../../src/formats/ssh-wire.ts'
-import { parseFingerprint } from '../../src/names.ts'
-import { mutations } from './mutate.ts'
+import { mutations } from '../fakes/mutate.ts'
 import { caFingerprint, caLine, certificateLine, kinds, listed, listedCertificate, publicKeyLine } from './ssh-keys.ts'
 
 function keyOf(line: string): PublicKey {

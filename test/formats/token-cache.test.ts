@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { concat, hex, utf8 } from '../../src/bytes.ts'
+import { concat, hex, utf8 } from '../../src/base/bytes.ts'
 import {
   formatTokenEntry,
   openTokenEntry,
@@ -8,8 +8,8 @@ import {
   sealTokenEntry,
   tokenCacheFileName,
 } from '../../src/formats/token-cache.ts'
+import { fuzzText, mutations } from '../fakes/mutate.ts'
 import vectors from '../vectors/token-cache.json'
-import { fuzzText, mutations } from './mutate.ts'
 
 const encrypted = vectors.sets.find(({ name }) => name === 'encrypted')!
 const plaintext = vectors.sets.find(({ name }) => name === 'plaintext')!

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { Secret } from '../../src/base/secret.ts'
 import { formatTokenFile, parseTokenFile, type TokenFile } from '../../src/formats/token-file.ts'
-import { Secret } from '../../src/secret.ts'
-import { fuzzText } from './mutate.ts'
+import { fuzzText } from '../fakes/mutate.ts'
 
 const plain = (file: TokenFile) => ({
   ...file,

@@ -1,7 +1,7 @@
 // What a locker and ob serve say to each other; a reply that is none is a no.
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { utf8 } from '../../src/bytes.ts'
+import { utf8 } from '../../src/base/bytes.ts'
 import { formatUnlockCall, formatUnlockReply, parseUnlockCall, parseUnlockReply } from '../../src/formats/unlock.ts'
 import { splitMessages } from '../../src/formats/varlink.ts'
 

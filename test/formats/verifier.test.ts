@@ -1,7 +1,8 @@
 import { expect, test } from 'bun:test'
 import { argon2Sync } from 'node:crypto'
 import fc from 'fast-check'
-import { hex, utf8 } from '../../src/bytes.ts'
+import { hex, utf8 } from '../../src/base/bytes.ts'
+import type { NativeArgon2 } from '../../src/base/world.ts'
 import {
   formatVerifier,
   isCostBearable,
@@ -10,9 +11,8 @@ import {
   parseVerifier,
   usualCost,
 } from '../../src/formats/verifier.ts'
-import type { NativeArgon2 } from '../../src/world.ts'
+import { fuzzText } from '../fakes/mutate.ts'
 import offlineCache from '../vectors/offline-cache.json'
-import { fuzzText } from './mutate.ts'
 
 const native: NativeArgon2 = async (message, { salt, memory, passes, lanes, length }) =>
   Uint8Array.from(

@@ -11,7 +11,7 @@ import {
   waitingFileName,
   webhookHeaders,
 } from '../../src/formats/webhook.ts'
-import { fuzzText } from './mutate.ts'
+import { fuzzText } from '../fakes/mutate.ts'
 
 const event: AuditEvent = {
   timestamp: 1_700_000_000.25,

@@ -1,7 +1,7 @@
 // Accounts on a host whose files are not as tidy as one would like.
 import { expect, test } from 'bun:test'
+import { type LoginName, parseLoginName } from '../../src/base/names.ts'
 import { type Config, checkConfig } from '../../src/config/load.ts'
-import { type LoginName, parseLoginName } from '../../src/names.ts'
 import { openAccounts } from '../../src/ports/accounts.ts'
 import { type FakeWorld, fakeWorld, textOf } from '../fakes/world.ts'
 

@@ -1,8 +1,8 @@
 // The authorization cache over a disk of plain values, with what the C implementation wrote there.
 import { expect, test } from 'bun:test'
-import { utf8 } from '../../src/bytes.ts'
+import { utf8 } from '../../src/base/bytes.ts'
+import { parseFingerprint, parseLoginName } from '../../src/base/names.ts'
 import { checkConfig } from '../../src/config/load.ts'
-import { parseFingerprint, parseLoginName } from '../../src/names.ts'
 import { openAuthCache } from '../../src/ports/auth-cache.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
 import vectors from '../vectors/auth-cache.json'

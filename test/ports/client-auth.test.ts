@@ -33,7 +33,7 @@ const told = vectors.vectors.filter(({ client_id }) => client_id !== '').map((ve
 
 test.each(told)('assertion %i says what the C implementation says, in the same order', async (_number, vector) => {
   const world: FakeWorld = { ...fakeWorld({ now: vector.clock }), random: () => Uint8Array.fromHex(vector.random_hex) }
-  const { Secret } = await import('../../src/secret.ts')
+  const { Secret } = await import('../../src/base/secret.ts')
   const config: Config = {
     ...configure(),
     client_id: vector.client_id,

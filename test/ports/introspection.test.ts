@@ -1,8 +1,8 @@
 // Access tokens as proof: whole auth phases against the stand-in portal's introspection.
 import { expect, test } from 'bun:test'
 import { parseIntrospection } from '../../src/formats/introspection.ts'
+import { fuzzText } from '../fakes/mutate.ts'
 import { audited } from '../fakes/world.ts'
-import { fuzzText } from '../formats/mutate.ts'
 import { enrolledHost } from '../modes/host.ts'
 
 const user = { PAM_USER: 'rtyler' }

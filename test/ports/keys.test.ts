@@ -1,6 +1,6 @@
 // A derived key is kept for the next login, and never taken for another.
 import { expect, test } from 'bun:test'
-import { hex } from '../../src/bytes.ts'
+import { hex } from '../../src/base/bytes.ts'
 import { openKeys, readKeyFile, readMachineId } from '../../src/ports/keys.ts'
 import { fakeWorld, type Options } from '../fakes/world.ts'
 

@@ -1,8 +1,8 @@
 // The registry and its export when there are many users, and when the process dies at any write.
 import { expect, test } from 'bun:test'
+import { type LoginName, parseLoginName } from '../../src/base/names.ts'
 import { type Config, checkConfig } from '../../src/config/load.ts'
 import { formatRegistry, parseRegistry, type RegistryUser } from '../../src/formats/registry.ts'
-import { type LoginName, parseLoginName } from '../../src/names.ts'
 import { openAccounts } from '../../src/ports/accounts.ts'
 import { openRegistry } from '../../src/ports/registry.ts'
 import { type FakeWorld, fakeWorld, textOf } from '../fakes/world.ts'

@@ -2,9 +2,9 @@
 // or leaves events in it (`… ROOT COUNT`).
 import { disk } from '../../modes/world/disk.ts'
 import { tlsFetch } from '../../modes/world/network.ts'
+import type { Files, World } from '../../src/base/world.ts'
 import { checkConfig } from '../../src/config/load.ts'
 import { type Drained, drainSpool, openWebhookHttp, queueEvent } from '../../src/ports/webhooks.ts'
-import type { Files, World } from '../../src/world.ts'
 import { fakeWorld } from '../fakes/world.ts'
 
 const real = disk(new AbortController().signal)

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
+import { parseLoginName } from '../../src/base/names.ts'
+import { Secret } from '../../src/base/secret.ts'
 import { checkConfig } from '../../src/config/load.ts'
-import { parseLoginName } from '../../src/names.ts'
 import { openTokenCache } from '../../src/ports/token-cache.ts'
-import { Secret } from '../../src/secret.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
 import vectors from '../vectors/token-cache.json'
 

@@ -1,10 +1,10 @@
 // The door for screen lockers without a socket: whom it believes, what it starts, and when it stops listening.
 import { expect, test } from 'bun:test'
-import { concat, utf8 } from '../../src/bytes.ts'
+import { concat, utf8 } from '../../src/base/bytes.ts'
+import type { Exit, SpawnOptions } from '../../src/base/world.ts'
 import { formatUnlockCall, parseUnlockReply } from '../../src/formats/unlock.ts'
 import { splitMessages } from '../../src/formats/varlink.ts'
 import { openUnlock, unlockLimits } from '../../src/ports/unlock.ts'
-import type { Exit, SpawnOptions } from '../../src/world.ts'
 import { fakeWorld } from '../fakes/world.ts'
 
 const alice = { uid: 20001, pid: 100 }

@@ -1,13 +1,13 @@
 // The user database without a socket: who may see what, and what a hostile caller gets.
 import { expect, test } from 'bun:test'
+import type { LoginName } from '../../src/base/names.ts'
+import type { Peer } from '../../src/base/world.ts'
 import { checkConfig } from '../../src/config/load.ts'
 import { formatRegistry, type RegistryUser } from '../../src/formats/registry.ts'
 import { formatCall } from '../../src/formats/varlink.ts'
-import type { LoginName } from '../../src/names.ts'
 import { openAccounts } from '../../src/ports/accounts.ts'
 import { openDirectory } from '../../src/ports/directory.ts'
 import { limits, openUserdb } from '../../src/ports/userdb.ts'
-import type { Peer } from '../../src/world.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
 
 const user = (uid: number, name: string, more: Partial<RegistryUser> = {}): RegistryUser => ({

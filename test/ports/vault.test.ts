@@ -1,9 +1,9 @@
 // The sealed store: whatever is done to its files, and whenever it is interrupted, it says what is wrong and loses
 // nothing that could still be read.
 import { expect, test } from 'bun:test'
-import { Fault } from '../../src/fault.ts'
+import { Fault } from '../../src/base/fault.ts'
+import { Secret } from '../../src/base/secret.ts'
 import { openVault } from '../../src/ports/vault.ts'
-import { Secret } from '../../src/secret.ts'
 import { type FakeWorld, fakeWorld, type Options, textOf } from '../fakes/world.ts'
 
 const directory = '/var/lib/open-bastion/secrets'

@@ -1,5 +1,5 @@
 // The syntax of openbastion.conf: upstream's lines, plus inline comments, and nothing it would have dropped in silence.
-import { Fault } from '../fault.ts'
+import { Fault } from './fault.ts'
 
 export type ConfEntry = {
   readonly key: string

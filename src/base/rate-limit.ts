@@ -1,5 +1,5 @@
 // How often somebody may ask, and how much at once.
-import type { World } from '../world.ts'
+import type { World } from './world.ts'
 
 type BucketRules = { readonly burst: number; readonly rate: number; readonly most: number }
 

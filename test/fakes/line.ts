@@ -1,5 +1,5 @@
 // A decision in one line, so that a table of them can be read by an auditor.
-import type { Step } from '../../src/decide/step.ts'
+import type { Step } from '../../src/base/decision.ts'
 
 export function line(step: Step<string, { readonly do: string }>): string {
   if ('ask' in step) return `ask ${step.ask}`

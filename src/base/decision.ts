@@ -1,7 +1,7 @@
 // The only loop between thinking and doing. A decision is a pure function from the facts so far to the
 // next question or the end; the answers come from ports.
-import { Fault } from '../fault.ts'
-import type { Outcome } from '../outcome.ts'
+import { Fault } from './fault.ts'
+import type { Outcome } from './outcome.ts'
 
 export type End<Effect> = { readonly outcome: Outcome; readonly effects: readonly Effect[] }
 export type Step<Question extends string, Effect> = { readonly ask: Question } | End<Effect>

@@ -1,5 +1,5 @@
 // Seeded mutations of good input: the same ones on every run, more of them with FUZZ=1000000.
-import { Fault } from '../../src/fault.ts'
+import { Fault } from '../../src/base/fault.ts'
 
 const { FUZZ = '2000' } = process.env
 const rounds = Number(FUZZ)

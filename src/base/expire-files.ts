@@ -1,5 +1,5 @@
 // Small files that strangers and logins leave behind. Once an hour somebody who is there anyway removes the old ones.
-import type { FileFacts, World } from '../world.ts'
+import type { FileFacts, World } from './world.ts'
 
 const everySeconds = 3_600
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { Fault } from '../../src/fault.ts'
-import { formatConf, longestLine, parseConf } from '../../src/formats/conf.ts'
+import { formatConf, longestLine, parseConf } from '../../src/base/conf-syntax.ts'
+import { Fault } from '../../src/base/fault.ts'
 
 const runs = Number(process.env['FUZZ'] ?? 2000)
 

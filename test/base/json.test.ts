@@ -1,13 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import {
-  flagMember,
-  formatJsonC,
-  parseJsonObject,
-  textMember,
-  textsMember,
-  wholeMember,
-} from '../../src/formats/json-c.ts'
+import { flagMember, formatJsonC, parseJsonObject, textMember, textsMember, wholeMember } from '../../src/base/json.ts'
 import authCache from '../vectors/auth-cache.json'
 import offlineCache from '../vectors/offline-cache.json'
 
