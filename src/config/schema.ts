@@ -1,12 +1,13 @@
 // Every key of openbastion.conf, once. The program reads through it; the sample, the manual page and the docs are
 // printed from it.
-import { accountKeys } from './accounts.ts'
-import { cacheAliases, cacheKeys } from './caches.ts'
+
 import { type Key, key, optional, required } from './key.ts'
-import { notifyAliases, notifyKeys } from './notify.ts'
-import { accessTokenKeys, clientKeys } from './oauth.ts'
-import { secretsAliases, secretsKeys } from './secrets.ts'
-import { serviceKeys } from './services.ts'
+import { accountKeys } from './keys/accounts.ts'
+import { cacheAliases, cacheKeys } from './keys/caches.ts'
+import { notifyAliases, notifyKeys } from './keys/notify.ts'
+import { accessTokenKeys, clientKeys } from './keys/oauth.ts'
+import { secretsAliases, secretsKeys } from './keys/secrets.ts'
+import { serviceKeys } from './keys/services.ts'
 import {
   accountPath,
   choice,
@@ -24,7 +25,7 @@ import {
   toggle,
   whole,
   words,
-} from './values.ts'
+} from './value-types.ts'
 
 export { type Key, type Section, sections } from './key.ts'
 

@@ -1,6 +1,6 @@
 // Keys that upstream knows and this version does not implement. None is ignored in silence: a value that asks for
 // nothing is accepted, any other is refused with what to write instead.
-import { parseBoolean } from './values.ts'
+import { parseBoolean } from './value-types.ts'
 
 /**
  * off: false. either: true or false, because the thing it qualifies never happens here. All accept an empty

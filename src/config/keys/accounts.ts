@@ -1,6 +1,6 @@
 // Keys about how the accounts of portal users reach NSS.
-import { key } from './key.ts'
-import { choice, groupList, toggle } from './values.ts'
+import { key } from '../key.ts'
+import { choice, groupList, toggle } from '../value-types.ts'
 
 export const accountKeys = {
   create_user_target: key('extrausers', () => ({

@@ -1,6 +1,6 @@
 // Keys of what is kept for when the portal is away.
-import { key, optional } from './key.ts'
-import { choice, onlyEncrypted, path, serviceList, toggle, whole } from './values.ts'
+import { key, optional } from '../key.ts'
+import { choice, onlyEncrypted, path, serviceList, toggle, whole } from '../value-types.ts'
 
 export const cacheKeys = {
   auth_cache_enabled: key(true, () => ({

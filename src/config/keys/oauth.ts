@@ -1,6 +1,6 @@
 // Keys of this host as an OAuth client, and of access tokens as proof of who a person is.
-import { key, optional } from './key.ts'
-import { choice, path, toggle, whole, wordList, words } from './values.ts'
+import { key, optional } from '../key.ts'
+import { choice, path, toggle, whole, wordList, words } from '../value-types.ts'
 
 export const clientKeys = {
   client_auth_method: key('auto', () => ({

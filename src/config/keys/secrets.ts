@@ -1,6 +1,6 @@
 // Keys of secrets at rest.
-import { key } from './key.ts'
-import { keyringName, toggle } from './values.ts'
+import { key } from '../key.ts'
+import { keyringName, toggle } from '../value-types.ts'
 
 export const secretsKeys = {
   secrets_encrypted: key(true, () => ({

@@ -1,6 +1,6 @@
 // Keys about PAM services other than ssh and sudo.
-import { key } from './key.ts'
-import { serviceMap } from './values.ts'
+import { key } from '../key.ts'
+import { serviceMap } from '../value-types.ts'
 
 export const serviceKeys = {
   service_map: key(new Map<string, string>(), () => ({

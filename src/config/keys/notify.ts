@@ -1,6 +1,6 @@
 // Keys of webhooks.
-import { key, optional } from './key.ts'
-import { eventList, path, secret, toggle, webhookAddress } from './values.ts'
+import { key, optional } from '../key.ts'
+import { eventList, path, secret, toggle, webhookAddress } from '../value-types.ts'
 
 export const notifyKeys = {
   notify_enabled: key(false, () => ({
