@@ -6,7 +6,7 @@ import { type LoginName, parseLoginName } from '../src/base/names.ts'
 import { allowed, denied } from '../src/base/outcome.ts'
 import { paths } from '../src/base/paths.ts'
 import type { ReadOnlyWorld } from '../src/base/world.ts'
-import type { JudgeKey, KeySource, Offer } from '../src/decide/keys.ts'
+import type { JudgeKey, KeySource, Offer } from '../src/ssh/select-keys-policy.ts'
 import { ended, type ReadingMode, usage } from './mode.ts'
 
 const limit = 1 << 20
@@ -35,7 +35,7 @@ export const mode: ReadingMode = {
 /** sshd asks for one key at a time and need not read the others. Undefined when the offer cannot be understood. */
 async function offerOf(blob: string | undefined, fingerprint: string | undefined): Promise<Offer | undefined> {
   if (blob === undefined) return { kind: 'anything' }
-  const { parsePublicKey } = await import('../src/formats/ssh-wire.ts')
+  const { parsePublicKey } = await import('../src/ssh/wire.ts')
   const bytes = decodeBase64(blob)
   const key = bytes && parsePublicKey(bytes)
   if (!key || 'problem' in key || (fingerprint !== undefined && key.fingerprint !== fingerprint)) return undefined
@@ -86,20 +86,20 @@ async function collect(world: ReadOnlyWorld, user: LoginName, chain: Chained): P
 
 async function chained(world: ReadOnlyWorld, tokens: { u: string; t: string; k: string; f: string }) {
   if (!world.files.stat(paths.authorizedKeysChain)) return undefined
-  return (await import('../src/ports/chain.ts')).runChain(world, tokens)
+  return (await import('../src/ssh/chained-command.ts')).runChain(world, tokens)
 }
 
 // Loaded for users of whom something is known: sshd asks for everybody.
 async function select(world: ReadOnlyWorld, sources: readonly KeySource[], offer: Offer): Promise<readonly string[]> {
-  const { selectKeys } = await import('../src/decide/keys.ts')
+  const { selectKeys } = await import('../src/ssh/select-keys-policy.ts')
   return selectKeys(sources, offer, await judgeOf(world))
 }
 
 // The session phase judges the proven key by the configuration itself; this spares sshd and the person the detour.
 async function judgeOf(world: ReadOnlyWorld): Promise<JudgeKey> {
-  const { readPublicPolicy } = await import('../src/ports/authorized-keys.ts')
+  const { readPublicPolicy } = await import('../src/ssh/published-keys.ts')
   const policy = readPublicPolicy(world)
   if (!policy?.keys.enabled) return () => true
-  const { judgeKey } = await import('../src/decide/key-policy.ts')
+  const { judgeKey } = await import('../src/ssh/key-policy.ts')
   return (key) => judgeKey(policy.keys, key) === 'accepted'
 }

@@ -9,7 +9,6 @@ import { type Config, loadConfig } from '../src/config/load.ts'
 import type { PasswordCheck } from '../src/decide/auth.ts'
 import { greeterMessage } from '../src/decide/credential.ts'
 import type { Cached } from '../src/decide/offline.ts'
-import type { Proof } from '../src/decide/proof.ts'
 import { boundFingerprint } from '../src/decide/session.ts'
 import { type AuditEvent, reference } from '../src/formats/audit-line.ts'
 import { parseUserToken } from '../src/formats/user-token.ts'
@@ -17,6 +16,7 @@ import { type AuditConfig, fallbackAudit, openAudit } from '../src/ports/audit.t
 import { openPorts } from '../src/ports/open.ts'
 import { forgetConnection, performAccount, performAuth, performSession, publishPolicy } from '../src/ports/perform.ts'
 import { type PamRequest, settleAccount, settleAuth, settleSession } from '../src/ports/settle-pam.ts'
+import type { Proof } from '../src/ssh/proof.ts'
 import { type Ending, ended } from './mode.ts'
 
 export type Phase = 'auth' | 'account' | 'open_session' | 'close_session'
@@ -142,8 +142,8 @@ async function proofOf(phase: Phase, world: World, config: Config): Promise<Proo
   // Before the session phase sshd lists only earlier methods, so with one method the text is empty.
   if (text === '') return { kind: phase === 'account' ? 'no-key' : 'unreadable' }
   const [{ parseAuthInfo }, { judgeKey }] = await Promise.all([
-    import('../src/formats/auth-info.ts'),
-    import('../src/decide/key-policy.ts'),
+    import('../src/ssh/auth-info-format.ts'),
+    import('../src/ssh/key-policy.ts'),
   ])
   const info = parseAuthInfo(text)
   if ('problem' in info) return { kind: 'unreadable' }

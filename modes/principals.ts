@@ -3,10 +3,10 @@
 import { decodeBase64 } from '../src/base/bytes.ts'
 import { parseLoginName } from '../src/base/names.ts'
 import type { ReadOnlyWorld } from '../src/base/world.ts'
-import { judgeKey } from '../src/decide/key-policy.ts'
-import { decidePrincipal } from '../src/decide/principals.ts'
-import { parsePublicKey } from '../src/formats/ssh-wire.ts'
-import { readPublicPolicy } from '../src/ports/authorized-keys.ts'
+import { judgeKey } from '../src/ssh/key-policy.ts'
+import { decidePrincipal } from '../src/ssh/principals-policy.ts'
+import { readPublicPolicy } from '../src/ssh/published-keys.ts'
+import { parsePublicKey } from '../src/ssh/wire.ts'
 import { ended, type ReadingMode, usage } from './mode.ts'
 
 export const mode: ReadingMode = {

@@ -12,9 +12,9 @@ import {
   removeSection,
   type ServiceAccount,
 } from '../src/formats/service-accounts.ts'
-import { parsePublicKeyLine } from '../src/formats/ssh-wire.ts'
 import { openPorts, type Ports } from '../src/ports/open.ts'
 import { entryOf } from '../src/ports/service-accounts.ts'
+import { parsePublicKeyLine } from '../src/ssh/wire.ts'
 import { type Parsed, parse } from './args.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'
 

@@ -15,11 +15,11 @@ import {
   type PasswordCheck,
 } from '../decide/auth.ts'
 import type { WantedEntry } from '../decide/entry.ts'
-import type { Proof } from '../decide/proof.ts'
 import { boundFingerprint, decideSession, type SessionEffect, type SessionFacts } from '../decide/session.ts'
 import { lockoutKey } from '../formats/lockout-state.ts'
 import type { Granted } from '../formats/replies.ts'
 import type { UserToken } from '../formats/user-token.ts'
+import type { Proof } from '../ssh/proof.ts'
 import type { CredentialVerdict } from './credentials.ts'
 import type { Ports } from './open.ts'
 import { entryOf } from './service-accounts.ts'

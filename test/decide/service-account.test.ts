@@ -3,10 +3,10 @@ import { expect, test } from 'bun:test'
 import type { Fingerprint, LoginName } from '../../src/base/names.ts'
 import { decideAccount } from '../../src/decide/account.ts'
 import { decideAuth } from '../../src/decide/auth.ts'
-import type { Proof } from '../../src/decide/proof.ts'
 import type { ServiceStanding } from '../../src/decide/service-account.ts'
 import { decideSession, type SessionFacts } from '../../src/decide/session.ts'
 import type { ServiceAccount } from '../../src/formats/service-accounts.ts'
+import type { Proof } from '../../src/ssh/proof.ts'
 import { line } from '../fakes/line.ts'
 
 const user = 'ansible' as LoginName

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { Fingerprint, LoginName } from '../../src/base/names.ts'
-import type { Proof } from '../../src/decide/proof.ts'
 import { decideSession, type SessionFacts } from '../../src/decide/session.ts'
+import type { Proof } from '../../src/ssh/proof.ts'
 import { line } from '../fakes/line.ts'
 
 const user = 'alice' as LoginName

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { formatAuthInfo, parseAuthInfo } from '../../src/formats/auth-info.ts'
+import { formatAuthInfo, parseAuthInfo } from '../../src/ssh/auth-info-format.ts'
 import { fuzzText } from '../fakes/mutate.ts'
-import { certificateLine, listed, publicKeyLine } from './ssh-keys.ts'
+import { certificateLine, listed, publicKeyLine } from '../fakes/ssh-keys.ts'
 
 const bare = (line: string): string => line.split(' ').slice(0, 2).join(' ')
 const plain = bare(publicKeyLine('ed25519'))

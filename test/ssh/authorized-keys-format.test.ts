@@ -6,9 +6,9 @@ import {
   type KeyOption,
   parseAuthorizedKeysLine,
   parseKeyOptions,
-} from '../../src/formats/authorized-keys.ts'
+} from '../../src/ssh/authorized-keys-format.ts'
 import { fuzzText } from '../fakes/mutate.ts'
-import { certificateLine, listed, publicKeyLine } from './ssh-keys.ts'
+import { certificateLine, listed, publicKeyLine } from '../fakes/ssh-keys.ts'
 
 const [type = '', base64 = ''] = publicKeyLine('ed25519').split(' ')
 const key = { type, base64 }

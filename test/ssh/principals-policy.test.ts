@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
 import { decodeBase64 } from '../../src/base/bytes.ts'
 import type { LoginName } from '../../src/base/names.ts'
-import { decidePrincipal, type PrincipalFacts } from '../../src/decide/principals.ts'
-import { type PublicKey, parsePublicKey } from '../../src/formats/ssh-wire.ts'
-import { certificateLine, publicKeyLine } from '../formats/ssh-keys.ts'
+import { decidePrincipal, type PrincipalFacts } from '../../src/ssh/principals-policy.ts'
+import { type PublicKey, parsePublicKey } from '../../src/ssh/wire.ts'
+import { certificateLine, publicKeyLine } from '../fakes/ssh-keys.ts'
 
 const keyOf = (line: string): PublicKey => {
   const key = parsePublicKey(decodeBase64(line.split(' ')[1]!)!)

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { checkConfig } from '../../src/config/load.ts'
-import { judgeKey, type KeyPolicy } from '../../src/decide/key-policy.ts'
+import { judgeKey, type KeyPolicy } from '../../src/ssh/key-policy.ts'
 import vectors from '../vectors/validators.json'
 
 const bitsOf: Readonly<Record<string, number>> = {

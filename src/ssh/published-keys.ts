@@ -5,9 +5,9 @@ import type { LoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
 import type { ReadOnlyWorld, World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { formatPublicPolicy, type PublicPolicy, parsePublicPolicy } from '../formats/public-policy.ts'
 import type { Attributes } from '../formats/replies.ts'
-import { parsePublicKeyLine } from '../formats/ssh-wire.ts'
+import { formatPublicPolicy, type PublicPolicy, parsePublicPolicy } from './public-policy-format.ts'
+import { parsePublicKeyLine } from './wire.ts'
 
 export type Published = {
   /** The public part of the configuration. */

@@ -2,9 +2,9 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Fingerprint } from '../../src/base/names.ts'
-import { type KeySource, type Offer, selectKeys } from '../../src/decide/keys.ts'
-import { parseAuthorizedKeysLine } from '../../src/formats/authorized-keys.ts'
-import { caFingerprint, caLine, certificateLine, listed, publicKeyLine } from '../formats/ssh-keys.ts'
+import { parseAuthorizedKeysLine } from '../../src/ssh/authorized-keys-format.ts'
+import { type KeySource, type Offer, selectKeys } from '../../src/ssh/select-keys-policy.ts'
+import { caFingerprint, caLine, certificateLine, listed, publicKeyLine } from '../fakes/ssh-keys.ts'
 
 const bare = (line: string): string => line.split(' ').slice(0, 2).join(' ')
 const key = bare(publicKeyLine('ed25519'))

@@ -7,8 +7,8 @@ import {
   type KeyOption,
   parseAuthorizedKeysLine,
   parseKeyOptions,
-} from '../formats/authorized-keys.ts'
-import type { PublicKey } from '../formats/ssh-wire.ts'
+} from './authorized-keys-format.ts'
+import type { PublicKey } from './wire.ts'
 
 /**
  * `root`: a file that only root writes. `chain`: what the administrator's other command printed. `portal`: what the

@@ -1,5 +1,5 @@
 // SSH_AUTH_INFO_0: what sshd says was proven, one completed method a line (sshd's auth2_update_session_info).
-import { type Problem, type PublicKey, parsePublicKeyLine } from './ssh-wire.ts'
+import { type Problem, type PublicKey, parsePublicKeyLine } from './wire.ts'
 
 export type ProvenMethod = {
   /** As sshd names it, with its submethod: `publickey`, `password`, `keyboard-interactive/pam`. */

@@ -9,9 +9,17 @@ import {
   parsePublicKeyLine,
   wireReader,
   wireString,
-} from '../../src/formats/ssh-wire.ts'
+} from '../../src/ssh/wire.ts'
 import { mutations } from '../fakes/mutate.ts'
-import { caFingerprint, caLine, certificateLine, kinds, listed, listedCertificate, publicKeyLine } from './ssh-keys.ts'
+import {
+  caFingerprint,
+  caLine,
+  certificateLine,
+  kinds,
+  listed,
+  listedCertificate,
+  publicKeyLine,
+} from '../fakes/ssh-keys.ts'
 
 function keyOf(line: string): PublicKey {
   const parsed = parsePublicKeyLine(line)

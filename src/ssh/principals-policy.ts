@@ -3,7 +3,7 @@
 
 import type { LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
-import type { Problem, PublicKey } from '../formats/ssh-wire.ts'
+import type { Problem, PublicKey } from './wire.ts'
 
 export type PrincipalFacts = {
   readonly user: LoginName | undefined

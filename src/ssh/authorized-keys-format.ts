@@ -1,7 +1,7 @@
 // authorized_keys lines (sshd(8), AUTHORIZED_KEYS FILE FORMAT). What we print is executed by sshd as policy, so
 // nothing in a value may end the value, the option or the line.
 import { Fault } from '../base/fault.ts'
-import { type Problem, type PublicKey, parsePublicKeyLine } from './ssh-wire.ts'
+import { type Problem, type PublicKey, parsePublicKeyLine } from './wire.ts'
 
 /** `restrict` is a flag, `['principals', 'alice']` has a value. */
 export type KeyOption = string | readonly [name: string, value: string]

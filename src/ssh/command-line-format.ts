@@ -1,6 +1,6 @@
 // One command line with sshd's tokens (sshd_config(5), TOKENS), as AuthorizedKeysCommand takes it: words between
 // blanks, no shell, no quoting.
-import type { Problem } from './ssh-wire.ts'
+import type { Problem } from './wire.ts'
 
 /** Words whose tokens are not yet replaced; the first is an absolute path without any. */
 export type CommandLine = readonly [program: string, ...words: string[]]

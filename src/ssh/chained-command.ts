@@ -4,7 +4,7 @@ import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { ReadOnlyWorld } from '../base/world.ts'
-import { expandTokens, parseCommandLine, type Tokens } from '../formats/command-line.ts'
+import { expandTokens, parseCommandLine, type Tokens } from './command-line-format.ts'
 
 const seconds = 3
 const outputLimit = 1 << 20

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { expandTokens, formatCommandLine, parseCommandLine } from '../../src/formats/command-line.ts'
+import { expandTokens, formatCommandLine, parseCommandLine } from '../../src/ssh/command-line-format.ts'
 
 const values = { u: 'alice', t: 'ssh-ed25519', k: 'AAAA', f: 'SHA256:x' }
 const argv = (text: string) => {
