@@ -7,9 +7,9 @@ import { isSecretName, reference, Secret, sealedName } from '../src/base/secret.
 import type { World } from '../src/base/world.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
 import { type Refresh, settleRefreshToken } from '../src/ports/refresh-token.ts'
-import { isStore, refreshTokenName } from '../src/ports/secrets.ts'
-import { openUpstreamSecrets } from '../src/ports/upstream-secrets.ts'
-import { longestSecret, openVault, type Vault } from '../src/ports/vault.ts'
+import { isStore, refreshTokenName } from '../src/secrets/resolve.ts'
+import { longestSecret, openVault, type Vault } from '../src/secrets/store.ts'
+import { openUpstreamSecrets } from '../src/secrets/upstream-import.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'
 

@@ -11,7 +11,7 @@ import {
   wholeMember,
 } from '../base/json.ts'
 import { type Fingerprint, parseFingerprint } from '../base/names.ts'
-import { open, seal } from './sealed.ts'
+import { open, seal } from '../secrets/sealed-format.ts'
 
 export type AuthEntry = {
   readonly user: string

@@ -1,7 +1,7 @@
 // LLNGCACHE02: what token introspection said about one token of one user, sealed. The C implementation's file, but for
 // its unsealed variant, which anybody could have written.
 import { concat, decodeUtf8, equalBytes, hex, sha256, utf8 } from '../base/bytes.ts'
-import { open, seal } from './sealed.ts'
+import { open, seal } from '../secrets/sealed-format.ts'
 
 export type TokenEntry = {
   readonly user: string

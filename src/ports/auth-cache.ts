@@ -15,9 +15,9 @@ import {
   sealAuthEntry,
 } from '../formats/auth-cache.ts'
 import type { Granted } from '../formats/replies.ts'
-import { ivLength } from '../formats/sealed.ts'
-import { openCacheKey } from './cache-key.ts'
-import type { KeepingConfig } from './keys.ts'
+import type { KeepingConfig } from '../secrets/derived-keys.ts'
+import { openCacheKey } from '../secrets/sealed-directory.ts'
+import { ivLength } from '../secrets/sealed-format.ts'
 import { type Lockouts, openLockouts } from './lockouts.ts'
 
 export type GrantName = AuthCacheName & { readonly user: LoginName }

@@ -6,7 +6,7 @@ import { Fault } from '../base/fault.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { makeUuid } from '../formats/signature.ts'
-import { secretFor } from './secrets.ts'
+import { secretFor } from '../secrets/resolve.ts'
 
 export type ClientMethod =
   | 'client_secret_jwt'

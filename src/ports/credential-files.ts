@@ -16,7 +16,7 @@ import {
   sealCredential,
   sealGeneration,
 } from '../formats/credential.ts'
-import { ivLength } from '../formats/sealed.ts'
+import { ivLength } from '../secrets/sealed-format.ts'
 
 export type OpenedEntry =
   | { readonly kind: 'entry'; readonly credential: Credential }

@@ -23,9 +23,9 @@ import {
   usualCost,
   type Verifier,
 } from '../formats/verifier.ts'
-import { openCacheKey } from './cache-key.ts'
+import type { KeepingConfig } from '../secrets/derived-keys.ts'
+import { openCacheKey } from '../secrets/sealed-directory.ts'
 import { type OpenedEntry, openCredentialFiles } from './credential-files.ts'
-import type { KeepingConfig } from './keys.ts'
 
 export type CredentialConfig = KeepingConfig &
   Pick<

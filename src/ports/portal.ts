@@ -18,8 +18,8 @@ import {
   type Verification,
 } from '../formats/replies.ts'
 import { makeNonce, signRequest } from '../formats/signature.ts'
+import { secretFor, unsealed } from '../secrets/resolve.ts'
 import type { Http, HttpAnswer } from './http.ts'
-import { secretFor, unsealed } from './secrets.ts'
 import type { Tokens } from './tokens.ts'
 
 export type AuthorizationRequest = {

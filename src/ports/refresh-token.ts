@@ -5,9 +5,9 @@ import { Fault } from '../base/fault.ts'
 import { sealedAs, sealedName } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { refreshTokenName } from './secrets.ts'
+import { refreshTokenName } from '../secrets/resolve.ts'
+import type { Vault } from '../secrets/store.ts'
 import { readTokenFile, withTokenLock, writeTokenFile } from './token-file.ts'
-import type { Vault } from './vault.ts'
 
 export type Refresh = 'sealed' | 'plain' | 'unchanged'
 

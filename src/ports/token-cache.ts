@@ -6,7 +6,6 @@ import type { LoginName } from '../base/names.ts'
 import type { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { ivLength } from '../formats/sealed.ts'
 import {
   openTokenEntry,
   sealTokenEntry,
@@ -14,8 +13,9 @@ import {
   tokenCacheLimit,
   tokenCacheSuffix,
 } from '../formats/token-cache.ts'
-import { openCacheKey } from './cache-key.ts'
-import type { KeepingConfig } from './keys.ts'
+import type { KeepingConfig } from '../secrets/derived-keys.ts'
+import { openCacheKey } from '../secrets/sealed-directory.ts'
+import { ivLength } from '../secrets/sealed-format.ts'
 
 export type CachedToken =
   | { readonly kind: 'hit'; readonly authorized: boolean; readonly expiresAt: number }

@@ -5,7 +5,7 @@ import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { formatTokenFile, parseTokenFile, type TokenFile } from '../formats/token-file.ts'
-import { keepRefreshToken } from './secrets.ts'
+import { keepRefreshToken } from '../secrets/resolve.ts'
 
 export function readTokenFile(world: World, path: string): TokenFile {
   const bytes = world.files.readTrusted(path, { limit: 1 << 20, secret: true })

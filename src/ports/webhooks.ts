@@ -16,8 +16,8 @@ import {
   waitingFileName,
   webhookHeaders,
 } from '../formats/webhook.ts'
+import { secretFor } from '../secrets/resolve.ts'
 import { type Http, openHttp } from './http.ts'
-import { secretFor } from './secrets.ts'
 
 /** Files that wait at most; each is at most 4 KiB, so the spool is at most 4 MiB. */
 export const mostWaiting = 1000

@@ -11,7 +11,7 @@ import {
   parseAuthEntry,
   sealAuthEntry,
 } from '../../src/formats/auth-cache.ts'
-import { deriveKey, parseMachineId } from '../../src/formats/kdf.ts'
+import { deriveKey, parseMachineId } from '../../src/secrets/kdf.ts'
 import { fuzzText, mutations } from '../fakes/mutate.ts'
 import vectors from '../vectors/auth-cache.json'
 

@@ -12,8 +12,8 @@ import {
   sealCredential,
   sealGeneration,
 } from '../../src/formats/credential.ts'
-import { deriveKey, parseMachineId } from '../../src/formats/kdf.ts'
 import { usualCost } from '../../src/formats/verifier.ts'
+import { deriveKey, parseMachineId } from '../../src/secrets/kdf.ts'
 import { fuzzText, mutations } from '../fakes/mutate.ts'
 import vectors from '../vectors/offline-cache.json'
 

@@ -41,4 +41,4 @@ export async function keepRefreshToken(world: World, config: Config, token: Secr
 /** Somebody made a store: with `ob secret`. */
 export const isStore = (world: World): boolean => world.files.stat(`${paths.secrets}/.store`) !== undefined
 
-const vaultOf = async (world: World, config: Config) => (await import('./vault.ts')).openVault(world, config)
+const vaultOf = async (world: World, config: Config) => (await import('./store.ts')).openVault(world, config)

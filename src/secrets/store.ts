@@ -5,8 +5,9 @@ import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
-import { type KeySource, keyLength, saltLength } from '../formats/kdf.ts'
-import { ivLength } from '../formats/sealed.ts'
+import { type KeepingConfig, type Keys, openKeys, readKeyFile, readMachineId } from './derived-keys.ts'
+import { type KeySource, keyLength, saltLength } from './kdf.ts'
+import { ivLength } from './sealed-format.ts'
 import {
   formatStoreHeader,
   generationLength,
@@ -19,8 +20,7 @@ import {
   type StoreHeader,
   sealedFileName,
   sealSecret,
-} from '../formats/secret-store.ts'
-import { type KeepingConfig, type Keys, openKeys, readKeyFile, readMachineId } from './keys.ts'
+} from './store-format.ts'
 
 export type Vault = {
   readonly names: () => readonly StoredName[]

@@ -1,7 +1,7 @@
 // A derived key is kept for the next login, and never taken for another.
 import { expect, test } from 'bun:test'
 import { hex } from '../../src/base/bytes.ts'
-import { openKeys, readKeyFile, readMachineId } from '../../src/ports/keys.ts'
+import { openKeys, readKeyFile, readMachineId } from '../../src/secrets/derived-keys.ts'
 import { fakeWorld, type Options } from '../fakes/world.ts'
 
 const machineId = '0123456789abcdef0123456789abcdef'

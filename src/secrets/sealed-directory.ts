@@ -2,8 +2,8 @@
 import { hex, utf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import type { World } from '../base/world.ts'
-import { parseMachineId, saltLength } from '../formats/kdf.ts'
-import { type KeepingConfig, openKeys, readKeyFile, readMachineId } from './keys.ts'
+import { type KeepingConfig, openKeys, readKeyFile, readMachineId } from './derived-keys.ts'
+import { parseMachineId, saltLength } from './kdf.ts'
 
 export type CacheKeyPlace = {
   readonly directory: string

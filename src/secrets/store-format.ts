@@ -2,7 +2,7 @@
 // a generation, and so do the files: whoever replaces the header replaces all secrets at once.
 import { concat, equalBytes, hex, hmacSha256, sha256, utf8 } from '../base/bytes.ts'
 import { keyLength, saltLength } from './kdf.ts'
-import { open, type SealOptions, seal } from './sealed.ts'
+import { open, type SealOptions, seal } from './sealed-format.ts'
 
 export type StoreHeader = {
   readonly generation: string

@@ -5,10 +5,10 @@ import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
-import { deriveKey, saltLength } from '../formats/kdf.ts'
-import { open } from '../formats/sealed.ts'
-import { upstreamFileName } from '../formats/secret-store.ts'
-import { readMachineId } from './keys.ts'
+import { readMachineId } from './derived-keys.ts'
+import { deriveKey, saltLength } from './kdf.ts'
+import { open } from './sealed-format.ts'
+import { upstreamFileName } from './store-format.ts'
 
 const likely = ['client_secret', 'request_signing_secret', 'notify_secret', 'refresh_token', 'crowdsec_bouncer_key']
 

@@ -5,7 +5,7 @@ import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { deriveKey, type KeySource, keyLength, parseMachineId, passwordOf } from '../formats/kdf.ts'
+import { deriveKey, type KeySource, keyLength, parseMachineId, passwordOf } from './kdf.ts'
 
 export type Keys = {
   /** The key of the store with this salt: kept since an earlier run, or derived now and kept. */

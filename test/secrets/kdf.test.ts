@@ -1,8 +1,8 @@
 // Keys that the C implementation derived from known machine-ids, key files and salts.
 import { expect, test } from 'bun:test'
 import { hex, utf8 } from '../../src/base/bytes.ts'
-import { deriveKey, parseMachineId } from '../../src/formats/kdf.ts'
-import { open, seal } from '../../src/formats/sealed.ts'
+import { deriveKey, parseMachineId } from '../../src/secrets/kdf.ts'
+import { open, seal } from '../../src/secrets/sealed-format.ts'
 
 const counting = (length: number) => Uint8Array.from({ length }, (_, at) => at)
 const machineId = '0123456789abcdef0123456789abcdef'

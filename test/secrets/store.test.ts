@@ -3,7 +3,7 @@
 import { expect, test } from 'bun:test'
 import { Fault } from '../../src/base/fault.ts'
 import { Secret } from '../../src/base/secret.ts'
-import { openVault } from '../../src/ports/vault.ts'
+import { openVault } from '../../src/secrets/store.ts'
 import { type FakeWorld, fakeWorld, type Options, textOf } from '../fakes/world.ts'
 
 const directory = '/var/lib/open-bastion/secrets'

@@ -2,8 +2,8 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { hex, utf8 } from '../../src/base/bytes.ts'
-import { deriveKey, parseMachineId } from '../../src/formats/kdf.ts'
-import { open, seal } from '../../src/formats/sealed.ts'
+import { deriveKey, parseMachineId } from '../../src/secrets/kdf.ts'
+import { open, seal } from '../../src/secrets/sealed-format.ts'
 import {
   formatStoreHeader,
   isLeftover,
@@ -13,7 +13,7 @@ import {
   sealedFileName,
   sealSecret,
   upstreamFileName,
-} from '../../src/formats/secret-store.ts'
+} from '../../src/secrets/store-format.ts'
 import vectors from '../vectors/secret-store.json'
 
 const latin1 = (text: string): string => String.fromCharCode(...utf8(text))
