@@ -15,10 +15,10 @@ import {
   sealAuthEntry,
 } from '../formats/auth-cache.ts'
 import type { Granted } from '../formats/replies.ts'
+import { type Lockouts, openLockouts } from '../lockout/counters.ts'
 import type { KeepingConfig } from '../secrets/derived-keys.ts'
 import { openCacheKey } from '../secrets/sealed-directory.ts'
 import { ivLength } from '../secrets/sealed-format.ts'
-import { type Lockouts, openLockouts } from './lockouts.ts'
 
 export type GrantName = AuthCacheName & { readonly user: LoginName }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { formatLockoutState, lockoutFileName, lockoutKey, parseLockoutState } from '../../src/formats/lockout-state.ts'
+import { formatLockoutState, lockoutFileName, lockoutKey, parseLockoutState } from '../../src/lockout/state-format.ts'
 import { fuzzText } from '../fakes/mutate.ts'
 import vectors from '../vectors/rate-limiter.json'
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { afterFailure, clockAdjusted, failuresLeft, type LockoutPolicy, secondsLeft } from '../../src/decide/lockout.ts'
-import { formatLockoutState, type LockoutState, parseLockoutState } from '../../src/formats/lockout-state.ts'
+import { afterFailure, clockAdjusted, failuresLeft, type LockoutPolicy, secondsLeft } from '../../src/lockout/policy.ts'
+import { formatLockoutState, type LockoutState, parseLockoutState } from '../../src/lockout/state-format.ts'
 import vectors from '../vectors/rate-limiter.json'
 
 const now = 1780000000

@@ -3,8 +3,8 @@ import { decodeUtf8 } from '../base/bytes.ts'
 import { olderThan, sweep } from '../base/expire-files.ts'
 import type { FileFacts, World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { afterFailure, clockAdjusted, failuresLeft, secondsLeft } from '../decide/lockout.ts'
-import { formatLockoutState, type LockoutState, lockoutFileName, parseLockoutState } from '../formats/lockout-state.ts'
+import { afterFailure, clockAdjusted, failuresLeft, secondsLeft } from './policy.ts'
+import { formatLockoutState, type LockoutState, lockoutFileName, parseLockoutState } from './state-format.ts'
 
 export type Lockouts = {
   /** Seconds until this key may try again, 0 when it may now. */

@@ -1,8 +1,8 @@
 // What strangers can make this host keep, and what they cannot get around.
 import { expect, test } from 'bun:test'
 import { type Config, checkConfig } from '../../src/config/load.ts'
-import { lockoutKey } from '../../src/formats/lockout-state.ts'
-import { openLockouts } from '../../src/ports/lockouts.ts'
+import { openLockouts } from '../../src/lockout/counters.ts'
+import { lockoutKey } from '../../src/lockout/state-format.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
 
 const config = ((): Config => {

@@ -2,7 +2,7 @@
 // keep:
 // the wait really grows (the count survives an expired lock), failures fade, and a wrong clock neither opens nor welds
 // the door.
-import type { LockoutState } from '../formats/lockout-state.ts'
+import type { LockoutState } from './state-format.ts'
 
 export type LockoutPolicy = {
   readonly maxAttempts: number
