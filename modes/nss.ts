@@ -1,11 +1,11 @@
 // Accounts of portal users on this host, for the administrator.
 
+import type { Accounts, Provisioned } from '../src/accounts/provision.ts'
 import { type LoginName, parseLoginName } from '../src/base/names.ts'
 import { allowed, denied, unavailable } from '../src/base/outcome.ts'
 import type { World } from '../src/base/world.ts'
 import { loadConfig } from '../src/config/load.ts'
 import type { UserInfo } from '../src/formats/replies.ts'
-import type { Accounts, Provisioned } from '../src/ports/accounts.ts'
 import { openPorts, type Ports } from '../src/ports/open.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'

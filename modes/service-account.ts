@@ -1,4 +1,12 @@
 // Accounts for programs, for the administrator: the file, the key that sshd is told, and the entry in NSS.
+
+import { entryOf } from '../src/accounts/service-accounts.ts'
+import {
+  addSection,
+  parseServiceAccounts,
+  removeSection,
+  type ServiceAccount,
+} from '../src/accounts/service-accounts-format.ts'
 import { decodeUtf8 } from '../src/base/bytes.ts'
 import { Fault } from '../src/base/fault.ts'
 import { type LoginName, parseFingerprint, parseLoginName } from '../src/base/names.ts'
@@ -6,14 +14,7 @@ import { allowed, denied } from '../src/base/outcome.ts'
 import { paths } from '../src/base/paths.ts'
 import type { World } from '../src/base/world.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
-import {
-  addSection,
-  parseServiceAccounts,
-  removeSection,
-  type ServiceAccount,
-} from '../src/formats/service-accounts.ts'
 import { openPorts, type Ports } from '../src/ports/open.ts'
-import { entryOf } from '../src/ports/service-accounts.ts'
 import { parsePublicKeyLine } from '../src/ssh/wire.ts'
 import { type Parsed, parse } from './args.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'

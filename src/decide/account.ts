@@ -1,6 +1,7 @@
 // PAM account: may this user use this service on this host? Asked for every login and every sudo, whatever proved the
 // person.
 
+import { decideServiceAccess, type ServiceStanding } from '../accounts/service-accounts-policy.ts'
 import type { Step } from '../base/decision.ts'
 import type { LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
@@ -8,7 +9,6 @@ import { isSudo } from '../base/pam-service.ts'
 import type { Authorization, Granted } from '../formats/replies.ts'
 import { noAnswer } from './no-answer.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from './offline.ts'
-import { decideServiceAccess, type ServiceStanding } from './service-account.ts'
 
 export type AccountFacts = OfflineFacts & {
   /** The person: PAM_RUSER under sudo, PAM_USER otherwise. */

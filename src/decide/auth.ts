@@ -1,6 +1,7 @@
 // PAM authentication: may the person who typed this go on? Reads top to bottom as the policy;
 // the order of the questions is part of it.
 
+import { decideServiceAuth, type ServiceStanding } from '../accounts/service-accounts-policy.ts'
 import type { Step } from '../base/decision.ts'
 import type { LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../base/outcome.ts'
@@ -10,7 +11,6 @@ import type { Authorization, Verification } from '../formats/replies.ts'
 import type { AnswerKind } from '../formats/user-token.ts'
 import type { CredentialEnd } from './credential.ts'
 import { noAnswer } from './no-answer.ts'
-import { decideServiceAuth, type ServiceStanding } from './service-account.ts'
 
 export type AuthFacts = {
   readonly user: LoginName | undefined

@@ -1,6 +1,7 @@
 // PAM open_session over ssh: the first moment at which sshd says what was really proven (SSH_AUTH_INFO_0),
 // and a refusal here still closes the door.
 
+import { decideServiceKey, type ServiceStanding } from '../accounts/service-accounts-policy.ts'
 import type { Step } from '../base/decision.ts'
 import type { Fingerprint, LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../base/outcome.ts'
@@ -9,7 +10,6 @@ import type { Authorization, Granted } from '../formats/replies.ts'
 import type { Binding, Proof } from '../ssh/proof.ts'
 import { noAnswer } from './no-answer.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from './offline.ts'
-import { decideServiceKey, type ServiceStanding } from './service-account.ts'
 
 /** What the account phase of the same connection learned, and with which fingerprint it had asked, if any. */
 export type Remembered = {

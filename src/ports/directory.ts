@@ -1,18 +1,19 @@
 // The registry in memory, for `ob serve`. It follows the files: a changed journal is read at once, a changed users.json
 // in slices, so that no lookup waits for a hundred thousand users.
+
+import { readForeign } from '../accounts/extrausers.ts'
+import { sharedGroups } from '../accounts/groups.ts'
+import { validHome, validShell } from '../accounts/passwd-fields-format.ts'
+import { readIds } from '../accounts/passwd-format.ts'
+import { openRegistry, stampOf } from '../accounts/registry.ts'
+import { type RegistryUser, readUser } from '../accounts/registry-format.ts'
+import { type Change, parseJournal } from '../accounts/registry-journal-format.ts'
+import { isReservedUid } from '../accounts/uid.ts'
 import { decodeUtf8 } from '../base/bytes.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { sharedGroups } from '../decide/groups.ts'
 import type { Directory } from '../decide/userdb.ts'
-import { readIds } from '../formats/passwd.ts'
-import { validHome, validShell } from '../formats/paths.ts'
-import { type RegistryUser, readUser } from '../formats/registry.ts'
-import { type Change, parseJournal } from '../formats/registry-journal.ts'
-import { isReservedUid } from '../formats/uid.ts'
-import { readForeign } from './extrausers.ts'
-import { openRegistry, stampOf } from './registry.ts'
 
 export type LiveDirectory = Directory & {
   /** Notices what changed on the disk since the last call. */

@@ -1,5 +1,7 @@
 // Wires every door once. Nothing is read or connected before it is asked.
 
+import type { Accounts } from '../accounts/provision.ts'
+import { openServiceAccounts, type ServiceAccountsFile } from '../accounts/service-accounts.ts'
 import { paths } from '../base/paths.ts'
 import type { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
@@ -9,7 +11,6 @@ import type { Granted } from '../formats/replies.ts'
 import { type Lockouts, openLockouts } from '../lockout/counters.ts'
 import { type Claims, openClaims } from '../lockout/used-tokens.ts'
 import { openPublished, type Published } from '../ssh/published-keys.ts'
-import type { Accounts } from './accounts.ts'
 import { type Connections, openConnections } from './connections.ts'
 import type { Credentials } from './credentials.ts'
 import type { KnownTokens } from './known-tokens.ts'
@@ -17,7 +18,6 @@ import type { Offline } from './offline.ts'
 import { type OfflineSessions, openOfflineSessions } from './offline-sessions.ts'
 import { openPatientHttp } from './patience.ts'
 import { openPortal, type Portal } from './portal.ts'
-import { openServiceAccounts, type ServiceAccountsFile } from './service-accounts.ts'
 import { openTokens } from './tokens.ts'
 
 export type Ports = {
@@ -51,7 +51,7 @@ export function openPorts(world: World, config: Config): Ports {
   return {
     portal: openPortal(world, config, http, openTokens(world, config)),
     introspect: async (token) => (await import('./introspection.ts')).introspect(world, config, http, token),
-    accounts: async () => (await import('./accounts.ts')).openAccounts(world, config),
+    accounts: async () => (await import('../accounts/provision.ts')).openAccounts(world, config),
     claims: openClaims(world),
     connections: openConnections(world),
     serviceAccounts: openServiceAccounts(world, config),

@@ -1,10 +1,11 @@
 // Whether a user is logged in, and how that ends: by logind where it runs, else by the processes themselves.
+
+import { findPasswd } from '../accounts/passwd-format.ts'
+import { openRegistry } from '../accounts/registry.ts'
 import { Fault } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import type { World } from '../base/world.ts'
-import { findPasswd } from '../formats/passwd.ts'
 import type { SessionControl } from './monitor.ts'
-import { openRegistry } from './registry.ts'
 
 /** What a process may still do after it was asked to end. Seconds. */
 const graceSeconds = 2

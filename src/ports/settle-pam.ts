@@ -1,6 +1,8 @@
 // The three PAM decisions with their answers: which port finds which fact. `ob why` uses the same answers and drops
 // the effects.
 
+import type { WantedEntry } from '../accounts/policy.ts'
+import { entryOf } from '../accounts/service-accounts.ts'
 import { type Settled, settle } from '../base/decision.ts'
 import { Fault } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
@@ -14,7 +16,6 @@ import {
   decideAuth,
   type PasswordCheck,
 } from '../decide/auth.ts'
-import type { WantedEntry } from '../decide/entry.ts'
 import { boundFingerprint, decideSession, type SessionEffect, type SessionFacts } from '../decide/session.ts'
 import type { Granted } from '../formats/replies.ts'
 import type { UserToken } from '../formats/user-token.ts'
@@ -22,7 +23,6 @@ import { lockoutKey } from '../lockout/state-format.ts'
 import type { Proof } from '../ssh/proof.ts'
 import type { CredentialVerdict } from './credentials.ts'
 import type { Ports } from './open.ts'
-import { entryOf } from './service-accounts.ts'
 import { offlineAnswers, offlinePolicy } from './settle-offline.ts'
 
 /** PAM's own items, checked (pam_get_item(3)). */

@@ -1,5 +1,8 @@
 // io.systemd.UserDatabase on a socket, without the socket: bytes in, bytes out. Answers come from memory; a caller who
 // stalls, floods or talks nonsense loses its connection and nobody else's.
+
+import { firstFreeUid } from '../accounts/uid.ts'
+import { type Promised, promisePath, readPromises } from '../accounts/uid-reservations.ts'
 import { concat } from '../base/bytes.ts'
 import { parseLoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
@@ -7,11 +10,9 @@ import { buckets, counter } from '../base/rate-limit.ts'
 import type { Peer, PeerProcesses, World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { answer, type Newcomers } from '../decide/userdb.ts'
-import { firstFreeUid } from '../formats/uid.ts'
 import type { UserFields } from '../formats/user-record.ts'
 import { type Call, formatError, formatReply, parseCall, splitMessages } from '../formats/varlink.ts'
 import type { LiveDirectory } from './directory.ts'
-import { type Promised, promisePath, readPromises } from './promises.ts'
 
 export type Conversation = {
   /** What to send, and whether to hang up after it. */

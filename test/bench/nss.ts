@@ -2,7 +2,7 @@
 // with more and more users. Medians of one run, in microseconds; the machine is not touched.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { formatRegistry, type RegistryUser } from '../../src/formats/registry.ts'
+import { formatRegistry, type RegistryUser } from '../../src/accounts/registry-format.ts'
 import { type Lab, startLab } from '../host/lab.ts'
 import { environment } from '../host/namespace.ts'
 

@@ -1,6 +1,6 @@
 // The user database on a host as it is: nss-systemd, sshd and PAM of the distribution, and `ob serve`.
 import { expect } from 'bun:test'
-import { type UidRange, uidCandidates } from '../../src/formats/uid.ts'
+import { type UidRange, uidCandidates } from '../../src/accounts/uid.ts'
 import { configure, enroll, mintToken, setRights } from './enrolled.ts'
 import type { Lab } from './lab.ts'
 import { inLab, type Service, startServe } from './suite.ts'

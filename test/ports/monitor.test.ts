@@ -1,8 +1,8 @@
 // Rounds over sessions that began offline, against the stand-in portal: who stays, who goes, and what is left behind.
 import { expect, test } from 'bun:test'
+import { openAccounts } from '../../src/accounts/provision.ts'
 import type { LoginName } from '../../src/base/names.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { openAccounts } from '../../src/ports/accounts.ts'
 import { monitorRound, type SessionControl } from '../../src/ports/monitor.ts'
 import { openOfflineSessions } from '../../src/ports/offline-sessions.ts'
 import { openSessionControl } from '../../src/ports/session-control.ts'

@@ -1,11 +1,11 @@
 // The user database without a socket: who may see what, and what a hostile caller gets.
 import { expect, test } from 'bun:test'
+import { openAccounts } from '../../src/accounts/provision.ts'
+import { formatRegistry, type RegistryUser } from '../../src/accounts/registry-format.ts'
 import type { LoginName } from '../../src/base/names.ts'
 import type { Peer } from '../../src/base/world.ts'
 import { checkConfig } from '../../src/config/load.ts'
-import { formatRegistry, type RegistryUser } from '../../src/formats/registry.ts'
 import { formatCall } from '../../src/formats/varlink.ts'
-import { openAccounts } from '../../src/ports/accounts.ts'
 import { openDirectory } from '../../src/ports/directory.ts'
 import { limits, openUserdb } from '../../src/ports/userdb.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'

@@ -5,7 +5,7 @@ import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { sharedGroups } from '../decide/groups.ts'
+import { sharedGroups } from './groups.ts'
 import {
   formatGroupLine,
   formatPasswdLine,
@@ -13,9 +13,9 @@ import {
   mergeExport,
   parseGroup,
   readIds,
-} from '../formats/passwd.ts'
-import type { Registry, RegistryUser } from '../formats/registry.ts'
+} from './passwd-format.ts'
 import { stampOf } from './registry.ts'
+import type { Registry, RegistryUser } from './registry-format.ts'
 
 /** Names and ids in the export files that are somebody else's. */
 export type Foreign = {

@@ -1,10 +1,10 @@
 // The registry and its export when there are many users, and when the process dies at any write.
 import { expect, test } from 'bun:test'
+import { openAccounts } from '../../src/accounts/provision.ts'
+import { openRegistry } from '../../src/accounts/registry.ts'
+import { formatRegistry, parseRegistry, type RegistryUser } from '../../src/accounts/registry-format.ts'
 import { type LoginName, parseLoginName } from '../../src/base/names.ts'
 import { type Config, checkConfig } from '../../src/config/load.ts'
-import { formatRegistry, parseRegistry, type RegistryUser } from '../../src/formats/registry.ts'
-import { openAccounts } from '../../src/ports/accounts.ts'
-import { openRegistry } from '../../src/ports/registry.ts'
 import { type FakeWorld, fakeWorld, textOf } from '../fakes/world.ts'
 
 const configOf = (extra = ''): Config => {

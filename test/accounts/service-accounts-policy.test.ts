@@ -1,11 +1,11 @@
 // Accounts for programs, in all three phases: one row a case. No row asks anything, so no portal is ever needed.
 import { expect, test } from 'bun:test'
+import type { ServiceAccount } from '../../src/accounts/service-accounts-format.ts'
+import type { ServiceStanding } from '../../src/accounts/service-accounts-policy.ts'
 import type { Fingerprint, LoginName } from '../../src/base/names.ts'
 import { decideAccount } from '../../src/decide/account.ts'
 import { decideAuth } from '../../src/decide/auth.ts'
-import type { ServiceStanding } from '../../src/decide/service-account.ts'
 import { decideSession, type SessionFacts } from '../../src/decide/session.ts'
-import type { ServiceAccount } from '../../src/formats/service-accounts.ts'
 import type { Proof } from '../../src/ssh/proof.ts'
 import { line } from '../fakes/line.ts'
 

@@ -2,7 +2,7 @@
 // that reading a line twice does no harm.
 import { Fault } from '../base/fault.ts'
 import { parseGroupName, parseLoginName } from '../base/names.ts'
-import { type Registry, type RegistryUser, readUser, userObject } from './registry.ts'
+import { type Registry, type RegistryUser, readUser, userObject } from './registry-format.ts'
 
 export type Change =
   | { readonly user: string; readonly record: RegistryUser }

@@ -1,11 +1,11 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { decideEntry, type EntryFacts, type EntryVerdict } from '../../src/decide/entry.ts'
-import { formatPasswdLine } from '../../src/formats/passwd.ts'
-import { defaultHomePrefixes, defaultShells } from '../../src/formats/paths.ts'
-import { emptyRegistry, formatRegistry, parseRegistry, type RegistryUser } from '../../src/formats/registry.ts'
-import { viewOf } from '../../src/formats/registry-lines.ts'
-import { isReservedUid } from '../../src/formats/uid.ts'
+import { defaultHomePrefixes, defaultShells } from '../../src/accounts/passwd-fields-format.ts'
+import { formatPasswdLine } from '../../src/accounts/passwd-format.ts'
+import { decideEntry, type EntryFacts, type EntryVerdict } from '../../src/accounts/policy.ts'
+import { emptyRegistry, formatRegistry, parseRegistry, type RegistryUser } from '../../src/accounts/registry-format.ts'
+import { viewOf } from '../../src/accounts/registry-index.ts'
+import { isReservedUid } from '../../src/accounts/uid.ts'
 
 const alice: RegistryUser = {
   uid: 45475,

@@ -1,6 +1,5 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { formatPasswdLine } from '../../src/formats/passwd.ts'
 import {
   defaultHomePrefixes,
   defaultShells,
@@ -8,7 +7,8 @@ import {
   validHome,
   validShell,
   validSkeleton,
-} from '../../src/formats/paths.ts'
+} from '../../src/accounts/passwd-fields-format.ts'
+import { formatPasswdLine } from '../../src/accounts/passwd-format.ts'
 import vectors from '../vectors/validators.json'
 
 type Differences = Readonly<Record<string, { readonly ours: boolean; readonly why: string }>>

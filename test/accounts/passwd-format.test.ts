@@ -1,6 +1,5 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { Fault } from '../../src/base/fault.ts'
 import {
   findPasswd,
   formatGroupLine,
@@ -9,7 +8,8 @@ import {
   mergeExport,
   parseGroup,
   parsePasswd,
-} from '../../src/formats/passwd.ts'
+} from '../../src/accounts/passwd-format.ts'
+import { Fault } from '../../src/base/fault.ts'
 import { fuzzText } from '../fakes/mutate.ts'
 
 const alice = { name: 'alice', uid: 45475, gid: 45475, gecos: 'Alice Liddell', home: '/home/alice', shell: '/bin/bash' }

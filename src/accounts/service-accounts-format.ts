@@ -3,7 +3,7 @@
 
 import { type ConfProblem, formatConf, parseConf } from '../base/conf-syntax.ts'
 import { type Fingerprint, type LoginName, parseFingerprint, parseGroupName, parseLoginName } from '../base/names.ts'
-import { sanitizeGecos, validHome, validShell } from './paths.ts'
+import { sanitizeGecos, validHome, validShell } from './passwd-fields-format.ts'
 import { isReservedUid } from './uid.ts'
 
 export type ServiceAccount = {

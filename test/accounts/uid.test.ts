@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { parsePasswd } from '../../src/formats/passwd.ts'
-import { firstFreeUid, isReservedUid, parsePortalUid, uidCandidates } from '../../src/formats/uid.ts'
+import { parsePasswd } from '../../src/accounts/passwd-format.ts'
+import { firstFreeUid, isReservedUid, parsePortalUid, uidCandidates } from '../../src/accounts/uid.ts'
 import vectors from '../vectors/uid-hash.json'
 
 const range = { min: vectors.min_uid, max: vectors.max_uid }

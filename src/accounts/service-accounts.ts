@@ -4,9 +4,9 @@ import type { LoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import type { WantedEntry } from '../decide/entry.ts'
-import type { ServiceStanding } from '../decide/service-account.ts'
-import type { ServiceAccount, ServiceAccounts } from '../formats/service-accounts.ts'
+import type { WantedEntry } from './policy.ts'
+import type { ServiceAccount, ServiceAccounts } from './service-accounts-format.ts'
+import type { ServiceStanding } from './service-accounts-policy.ts'
 
 export type ServiceAccountsFile = {
   /** What the file says about this name; undefined when it says nothing. */
@@ -28,7 +28,7 @@ export function openServiceAccounts(world: World, config: ServiceConfig): Servic
     return bytes ? (decodeUtf8(bytes) ?? decodeBytewise(bytes)) : ''
   }
   const parse = async (text: string): Promise<ServiceAccounts> => {
-    const { parseServiceAccounts } = await import('../formats/service-accounts.ts')
+    const { parseServiceAccounts } = await import('./service-accounts-format.ts')
     return parseServiceAccounts(text, {
       approvedShells: config.approved_shells,
       homePrefixes: config.approved_home_prefixes,

@@ -1,8 +1,8 @@
 // Accounts on a host whose files are not as tidy as one would like.
 import { expect, test } from 'bun:test'
+import { openAccounts } from '../../src/accounts/provision.ts'
 import { type LoginName, parseLoginName } from '../../src/base/names.ts'
 import { type Config, checkConfig } from '../../src/config/load.ts'
-import { openAccounts } from '../../src/ports/accounts.ts'
 import { type FakeWorld, fakeWorld, textOf } from '../fakes/world.ts'
 
 const passwd = 'root:x:0:0:root:/root:/bin/bash\n'

@@ -1,8 +1,8 @@
 // Accounts in /etc/passwd: what is ours changes, what is not stays to the byte.
 import { expect, test } from 'bun:test'
+import { editLocal } from '../../src/accounts/local-files.ts'
+import type { RegistryUser } from '../../src/accounts/registry-format.ts'
 import { checkConfig } from '../../src/config/load.ts'
-import type { RegistryUser } from '../../src/formats/registry.ts'
-import { editLocal } from '../../src/ports/local-accounts.ts'
 
 const checked = checkConfig('portal_url = https://auth.example.test\nallowed_managed_groups = dev, adm\n')
 if (checked.kind === 'refused') throw new Error('the configuration of this test is refused')

@@ -5,13 +5,6 @@ import type { LoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { decideEntry, type EntryVerdict, type WantedEntry } from '../decide/entry.ts'
-import { sharedGroups, sudoGroup } from '../decide/groups.ts'
-import { readIds } from '../formats/passwd.ts'
-import type { Registry, RegistryUser } from '../formats/registry.ts'
-import type { Change } from '../formats/registry-journal.ts'
-import type { RegistryView } from '../formats/registry-lines.ts'
-import { firstFreeUid } from '../formats/uid.ts'
 import {
   exportAll,
   exportOne,
@@ -21,9 +14,16 @@ import {
   readSeal,
   writeSeal,
 } from './extrausers.ts'
-import { publishLocal } from './local-accounts.ts'
-import { connectionOf, holders, readPromises } from './promises.ts'
+import { sharedGroups, sudoGroup } from './groups.ts'
+import { publishLocal } from './local-files.ts'
+import { readIds } from './passwd-format.ts'
+import { decideEntry, type EntryVerdict, type WantedEntry } from './policy.ts'
 import { openRegistry, type RegistryStore } from './registry.ts'
+import type { Registry, RegistryUser } from './registry-format.ts'
+import type { RegistryView } from './registry-index.ts'
+import type { Change } from './registry-journal-format.ts'
+import { firstFreeUid } from './uid.ts'
+import { connectionOf, holders, readPromises } from './uid-reservations.ts'
 
 export type Accounts = {
   /** The entry of this user: kept, updated or made; with a home when asked for. */
@@ -86,7 +86,7 @@ export function openAccounts(world: World, config: Config): Accounts {
         return publish(host).changed
       }),
     retire: (user) => underLock(() => retire(host, user)),
-    verify: async () => (await import('./verify.ts')).verifyAccounts(world, config),
+    verify: async () => (await import('./consistency.ts')).verifyAccounts(world, config),
   }
 }
 

@@ -3,8 +3,8 @@
 
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
 import { isSsh, isSudo } from '../base/pam-service.ts'
-import type { ServiceAccount } from '../formats/service-accounts.ts'
 import type { Proof } from '../ssh/proof.ts'
+import type { ServiceAccount } from './service-accounts-format.ts'
 
 /** What service-accounts.conf says about a name; undefined facts mean that it says nothing. */
 export type ServiceStanding =

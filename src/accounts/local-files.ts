@@ -3,9 +3,9 @@
 import { decodeBytewise, utf8 } from '../base/bytes.ts'
 import type { AccountFiles, World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { sharedGroups } from '../decide/groups.ts'
-import { formatGroupLine, formatPasswdLine, formatShadowLine } from '../formats/passwd.ts'
-import type { Registry, RegistryUser } from '../formats/registry.ts'
+import { sharedGroups } from './groups.ts'
+import { formatGroupLine, formatPasswdLine, formatShadowLine } from './passwd-format.ts'
+import type { Registry, RegistryUser } from './registry-format.ts'
 
 /** Makes the files say what the registry says; true when one changed. */
 export const publishLocal = (world: World, config: Config, registry: Registry): boolean =>

@@ -2,7 +2,7 @@
 // users. The layout is formatRegistry's; a file that somebody wrote by hand does not have it and is read as a whole.
 import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
-import { ownerKey, type Registry, type RegistryUser, readUser } from './registry.ts'
+import { ownerKey, type Registry, type RegistryUser, readUser } from './registry-format.ts'
 
 /** What a decision asks of the registry. */
 export type RegistryView = {

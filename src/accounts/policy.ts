@@ -2,10 +2,10 @@
 // word.
 
 import { type LoginName, parseGroupName, parseLoginName } from '../base/names.ts'
-import { sanitizeGecos, validHome, validShell } from '../formats/paths.ts'
-import type { RegistryUser } from '../formats/registry.ts'
-import type { RegistryView } from '../formats/registry-lines.ts'
-import { firstFreeUid, parsePortalUid, type UidRange } from '../formats/uid.ts'
+import { sanitizeGecos, validHome, validShell } from './passwd-fields-format.ts'
+import type { RegistryUser } from './registry-format.ts'
+import type { RegistryView } from './registry-index.ts'
+import { firstFreeUid, parsePortalUid, type UidRange } from './uid.ts'
 
 /** What the portal says about the user; the attributes are as they came. */
 export type WantedEntry = {

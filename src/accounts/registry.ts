@@ -4,7 +4,8 @@ import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
-import { emptyRegistry, formatRegistry, parseRegistry, type Registry } from '../formats/registry.ts'
+import { emptyRegistry, formatRegistry, parseRegistry, type Registry } from './registry-format.ts'
+import { type Lines, openLines, type RegistryView, viewOf } from './registry-index.ts'
 import {
   type Change,
   completeLines,
@@ -12,8 +13,7 @@ import {
   formatChange,
   parseJournal,
   withChanges,
-} from '../formats/registry-journal.ts'
-import { type Lines, openLines, type RegistryView, viewOf } from '../formats/registry-lines.ts'
+} from './registry-journal-format.ts'
 
 export type RegistryStore = {
   readonly view: <T>(work: (view: RegistryView) => T) => T

@@ -2,7 +2,7 @@
 // sudo. Nothing else, whatever the portal says.
 
 import { parseGroupName } from '../base/names.ts'
-import type { RegistryUser } from '../formats/registry.ts'
+import type { RegistryUser } from './registry-format.ts'
 
 export const sudoGroup = 'open-bastion-sudo'
 

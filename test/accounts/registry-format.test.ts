@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { emptyRegistry, formatRegistry, parseRegistry, type Registry } from '../../src/accounts/registry-format.ts'
 import { Fault } from '../../src/base/fault.ts'
 import { parseGroupName, parseLoginName } from '../../src/base/names.ts'
-import { emptyRegistry, formatRegistry, parseRegistry, type Registry } from '../../src/formats/registry.ts'
 import { fuzzText } from '../fakes/mutate.ts'
 
 const user = {

@@ -4,9 +4,9 @@ import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import type { Registry } from '../formats/registry.ts'
 import { exportAll, readForeign } from './extrausers.ts'
 import { openRegistry } from './registry.ts'
+import type { Registry } from './registry-format.ts'
 
 export function verifyAccounts(world: World, config: Config): readonly string[] {
   const store = openRegistry(world)

@@ -1,15 +1,15 @@
 // What the C implementation's own loader made of these files, and what this one makes of them.
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { parseFingerprint, parseLoginName } from '../../src/base/names.ts'
-import { defaultHomePrefixes, defaultShells, sanitizeGecos } from '../../src/formats/paths.ts'
+import { defaultHomePrefixes, defaultShells, sanitizeGecos } from '../../src/accounts/passwd-fields-format.ts'
 import {
   addSection,
   formatServiceAccount,
   parseServiceAccounts,
   removeSection,
   type ServiceAccount,
-} from '../../src/formats/service-accounts.ts'
+} from '../../src/accounts/service-accounts-format.ts'
+import { parseFingerprint, parseLoginName } from '../../src/base/names.ts'
 import { fuzzText } from '../fakes/mutate.ts'
 import vectors from '../vectors/service-accounts.json' with { type: 'json' }
 import names from '../vectors/validators.json' with { type: 'json' }
