@@ -7,7 +7,7 @@ import { type Config, loadConfig } from '../src/config/load.ts'
 import { correlationId } from '../src/formats/audit-line.ts'
 import { openAudit } from '../src/ports/audit.ts'
 import { monitorRound, type RoundResult } from '../src/ports/monitor.ts'
-import { openSessionControl } from '../src/ports/session-control.ts'
+import { openSessionControl } from '../src/sessions/terminate.ts'
 import { parse } from './args.ts'
 import { ended, type Mode } from './mode.ts'
 

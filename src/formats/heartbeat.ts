@@ -2,7 +2,7 @@
 // gone after a reboot. Nothing in it is secret, and nothing that is lost with it is missed.
 import * as v from 'valibot'
 import type { Secret } from '../base/secret.ts'
-import type { Session } from './sessions.ts'
+import type { Session } from '../sessions/list-format.ts'
 
 const results = ['ok', 'unsaved', 'unreachable', 'garbled', 'refuses-host', 'untrusted'] as const
 

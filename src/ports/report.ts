@@ -10,7 +10,7 @@ import {
   parseUtmp,
   type Session,
   sessionProperties,
-} from '../formats/sessions.ts'
+} from '../sessions/list-format.ts'
 
 /** How much of the audit log is counted: some 3000 decisions between two heartbeats. Bytes. */
 const auditLimit = 1 << 20

@@ -5,7 +5,7 @@ import type { LoginName } from '../../src/base/names.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { monitorRound, type SessionControl } from '../../src/ports/monitor.ts'
 import { openOfflineSessions } from '../../src/ports/offline-sessions.ts'
-import { openSessionControl } from '../../src/ports/session-control.ts'
+import { openSessionControl } from '../../src/sessions/terminate.ts'
 import { fakeWorld } from '../fakes/world.ts'
 import { enrolledHost } from '../modes/host.ts'
 

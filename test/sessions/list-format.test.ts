@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { parseLogindSessions, parseSessionIds, parseUtmp } from '../../src/formats/sessions.ts'
+import { parseLogindSessions, parseSessionIds, parseUtmp } from '../../src/sessions/list-format.ts'
 
 test('session ids are the first word of each line, with and without columns that came later', () => {
   const older = '     c1    0 root              \n     12 1000 alice seat0 tty1\n'
