@@ -4,15 +4,22 @@ import { Fault } from '../src/base/fault.ts'
 import { allowed, denied } from '../src/base/outcome.ts'
 import type { World } from '../src/base/world.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
-import { judgeClock, judgeHeartbeat, judgeRefresh, judgeTimer, lastRenewalAt, span } from '../src/decide/identity.ts'
 import type { Finding } from '../src/decide/soundness.ts'
-import type { HeartbeatState } from '../src/formats/heartbeat.ts'
-import type { TokenFile } from '../src/formats/token-file.ts'
-import { readHeartbeat } from '../src/ports/heartbeat.ts'
-import { type Probe, probePortal, tlsFloor } from '../src/ports/probe.ts'
+import {
+  judgeClock,
+  judgeHeartbeat,
+  judgeRefresh,
+  judgeTimer,
+  lastRenewalAt,
+  span,
+} from '../src/portal-client/enrollment-policy.ts'
+import { readHeartbeat } from '../src/portal-client/heartbeat.ts'
+import type { HeartbeatState } from '../src/portal-client/heartbeat-format.ts'
+import { type Probe, probePortal, tlsFloor } from '../src/portal-client/probe.ts'
+import type { TokenFile } from '../src/portal-client/server-token-format.ts'
+import { timerState } from '../src/portal-client/timer.ts'
+import { readTokenFile } from '../src/portal-client/token-file.ts'
 import { type Standing, standing } from '../src/ports/standing.ts'
-import { timerState } from '../src/ports/timer.ts'
-import { readTokenFile } from '../src/ports/token-file.ts'
 import { parse } from './args.ts'
 import { ended, type Mode } from './mode.ts'
 

@@ -16,8 +16,8 @@ const may: Record<string, readonly string[]> = {
 /** Each package has one door. */
 const doors: Record<string, readonly string[]> = {
   citty: ['modes/args.ts'],
-  ofetch: ['src/ports/http.ts'],
-  oauth4webapi: ['src/ports/device.ts', 'src/ports/client-auth.ts'],
+  ofetch: ['src/portal-client/http.ts'],
+  oauth4webapi: ['src/portal-client/device-grant.ts', 'src/portal-client/client-auth.ts'],
   uqr: ['modes/enroll.ts'],
   'hash-wasm': ['src/formats/verifier.ts'],
   'bun:ffi': ['modes/world/foreign.ts'],

@@ -6,8 +6,8 @@ import type { Step } from '../base/decision.ts'
 import type { LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
 import { isSudo } from '../base/pam-service.ts'
-import type { Authorization, Granted } from '../formats/replies.ts'
-import { noAnswer } from './no-answer.ts'
+import { noAnswer } from '../portal-client/no-answer.ts'
+import type { Authorization, Granted } from '../portal-client/reply-format.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from './offline.ts'
 
 export type AccountFacts = OfflineFacts & {

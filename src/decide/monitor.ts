@@ -1,7 +1,7 @@
 // Sessions that began while the portal was away. When it is back, each user is asked about; when it stays silent
 // although
 // the network is there, somebody may be keeping it silent, and those sessions end.
-import type { Authorization, UserInfo } from '../formats/replies.ts'
+import type { Authorization, UserInfo } from '../portal-client/reply-format.ts'
 
 /** Whether anything of this round reached the portal. `down`: this host has no way out at all. */
 export type Reach = 'portal' | 'silent' | 'down'

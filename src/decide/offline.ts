@@ -3,7 +3,7 @@
 
 import type { Fingerprint } from '../base/names.ts'
 import { denied, type Outcome, unavailable } from '../base/outcome.ts'
-import type { Granted } from '../formats/replies.ts'
+import type { Granted } from '../portal-client/reply-format.ts'
 
 /** What the authorization cache of this host holds for the user. */
 export type Cached =

@@ -14,8 +14,8 @@ import {
   openAuthHeader,
   sealAuthEntry,
 } from '../formats/auth-cache.ts'
-import type { Granted } from '../formats/replies.ts'
 import { type Lockouts, openLockouts } from '../lockout/counters.ts'
+import type { Granted } from '../portal-client/reply-format.ts'
 import type { KeepingConfig } from '../secrets/derived-keys.ts'
 import { openCacheKey } from '../secrets/sealed-directory.ts'
 import { ivLength } from '../secrets/sealed-format.ts'

@@ -7,7 +7,7 @@ import { type LoginName, parseFingerprint, parseLoginName } from '../base/names.
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Remembered } from '../decide/session.ts'
-import type { Granted } from '../formats/replies.ts'
+import type { Granted } from '../portal-client/reply-format.ts'
 
 export type Connections = {
   readonly remember: (connection: string, remembered: Remembered) => void

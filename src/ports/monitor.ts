@@ -16,7 +16,7 @@ import {
   type Silence,
 } from '../decide/monitor.ts'
 import { hasDefaultRoute4, hasDefaultRoute6 } from '../formats/routes.ts'
-import { openHttp } from './http.ts'
+import { openHttp } from '../portal-client/http.ts'
 import { openOfflineSessions } from './offline-sessions.ts'
 import { openPorts } from './open.ts'
 

@@ -5,7 +5,7 @@ import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { secondsToKeep } from '../decide/freshness.ts'
 import type { Cached } from '../decide/offline.ts'
-import type { Granted } from '../formats/replies.ts'
+import type { Granted } from '../portal-client/reply-format.ts'
 import { openAuthCache, openCacheLimits } from './auth-cache.ts'
 import { forcedOnline } from './force-online.ts'
 

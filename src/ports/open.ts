@@ -6,19 +6,19 @@ import { paths } from '../base/paths.ts'
 import type { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import type { Introspection } from '../formats/introspection.ts'
-import type { Granted } from '../formats/replies.ts'
 import { type Lockouts, openLockouts } from '../lockout/counters.ts'
 import { type Claims, openClaims } from '../lockout/used-tokens.ts'
+import { openPatientHttp } from '../portal-client/circuit-breaker.ts'
+import { openPortal, type Portal } from '../portal-client/endpoints.ts'
+import type { Introspection } from '../portal-client/introspection-format.ts'
+import type { Granted } from '../portal-client/reply-format.ts'
+import { openTokens } from '../portal-client/server-token.ts'
 import { openPublished, type Published } from '../ssh/published-keys.ts'
 import { type Connections, openConnections } from './connections.ts'
 import type { Credentials } from './credentials.ts'
 import type { KnownTokens } from './known-tokens.ts'
 import type { Offline } from './offline.ts'
 import { type OfflineSessions, openOfflineSessions } from './offline-sessions.ts'
-import { openPatientHttp } from './patience.ts'
-import { openPortal, type Portal } from './portal.ts'
-import { openTokens } from './tokens.ts'
 
 export type Ports = {
   readonly portal: Portal
@@ -50,7 +50,8 @@ export function openPorts(world: World, config: Config): Ports {
   const http = openPatientHttp(world, config)
   return {
     portal: openPortal(world, config, http, openTokens(world, config)),
-    introspect: async (token) => (await import('./introspection.ts')).introspect(world, config, http, token),
+    introspect: async (token) =>
+      (await import('../portal-client/introspection.ts')).introspect(world, config, http, token),
     accounts: async () => (await import('../accounts/provision.ts')).openAccounts(world, config),
     claims: openClaims(world),
     connections: openConnections(world),

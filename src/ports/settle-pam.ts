@@ -17,9 +17,9 @@ import {
   type PasswordCheck,
 } from '../decide/auth.ts'
 import { boundFingerprint, decideSession, type SessionEffect, type SessionFacts } from '../decide/session.ts'
-import type { Granted } from '../formats/replies.ts'
 import type { UserToken } from '../formats/user-token.ts'
 import { lockoutKey } from '../lockout/state-format.ts'
+import type { Granted } from '../portal-client/reply-format.ts'
 import type { Proof } from '../ssh/proof.ts'
 import type { CredentialVerdict } from './credentials.ts'
 import type { Ports } from './open.ts'

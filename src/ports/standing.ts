@@ -6,8 +6,8 @@ import type { Config } from '../config/load.ts'
 import { parseAuditLine } from '../formats/audit-line.ts'
 import { secondsLeft } from '../lockout/policy.ts'
 import { parseLockoutState } from '../lockout/state-format.ts'
+import { currentSessions } from '../portal-client/host-report.ts'
 import { openPorts } from './open.ts'
-import { currentSessions } from './report.ts'
 
 export type AuditStanding = {
   readonly path: string

@@ -6,7 +6,6 @@ import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { AuditEvent } from '../formats/audit-line.ts'
-import { makeNonce } from '../formats/signature.ts'
 import {
   formatWaiting,
   formatWebhookBody,
@@ -16,8 +15,9 @@ import {
   waitingFileName,
   webhookHeaders,
 } from '../formats/webhook.ts'
+import { type Http, openHttp } from '../portal-client/http.ts'
+import { makeNonce } from '../portal-client/request-signature.ts'
 import { secretFor } from '../secrets/resolve.ts'
-import { type Http, openHttp } from './http.ts'
 
 /** Files that wait at most; each is at most 4 KiB, so the spool is at most 4 MiB. */
 export const mostWaiting = 1000

@@ -5,7 +5,7 @@ import type { LoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
 import type { ReadOnlyWorld, World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import type { Attributes } from '../formats/replies.ts'
+import type { Attributes } from '../portal-client/reply-format.ts'
 import { formatPublicPolicy, type PublicPolicy, parsePublicPolicy } from './public-policy-format.ts'
 import { parsePublicKeyLine } from './wire.ts'
 

@@ -2,7 +2,6 @@
 import { expect, test } from 'bun:test'
 import * as fc from 'fast-check'
 import type { AuditEvent } from '../../src/formats/audit-line.ts'
-import { makeNonce } from '../../src/formats/signature.ts'
 import {
   formatWaiting,
   formatWebhookBody,
@@ -11,6 +10,7 @@ import {
   waitingFileName,
   webhookHeaders,
 } from '../../src/formats/webhook.ts'
+import { makeNonce } from '../../src/portal-client/request-signature.ts'
 import { fuzzText } from '../fakes/mutate.ts'
 
 const event: AuditEvent = {

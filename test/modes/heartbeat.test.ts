@@ -4,7 +4,7 @@ import { exitCode } from '../../modes/exit.ts'
 import { mode as heartbeat } from '../../modes/heartbeat.ts'
 import type { Mode } from '../../modes/mode.ts'
 import { mode as status } from '../../modes/status.ts'
-import { armTimer } from '../../src/ports/timer.ts'
+import { armTimer } from '../../src/portal-client/timer.ts'
 import { fakeWorld, textOf } from '../fakes/world.ts'
 import { enrolledHost, type Host } from './host.ts'
 

@@ -2,7 +2,7 @@
 // that a test can give it an environment.
 import { tlsFetch } from '../../modes/world/network.ts'
 import { type Config, checkConfig } from '../../src/config/load.ts'
-import { openHttp } from '../../src/ports/http.ts'
+import { openHttp } from '../../src/portal-client/http.ts'
 import { fakeWorld } from '../fakes/world.ts'
 
 export type Question = {

@@ -4,9 +4,9 @@
 import type { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import type { Renewal } from '../formats/replies.ts'
-import type { TokenFile } from '../formats/token-file.ts'
 import type { Renewed } from './heartbeat.ts'
+import type { Renewal } from './reply-format.ts'
+import type { TokenFile } from './server-token-format.ts'
 import { readTokenFile } from './token-file.ts'
 
 export type Tokens = {

@@ -11,9 +11,9 @@ import {
   lapsesSoon,
   refreshLeft,
   span,
-} from '../../src/decide/identity.ts'
-import type { HeartbeatState } from '../../src/formats/heartbeat.ts'
-import type { TokenFile } from '../../src/formats/token-file.ts'
+} from '../../src/portal-client/enrollment-policy.ts'
+import type { HeartbeatState } from '../../src/portal-client/heartbeat-format.ts'
+import type { TokenFile } from '../../src/portal-client/server-token-format.ts'
 
 const now = 1_800_000_000
 const day = 86_400

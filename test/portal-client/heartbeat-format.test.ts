@@ -6,7 +6,7 @@ import {
   formatHeartbeatState,
   type HeartbeatState,
   parseHeartbeatState,
-} from '../../src/formats/heartbeat.ts'
+} from '../../src/portal-client/heartbeat-format.ts'
 import { fuzzText } from '../fakes/mutate.ts'
 
 const instant = fc.integer({ min: 0, max: 2 ** 40 })

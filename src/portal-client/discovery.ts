@@ -4,7 +4,7 @@ import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { defaultEndpoints, type Endpoints, parseDiscovery } from '../formats/discovery.ts'
+import { defaultEndpoints, type Endpoints, parseDiscovery } from './discovery-format.ts'
 import type { Http } from './http.ts'
 
 export type Discovered =

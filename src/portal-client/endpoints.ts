@@ -5,7 +5,9 @@ import type { Fingerprint, LoginName } from '../base/names.ts'
 import type { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import type { HeartbeatBody, Report } from '../formats/heartbeat.ts'
+import { secretFor, unsealed } from '../secrets/resolve.ts'
+import type { HeartbeatBody, Report } from './heartbeat-format.ts'
+import type { Http, HttpAnswer } from './http.ts'
 import {
   type Authorization,
   type NoAnswer,
@@ -16,11 +18,9 @@ import {
   type Renewal,
   type UserInfo,
   type Verification,
-} from '../formats/replies.ts'
-import { makeNonce, signRequest } from '../formats/signature.ts'
-import { secretFor, unsealed } from '../secrets/resolve.ts'
-import type { Http, HttpAnswer } from './http.ts'
-import type { Tokens } from './tokens.ts'
+} from './reply-format.ts'
+import { makeNonce, signRequest } from './request-signature.ts'
+import type { Tokens } from './server-token.ts'
 
 export type AuthorizationRequest = {
   readonly user: LoginName

@@ -5,11 +5,11 @@ import { Fault } from '../base/fault.ts'
 import type { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { type Introspection, parseIntrospection } from '../formats/introspection.ts'
 import { openClientAuth } from './client-auth.ts'
 import { discoverOnce } from './discovery.ts'
+import { believe } from './endpoints.ts'
 import type { Http } from './http.ts'
-import { believe } from './portal.ts'
+import { type Introspection, parseIntrospection } from './introspection-format.ts'
 
 export async function introspect(world: World, config: Config, http: Http, token: Secret): Promise<Introspection> {
   const auth = await openClientAuth(world, config)

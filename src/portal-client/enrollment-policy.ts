@@ -1,7 +1,8 @@
 // How this host's enrollment stands: when to ask the portal again, and when an administrator has to act.
-import type { HeartbeatState } from '../formats/heartbeat.ts'
-import type { TokenFile } from '../formats/token-file.ts'
-import type { Finding } from './soundness.ts'
+
+import type { Finding } from '../decide/soundness.ts'
+import type { HeartbeatState } from './heartbeat-format.ts'
+import type { TokenFile } from './server-token-format.ts'
 
 /** The portal keeps a refresh token for so long after each heartbeat (its default for offline sessions). Seconds. */
 export const refreshLifetime = 30 * 86_400

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { Secret } from '../../src/base/secret.ts'
-import { formatTokenFile, parseTokenFile, type TokenFile } from '../../src/formats/token-file.ts'
+import { formatTokenFile, parseTokenFile, type TokenFile } from '../../src/portal-client/server-token-format.ts'
 import { fuzzText } from '../fakes/mutate.ts'
 
 const plain = (file: TokenFile) => ({

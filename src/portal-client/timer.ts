@@ -1,7 +1,7 @@
 // The systemd timer that sends heartbeats: whether it runs, and how it is armed.
 
 import type { World } from '../base/world.ts'
-import type { TimerState } from '../decide/identity.ts'
+import type { TimerState } from './enrollment-policy.ts'
 
 const unit = 'ob-heartbeat.timer'
 

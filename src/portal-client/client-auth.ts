@@ -5,8 +5,8 @@ import { decodeBase64, decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { makeUuid } from '../formats/signature.ts'
 import { secretFor } from '../secrets/resolve.ts'
+import { makeUuid } from './request-signature.ts'
 
 export type ClientMethod =
   | 'client_secret_jwt'

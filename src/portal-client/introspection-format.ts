@@ -1,7 +1,7 @@
 // What a portal says about an access token (RFC 7662 §2.2). Strict where it decides: an answer that lacks the members a
 // login needs is garbled and says nothing.
 import * as v from 'valibot'
-import type { NoAnswer } from './replies.ts'
+import type { NoAnswer } from './reply-format.ts'
 
 export type ActiveToken = {
   readonly kind: 'active'

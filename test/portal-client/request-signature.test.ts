@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { checkConfig } from '../../src/config/load.ts'
-import { makeNonce, signRequest } from '../../src/formats/signature.ts'
+import { makeNonce, signRequest } from '../../src/portal-client/request-signature.ts'
 import vectors from '../vectors/request-signatures.json'
 
 test('a request is signed as upstream signs it', () => {

@@ -8,16 +8,16 @@ import { paths } from '../base/paths.ts'
 import type { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { intervalFrom, isDue } from '../decide/identity.ts'
+import { intervalFrom, isDue } from './enrollment-policy.ts'
 import {
   formatHeartbeatState,
   type HeartbeatResult,
   type HeartbeatState,
   parseHeartbeatState,
   type Report,
-} from '../formats/heartbeat.ts'
-import type { NoAnswer, Renewal } from '../formats/replies.ts'
-import type { TokenFile } from '../formats/token-file.ts'
+} from './heartbeat-format.ts'
+import type { NoAnswer, Renewal } from './reply-format.ts'
+import type { TokenFile } from './server-token-format.ts'
 import { readTokenFile, withTokenLock, writeTokenFile } from './token-file.ts'
 
 export type Renewed = { readonly kind: 'token'; readonly accessToken: Secret } | NoAnswer

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { chmodSync, chownSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { disk } from '../../modes/world/disk.ts'
 import { Fault } from '../../src/base/fault.ts'
-import { readTokenFile } from '../../src/ports/token-file.ts'
+import { readTokenFile } from '../../src/portal-client/token-file.ts'
 import { audited, fakeWorld, textOf } from '../fakes/world.ts'
 import { enrolledHost, type Host } from '../modes/host.ts'
 

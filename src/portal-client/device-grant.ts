@@ -5,9 +5,9 @@ import { Fault } from '../base/fault.ts'
 import { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import type { Endpoints } from '../formats/discovery.ts'
 import { type ClientAuth, type ClientMethod, openClientAuth } from './client-auth.ts'
 import { discover } from './discovery.ts'
+import type { Endpoints } from './discovery-format.ts'
 import type { Http } from './http.ts'
 
 export type DeviceCode = {

@@ -4,8 +4,8 @@ import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { formatTokenFile, parseTokenFile, type TokenFile } from '../formats/token-file.ts'
 import { keepRefreshToken } from '../secrets/resolve.ts'
+import { formatTokenFile, parseTokenFile, type TokenFile } from './server-token-format.ts'
 
 export function readTokenFile(world: World, path: string): TokenFile {
   const bytes = world.files.readTrusted(path, { limit: 1 << 20, secret: true })

@@ -1,9 +1,9 @@
 // Where the endpoints are, as the portal says it or as LemonLDAP::NG has them; never at another place.
 import { expect, test } from 'bun:test'
 import { type Config, checkConfig } from '../../src/config/load.ts'
-import { defaultEndpoints } from '../../src/formats/discovery.ts'
-import { discover, discoverOnce } from '../../src/ports/discovery.ts'
-import { openHttp } from '../../src/ports/http.ts'
+import { discover, discoverOnce } from '../../src/portal-client/discovery.ts'
+import { defaultEndpoints } from '../../src/portal-client/discovery-format.ts'
+import { openHttp } from '../../src/portal-client/http.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
 
 const portal = 'https://auth.example.test'

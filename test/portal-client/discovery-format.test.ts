@@ -1,6 +1,6 @@
 // What is believed of a portal's own description of its endpoints.
 import { expect, test } from 'bun:test'
-import { defaultEndpoints, parseDiscovery } from '../../src/formats/discovery.ts'
+import { defaultEndpoints, parseDiscovery } from '../../src/portal-client/discovery-format.ts'
 import { fuzzText } from '../fakes/mutate.ts'
 
 const portal = 'https://auth.example.test'

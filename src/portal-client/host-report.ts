@@ -3,7 +3,6 @@ import { decodeBytewise, decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { countEvents, type Report, type Stats } from '../formats/heartbeat.ts'
 import {
   parseLogindSessions,
   parseSessionIds,
@@ -11,6 +10,7 @@ import {
   type Session,
   sessionProperties,
 } from '../sessions/list-format.ts'
+import { countEvents, type Report, type Stats } from './heartbeat-format.ts'
 
 /** How much of the audit log is counted: some 3000 decisions between two heartbeats. Bytes. */
 const auditLimit = 1 << 20

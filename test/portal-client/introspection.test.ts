@@ -1,6 +1,6 @@
 // Access tokens as proof: whole auth phases against the stand-in portal's introspection.
 import { expect, test } from 'bun:test'
-import { parseIntrospection } from '../../src/formats/introspection.ts'
+import { parseIntrospection } from '../../src/portal-client/introspection-format.ts'
 import { fuzzText } from '../fakes/mutate.ts'
 import { audited } from '../fakes/world.ts'
 import { enrolledHost } from '../modes/host.ts'

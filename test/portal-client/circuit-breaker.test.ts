@@ -2,7 +2,7 @@
 // that refuses: the first login makes a whole request, the next ones only try whether it still refuses.
 import { expect, test } from 'bun:test'
 import { loadConfig } from '../../src/config/load.ts'
-import { openPatientHttp } from '../../src/ports/patience.ts'
+import { openPatientHttp } from '../../src/portal-client/circuit-breaker.ts'
 import { textOf } from '../fakes/world.ts'
 import { enrolledHost } from '../modes/host.ts'
 

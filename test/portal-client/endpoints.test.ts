@@ -1,6 +1,6 @@
 // What is told of an answer that nobody believes.
 import { expect, test } from 'bun:test'
-import { believe } from '../../src/ports/portal.ts'
+import { believe } from '../../src/portal-client/endpoints.ts'
 
 const told = (type: string): string => {
   const headers = new Headers({ 'content-type': type })
