@@ -7,7 +7,7 @@ import { type Config, loadConfig } from '../src/config/load.ts'
 import { correlationId } from '../src/formats/audit-line.ts'
 import { noAnswer } from '../src/portal-client/no-answer.ts'
 import { openAudit } from '../src/ports/audit.ts'
-import { describeList, isStale, type KrlState, type KrlUpdate, readKrl, updateKrl } from '../src/ports/krl.ts'
+import { describeList, isStale, type KrlState, type KrlUpdate, readKrl, updateKrl } from '../src/revocation/krl.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'
 

@@ -165,7 +165,7 @@ async function proofOf(phase: Phase, world: World, config: Config): Promise<Proo
 }
 
 async function judgeList(world: World, config: Config): Promise<'accepted' | 'krl-stale'> {
-  const { isStale, readKrl } = await import('../src/ports/krl.ts')
+  const { isStale, readKrl } = await import('../src/revocation/krl.ts')
   return isStale(readKrl(world), config.krl_max_age) ? 'krl-stale' : 'accepted'
 }
 

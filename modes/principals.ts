@@ -32,6 +32,6 @@ export const mode: ReadingMode = {
 
 async function isListStale(world: ReadOnlyWorld, maxAge: number): Promise<boolean> {
   if (maxAge === 0) return false
-  const { isStale, readKrl } = await import('../src/ports/krl.ts')
+  const { isStale, readKrl } = await import('../src/revocation/krl.ts')
   return isStale(readKrl(world), maxAge)
 }

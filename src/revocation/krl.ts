@@ -4,9 +4,9 @@ import { decodeBase64 } from '../base/bytes.ts'
 import { paths } from '../base/paths.ts'
 import type { ReadOnlyWorld, World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { formatEmptyList, parseRevocationList, type RevocationList } from '../formats/krl.ts'
 import { type HttpAnswer, openHttp } from '../portal-client/http.ts'
 import type { NoAnswer } from '../portal-client/reply-format.ts'
+import { formatEmptyList, parseRevocationList, type RevocationList } from './krl-format.ts'
 
 export type KrlUpdate =
   | { readonly kind: 'written'; readonly changed: boolean; readonly detail: string }

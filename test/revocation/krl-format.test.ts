@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { formatEmptyList, parseRevocationList } from '../../src/formats/krl.ts'
+import { formatEmptyList, parseRevocationList } from '../../src/revocation/krl-format.ts'
 import { mutations } from '../fakes/mutate.ts'
 import { formatRevocations } from '../portal/authority.ts'
 
