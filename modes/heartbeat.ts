@@ -1,5 +1,6 @@
 // What the timer runs: renews the server token before it expires, and tells the portal how this host is.
 
+import { drainAside } from '../src/audit/webhooks.ts'
 import { allowed, denied, type Outcome, unavailable } from '../src/base/outcome.ts'
 import type { World } from '../src/base/world.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
@@ -9,7 +10,6 @@ import { type Beat, beat, readHeartbeat } from '../src/portal-client/heartbeat.t
 import { gatherReport } from '../src/portal-client/host-report.ts'
 import { readTokenFile } from '../src/portal-client/token-file.ts'
 import { openPorts } from '../src/ports/open.ts'
-import { drainAside } from '../src/ports/webhooks.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode } from './mode.ts'
 

@@ -1,12 +1,12 @@
 // The portal's revocation list: fetched for sshd by a timer, and looked at by the administrator.
 
+import { correlationId } from '../src/audit/event-format.ts'
+import { openAudit } from '../src/audit/log.ts'
 import { allowed, denied, type Outcome } from '../src/base/outcome.ts'
 import { paths } from '../src/base/paths.ts'
 import type { World } from '../src/base/world.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
-import { correlationId } from '../src/formats/audit-line.ts'
 import { noAnswer } from '../src/portal-client/no-answer.ts'
-import { openAudit } from '../src/ports/audit.ts'
 import { describeList, isStale, type KrlState, type KrlUpdate, readKrl, updateKrl } from '../src/revocation/krl.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'

@@ -1,11 +1,11 @@
 // Revalidates the sessions that began while the portal was away: once with --once, else every minute.
 
+import { correlationId } from '../src/audit/event-format.ts'
+import { openAudit } from '../src/audit/log.ts'
 import { allowed } from '../src/base/outcome.ts'
 import { auditText } from '../src/base/reason.ts'
 import type { World } from '../src/base/world.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
-import { correlationId } from '../src/formats/audit-line.ts'
-import { openAudit } from '../src/ports/audit.ts'
 import { monitorRound, type RoundResult } from '../src/ports/monitor.ts'
 import { openSessionControl } from '../src/sessions/terminate.ts'
 import { parse } from './args.ts'

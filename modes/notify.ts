@@ -1,10 +1,6 @@
 // Webhooks, for the administrator: try the receiver, deliver what waits, see what waits.
 
-import { Fault } from '../src/base/fault.ts'
-import { allowed, denied } from '../src/base/outcome.ts'
-import type { World } from '../src/base/world.ts'
-import { type Config, loadConfig } from '../src/config/load.ts'
-import type { Waiting } from '../src/formats/webhook.ts'
+import type { Waiting } from '../src/audit/webhook-format.ts'
 import {
   clearLost,
   deliver,
@@ -14,7 +10,11 @@ import {
   readSpool,
   type Spool,
   signsEvents,
-} from '../src/ports/webhooks.ts'
+} from '../src/audit/webhooks.ts'
+import { Fault } from '../src/base/fault.ts'
+import { allowed, denied } from '../src/base/outcome.ts'
+import type { World } from '../src/base/world.ts'
+import { type Config, loadConfig } from '../src/config/load.ts'
 import { parse } from './args.ts'
 import { type Ending, ended, type Mode, usage } from './mode.ts'
 

@@ -1,10 +1,10 @@
 // pam_exec: one process a phase. Standard output reaches the person when the stack says `stdout`; the exit status is
 // the verdict.
 
+import { correlationId } from '../src/audit/event-format.ts'
 import { parseLoginName } from '../src/base/names.ts'
 import { isSudo } from '../src/base/pam-service.ts'
 import type { World } from '../src/base/world.ts'
-import { correlationId } from '../src/formats/audit-line.ts'
 import type { PamRequest } from '../src/ports/settle-pam.ts'
 import { type Mode, usage } from './mode.ts'
 import { type Phase, runPhase } from './phase.ts'

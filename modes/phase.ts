@@ -1,5 +1,7 @@
 // One PAM phase, from the request to the audit line and the sentence for the person.
 
+import { type AuditEvent, reference } from '../src/audit/event-format.ts'
+import { type AuditConfig, fallbackAudit, openAudit } from '../src/audit/log.ts'
 import { Fault } from '../src/base/fault.ts'
 import { allowed, type Outcome, unavailable } from '../src/base/outcome.ts'
 import { isSsh, isSudo } from '../src/base/pam-service.ts'
@@ -10,9 +12,7 @@ import type { PasswordCheck } from '../src/decide/auth.ts'
 import { greeterMessage } from '../src/decide/credential.ts'
 import type { Cached } from '../src/decide/offline.ts'
 import { boundFingerprint } from '../src/decide/session.ts'
-import { type AuditEvent, reference } from '../src/formats/audit-line.ts'
 import { parseUserToken } from '../src/formats/user-token.ts'
-import { type AuditConfig, fallbackAudit, openAudit } from '../src/ports/audit.ts'
 import { openPorts } from '../src/ports/open.ts'
 import { forgetConnection, performAccount, performAuth, performSession, publishPolicy } from '../src/ports/perform.ts'
 import { type PamRequest, settleAccount, settleAuth, settleSession } from '../src/ports/settle-pam.ts'
@@ -207,7 +207,7 @@ async function report(
 /** Leaves the event for the webhook. What cannot be left is told to syslog and changes no verdict. */
 async function announce(world: World, event: AuditEvent): Promise<void> {
   try {
-    await (await import('../src/ports/webhooks.ts')).queueEvent(world, event)
+    await (await import('../src/audit/webhooks.ts')).queueEvent(world, event)
   } catch (error) {
     if (!(error instanceof Fault)) throw error
     world.syslog('err', error.message)

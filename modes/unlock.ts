@@ -1,10 +1,11 @@
 // What ob serve runs for a screen locker: the authentication and the account phase in one process, because many lockers
 // ask for the first alone.
+
+import { correlationId } from '../src/audit/event-format.ts'
 import { hex } from '../src/base/bytes.ts'
 import { Fault } from '../src/base/fault.ts'
 import { parseLoginName } from '../src/base/names.ts'
 import { unlockService } from '../src/base/pam-service.ts'
-import { correlationId } from '../src/formats/audit-line.ts'
 import { type Mode, usage } from './mode.ts'
 import { runPhase } from './phase.ts'
 

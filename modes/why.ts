@@ -1,5 +1,7 @@
 // What would be decided for this person, by running the very same decision without its effects; or why the last one
 // was refused.
+
+import { type AuditEvent, parseAuditLine, reference } from '../src/audit/event-format.ts'
 import { decodeBytewise, decodeUtf8 } from '../src/base/bytes.ts'
 import { type LoginName, parseLoginName } from '../src/base/names.ts'
 import { allowed, denied } from '../src/base/outcome.ts'
@@ -7,7 +9,6 @@ import { auditText, everyReason, type Reason } from '../src/base/reason.ts'
 import { remedyFor } from '../src/base/remedy.ts'
 import type { World } from '../src/base/world.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
-import { type AuditEvent, parseAuditLine, reference } from '../src/formats/audit-line.ts'
 import { lockoutFileName, lockoutKey } from '../src/lockout/state-format.ts'
 import type { Granted } from '../src/portal-client/reply-format.ts'
 import { openPorts, type Ports } from '../src/ports/open.ts'

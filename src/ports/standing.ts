@@ -1,9 +1,10 @@
 // What is true on this host right now, for a screen or a script. Nothing is changed, and what cannot be read is said.
+
+import { parseAuditLine } from '../audit/event-format.ts'
 import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { parseAuditLine } from '../formats/audit-line.ts'
 import { secondsLeft } from '../lockout/policy.ts'
 import { parseLockoutState } from '../lockout/state-format.ts'
 import { currentSessions } from '../portal-client/host-report.ts'

@@ -1,9 +1,9 @@
 // Whether events reach the webhook, for ob doctor.
 
+import { readSpool, signsEvents } from '../audit/webhooks.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { Finding } from '../decide/soundness.ts'
-import { readSpool, signsEvents } from './webhooks.ts'
 
 /** A timer that works delivers within minutes. Seconds. */
 const tooLong = 3600

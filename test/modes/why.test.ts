@@ -1,7 +1,7 @@
 // The audit log as ob why finds it after a bad day.
 import { expect, test } from 'bun:test'
 import { mode } from '../../modes/why.ts'
-import { formatAuditLine } from '../../src/formats/audit-line.ts'
+import { formatAuditLine } from '../../src/audit/event-format.ts'
 import { fakeWorld } from '../fakes/world.ts'
 
 const line = (outcome: string): string =>

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { formatAuditLine } from '../../src/formats/audit-line.ts'
+import { formatAuditLine } from '../../src/audit/event-format.ts'
 import {
   countEvents,
   formatHeartbeatState,

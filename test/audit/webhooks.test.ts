@@ -1,8 +1,6 @@
 // Webhooks: what a login leaves behind, how it reaches the receiver, and what remains when it does not.
 import { expect, test } from 'bun:test'
 import { mode } from '../../modes/notify.ts'
-import { type Config, loadConfig } from '../../src/config/load.ts'
-import { judgeWebhooks } from '../../src/ports/webhook-soundness.ts'
 import {
   type Drained,
   drainSpool,
@@ -10,7 +8,9 @@ import {
   openWebhookHttp,
   queueEvent,
   readSpool,
-} from '../../src/ports/webhooks.ts'
+} from '../../src/audit/webhooks.ts'
+import { type Config, loadConfig } from '../../src/config/load.ts'
+import { judgeWebhooks } from '../../src/ports/webhook-soundness.ts'
 import { audited, type FakeWorld, fakeWorld } from '../fakes/world.ts'
 import { enrolledHost } from '../modes/host.ts'
 

@@ -3,7 +3,7 @@
 import { Fault } from '../base/fault.ts'
 import type { SyslogPriority, World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { type AuditEvent, eventLevel, formatAuditLine, formatSyslogText } from '../formats/audit-line.ts'
+import { type AuditEvent, eventLevel, formatAuditLine, formatSyslogText } from './event-format.ts'
 
 export type Audit = {
   /** Writes the event; false when it should have been written and could be written nowhere. */

@@ -8,7 +8,7 @@ import {
   formatSyslogText,
   parseAuditLine,
   reference,
-} from '../../src/formats/audit-line.ts'
+} from '../../src/audit/event-format.ts'
 import { fuzzText } from '../fakes/mutate.ts'
 import audit from '../vectors/audit.json'
 

@@ -1,7 +1,7 @@
 // The body, the signature and the waiting file of a webhook.
 import { expect, test } from 'bun:test'
 import * as fc from 'fast-check'
-import type { AuditEvent } from '../../src/formats/audit-line.ts'
+import type { AuditEvent } from '../../src/audit/event-format.ts'
 import {
   formatWaiting,
   formatWebhookBody,
@@ -9,7 +9,7 @@ import {
   parseWaiting,
   waitingFileName,
   webhookHeaders,
-} from '../../src/formats/webhook.ts'
+} from '../../src/audit/webhook-format.ts'
 import { makeNonce } from '../../src/portal-client/request-signature.ts'
 import { fuzzText } from '../fakes/mutate.ts'
 

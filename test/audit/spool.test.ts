@@ -2,9 +2,9 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { formatWaiting, waitingFileName } from '../../src/formats/webhook.ts'
+import { formatWaiting, waitingFileName } from '../../src/audit/webhook-format.ts'
+import { mostWaiting, readSpool } from '../../src/audit/webhooks.ts'
 import { makeNonce } from '../../src/portal-client/request-signature.ts'
-import { mostWaiting, readSpool } from '../../src/ports/webhooks.ts'
 import { drainBelow, queueBelow, worldBelow } from './spool.ts'
 
 setDefaultTimeout(30_000)

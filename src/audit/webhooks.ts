@@ -5,7 +5,10 @@ import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import type { AuditEvent } from '../formats/audit-line.ts'
+import { type Http, openHttp } from '../portal-client/http.ts'
+import { makeNonce } from '../portal-client/request-signature.ts'
+import { secretFor } from '../secrets/resolve.ts'
+import type { AuditEvent } from './event-format.ts'
 import {
   formatWaiting,
   formatWebhookBody,
@@ -14,10 +17,7 @@ import {
   type Waiting,
   waitingFileName,
   webhookHeaders,
-} from '../formats/webhook.ts'
-import { type Http, openHttp } from '../portal-client/http.ts'
-import { makeNonce } from '../portal-client/request-signature.ts'
-import { secretFor } from '../secrets/resolve.ts'
+} from './webhook-format.ts'
 
 /** Files that wait at most; each is at most 4 KiB, so the spool is at most 4 MiB. */
 export const mostWaiting = 1000

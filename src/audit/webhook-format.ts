@@ -2,7 +2,7 @@
 // receivers recognise what they got before.
 import * as v from 'valibot'
 import { hex, hmacSha256, utf8 } from '../base/bytes.ts'
-import type { AuditEvent } from './audit-line.ts'
+import type { AuditEvent } from './event-format.ts'
 
 /** An event that waits to be delivered. */
 export type Waiting = {
