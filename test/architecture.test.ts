@@ -19,7 +19,7 @@ const doors: Record<string, readonly string[]> = {
   ofetch: ['src/portal-client/http.ts'],
   oauth4webapi: ['src/portal-client/device-grant.ts', 'src/portal-client/client-auth.ts'],
   uqr: ['modes/enroll.ts'],
-  'hash-wasm': ['src/formats/verifier.ts'],
+  'hash-wasm': ['src/offline/argon2.ts'],
   'bun:ffi': ['modes/world/foreign.ts'],
 }
 

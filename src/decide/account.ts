@@ -6,9 +6,9 @@ import type { Step } from '../base/decision.ts'
 import type { LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
 import { isSudo } from '../base/pam-service.ts'
+import { decideOffline, type OfflineFacts, type OfflineQuestion } from '../offline/policy.ts'
 import { noAnswer } from '../portal-client/no-answer.ts'
 import type { Authorization, Granted } from '../portal-client/reply-format.ts'
-import { decideOffline, type OfflineFacts, type OfflineQuestion } from './offline.ts'
 
 export type AccountFacts = OfflineFacts & {
   /** The person: PAM_RUSER under sudo, PAM_USER otherwise. */

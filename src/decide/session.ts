@@ -6,10 +6,10 @@ import type { Step } from '../base/decision.ts'
 import type { Fingerprint, LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../base/outcome.ts'
 import type { Reason } from '../base/reason.ts'
+import { decideOffline, type OfflineFacts, type OfflineQuestion } from '../offline/policy.ts'
 import { noAnswer } from '../portal-client/no-answer.ts'
 import type { Authorization, Granted } from '../portal-client/reply-format.ts'
 import type { Binding, Proof } from '../ssh/proof.ts'
-import { decideOffline, type OfflineFacts, type OfflineQuestion } from './offline.ts'
 
 /** What the account phase of the same connection learned, and with which fingerprint it had asked, if any. */
 export type Remembered = {

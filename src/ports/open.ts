@@ -8,6 +8,10 @@ import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { type Lockouts, openLockouts } from '../lockout/counters.ts'
 import { type Claims, openClaims } from '../lockout/used-tokens.ts'
+import type { Offline } from '../offline/kept-answers.ts'
+import type { KnownTokens } from '../offline/known-tokens.ts'
+import { type OfflineSessions, openOfflineSessions } from '../offline/marks.ts'
+import type { Credentials } from '../offline/passwords.ts'
 import { openPatientHttp } from '../portal-client/circuit-breaker.ts'
 import { openPortal, type Portal } from '../portal-client/endpoints.ts'
 import type { Introspection } from '../portal-client/introspection-format.ts'
@@ -15,10 +19,6 @@ import type { Granted } from '../portal-client/reply-format.ts'
 import { openTokens } from '../portal-client/server-token.ts'
 import { openPublished, type Published } from '../ssh/published-keys.ts'
 import { type Connections, openConnections } from './connections.ts'
-import type { Credentials } from './credentials.ts'
-import type { KnownTokens } from './known-tokens.ts'
-import type { Offline } from './offline.ts'
-import { type OfflineSessions, openOfflineSessions } from './offline-sessions.ts'
 
 export type Ports = {
   readonly portal: Portal
@@ -58,15 +58,15 @@ export function openPorts(world: World, config: Config): Ports {
     serviceAccounts: openServiceAccounts(world, config),
     published: openPublished(world, config),
     lockouts: openLockouts(world, config, config.rate_limit_state_dir),
-    offline: async () => (await import('./offline.ts')).openOffline(world, config),
+    offline: async () => (await import('../offline/kept-answers.ts')).openOffline(world, config),
     mayKeep: ({ offlineSeconds }) =>
       config.auth_cache_enabled &&
       (offlineSeconds !== undefined ||
         config.auth_cache_ttl !== undefined ||
         world.files.stat(config.auth_cache_dir) !== undefined),
     keepsPasswords: config.offline_cache_enabled,
-    credentials: async () => (await import('./credentials.ts')).openCredentials(world, config),
-    knownTokens: async () => (await import('./known-tokens.ts')).openKnownTokens(world, config),
+    credentials: async () => (await import('../offline/passwords.ts')).openCredentials(world, config),
+    knownTokens: async () => (await import('../offline/known-tokens.ts')).openKnownTokens(world, config),
     offlineSessions: openOfflineSessions(world),
     newcomers: openLockouts(world, config, paths.newcomers, mostNewcomers),
   }

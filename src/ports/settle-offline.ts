@@ -5,7 +5,7 @@ import { Fault } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import { askedService, isKept, isSudo } from '../base/pam-service.ts'
 import type { Config } from '../config/load.ts'
-import type { OfflineFacts, OfflinePolicy } from '../decide/offline.ts'
+import type { OfflineFacts, OfflinePolicy } from '../offline/policy.ts'
 import type { Ports } from './open.ts'
 
 /** `sudo -i` is as risky as sudo, whichever of the two the list names. */

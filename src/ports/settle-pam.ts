@@ -19,9 +19,9 @@ import {
 import { boundFingerprint, decideSession, type SessionEffect, type SessionFacts } from '../decide/session.ts'
 import type { UserToken } from '../formats/user-token.ts'
 import { lockoutKey } from '../lockout/state-format.ts'
+import type { CredentialVerdict } from '../offline/passwords.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
 import type { Proof } from '../ssh/proof.ts'
-import type { CredentialVerdict } from './credentials.ts'
 import type { Ports } from './open.ts'
 import { offlineAnswers, offlinePolicy } from './settle-offline.ts'
 

@@ -5,7 +5,7 @@ import { openRegistry } from '../accounts/registry.ts'
 import { Fault } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import type { World } from '../base/world.ts'
-import type { SessionControl } from '../ports/monitor.ts'
+import type { SessionControl } from '../offline/revalidate.ts'
 
 /** What a process may still do after it was asked to end. Seconds. */
 const graceSeconds = 2

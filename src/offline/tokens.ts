@@ -6,16 +6,16 @@ import type { LoginName } from '../base/names.ts'
 import type { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
+import type { KeepingConfig } from '../secrets/derived-keys.ts'
+import { openCacheKey } from '../secrets/sealed-directory.ts'
+import { ivLength } from '../secrets/sealed-format.ts'
 import {
   openTokenEntry,
   sealTokenEntry,
   tokenCacheFileName,
   tokenCacheLimit,
   tokenCacheSuffix,
-} from '../formats/token-cache.ts'
-import type { KeepingConfig } from '../secrets/derived-keys.ts'
-import { openCacheKey } from '../secrets/sealed-directory.ts'
-import { ivLength } from '../secrets/sealed-format.ts'
+} from './tokens-format.ts'
 
 export type CachedToken =
   | { readonly kind: 'hit'; readonly authorized: boolean; readonly expiresAt: number }

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { hasDefaultRoute4, hasDefaultRoute6 } from '../../src/formats/routes.ts'
+import { hasDefaultRoute4, hasDefaultRoute6 } from '../../src/offline/default-route-format.ts'
 
 const head = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n'
 const four = (line: string): boolean => hasDefaultRoute4(`${head}${line}\n`)

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { parseLoginName } from '../../src/base/names.ts'
 import { Secret } from '../../src/base/secret.ts'
 import { checkConfig } from '../../src/config/load.ts'
-import { openTokenCache } from '../../src/ports/token-cache.ts'
+import { openTokenCache } from '../../src/offline/tokens.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
 import vectors from '../vectors/token-cache.json'
 

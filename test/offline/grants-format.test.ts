@@ -10,7 +10,7 @@ import {
   openAuthHeader,
   parseAuthEntry,
   sealAuthEntry,
-} from '../../src/formats/auth-cache.ts'
+} from '../../src/offline/grants-format.ts'
 import { deriveKey, parseMachineId } from '../../src/secrets/kdf.ts'
 import { fuzzText, mutations } from '../fakes/mutate.ts'
 import vectors from '../vectors/auth-cache.json'

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { ageOf, secondsToKeep } from '../../src/decide/freshness.ts'
+import { ageOf, secondsToKeep } from '../../src/offline/freshness.ts'
 
 test.each([
   ['nobody wants it kept', undefined, undefined, undefined],

@@ -7,7 +7,7 @@ import {
   parseTokenEntry,
   sealTokenEntry,
   tokenCacheFileName,
-} from '../../src/formats/token-cache.ts'
+} from '../../src/offline/tokens-format.ts'
 import { fuzzText, mutations } from '../fakes/mutate.ts'
 import vectors from '../vectors/token-cache.json'
 

@@ -3,7 +3,7 @@ import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { mustBeOnline, parseForceOnline } from '../formats/force-online.ts'
+import { mustBeOnline, parseForceOnline } from './force-online-format.ts'
 
 const limit = 16 * 1024 * 1024
 

@@ -4,7 +4,7 @@
 import { concat, decodeBase64, decodeUtf8, equalBytes, hex, sha256, utf8 } from '../base/bytes.ts'
 import { formatJsonC, type JsonObject, parseJsonObject, textMember, wholeMember } from '../base/json.ts'
 import { open, seal } from '../secrets/sealed-format.ts'
-import { type Argon2Cost, argon2SaltLength, hashLength, isCostBearable, type Verifier } from './verifier.ts'
+import { type Argon2Cost, argon2SaltLength, hashLength, isCostBearable, type Verifier } from './argon2.ts'
 
 export type CredentialState = {
   readonly failedAttempts: number

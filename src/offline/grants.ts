@@ -4,7 +4,12 @@ import { Fault } from '../base/fault.ts'
 import type { Fingerprint, LoginName } from '../base/names.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { ageOf } from '../decide/freshness.ts'
+import { type Lockouts, openLockouts } from '../lockout/counters.ts'
+import type { Granted } from '../portal-client/reply-format.ts'
+import type { KeepingConfig } from '../secrets/derived-keys.ts'
+import { openCacheKey } from '../secrets/sealed-directory.ts'
+import { ivLength } from '../secrets/sealed-format.ts'
+import { ageOf } from './freshness.ts'
 import {
   type AuthCacheName,
   type AuthEntry,
@@ -13,12 +18,7 @@ import {
   openAuthBody,
   openAuthHeader,
   sealAuthEntry,
-} from '../formats/auth-cache.ts'
-import { type Lockouts, openLockouts } from '../lockout/counters.ts'
-import type { Granted } from '../portal-client/reply-format.ts'
-import type { KeepingConfig } from '../secrets/derived-keys.ts'
-import { openCacheKey } from '../secrets/sealed-directory.ts'
-import { ivLength } from '../secrets/sealed-format.ts'
+} from './grants-format.ts'
 
 export type GrantName = AuthCacheName & { readonly user: LoginName }
 

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { concat, hex, utf8 } from '../../src/base/bytes.ts'
 import { formatJsonC, type JsonObject } from '../../src/base/json.ts'
+import { usualCost } from '../../src/offline/argon2.ts'
 import {
   changedMembers,
   credentialFileName,
@@ -11,8 +12,7 @@ import {
   parseCredential,
   sealCredential,
   sealGeneration,
-} from '../../src/formats/credential.ts'
-import { usualCost } from '../../src/formats/verifier.ts'
+} from '../../src/offline/password-format.ts'
 import { deriveKey, parseMachineId } from '../../src/secrets/kdf.ts'
 import { fuzzText, mutations } from '../fakes/mutate.ts'
 import vectors from '../vectors/offline-cache.json'

@@ -6,14 +6,8 @@ import type { LoginName } from '../base/names.ts'
 import type { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import {
-  afterWrongPassword,
-  type CredentialEnd,
-  type CredentialPolicy,
-  isLockTooLong,
-  lockLeft,
-} from '../decide/credential.ts'
-import { type Credential, type CredentialChange, newCredential } from '../formats/credential.ts'
+import type { KeepingConfig } from '../secrets/derived-keys.ts'
+import { openCacheKey } from '../secrets/sealed-directory.ts'
 import {
   type Argon2Cost,
   argon2SaltLength,
@@ -22,10 +16,16 @@ import {
   parseVerifier,
   usualCost,
   type Verifier,
-} from '../formats/verifier.ts'
-import type { KeepingConfig } from '../secrets/derived-keys.ts'
-import { openCacheKey } from '../secrets/sealed-directory.ts'
-import { type OpenedEntry, openCredentialFiles } from './credential-files.ts'
+} from './argon2.ts'
+import { type OpenedEntry, openCredentialFiles } from './password-files.ts'
+import { type Credential, type CredentialChange, newCredential } from './password-format.ts'
+import {
+  afterWrongPassword,
+  type CredentialEnd,
+  type CredentialPolicy,
+  isLockTooLong,
+  lockLeft,
+} from './password-policy.ts'
 
 export type CredentialConfig = KeepingConfig &
   Pick<

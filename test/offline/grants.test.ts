@@ -3,7 +3,7 @@ import { expect, test } from 'bun:test'
 import { utf8 } from '../../src/base/bytes.ts'
 import { parseFingerprint, parseLoginName } from '../../src/base/names.ts'
 import { checkConfig } from '../../src/config/load.ts'
-import { openAuthCache } from '../../src/ports/auth-cache.ts'
+import { openAuthCache } from '../../src/offline/grants.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
 import vectors from '../vectors/auth-cache.json'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { forcedOnline } from '../../src/ports/force-online.ts'
+import { forcedOnline } from '../../src/offline/force-online.ts'
 import { fakeWorld } from '../fakes/world.ts'
 
 const path = '/etc/open-bastion/force_online'

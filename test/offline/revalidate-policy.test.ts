@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { LoginName } from '../../src/base/names.ts'
-import { afterRound, hasBeenSilent, judgeUser, type Reach, type Silence } from '../../src/decide/monitor.ts'
+import { afterRound, hasBeenSilent, judgeUser, type Reach, type Silence } from '../../src/offline/revalidate-policy.ts'
 
 const start = 1_800_000_000
 

@@ -10,7 +10,7 @@ import {
   openArgon2,
   parseVerifier,
   usualCost,
-} from '../../src/formats/verifier.ts'
+} from '../../src/offline/argon2.ts'
 import { fuzzText } from '../fakes/mutate.ts'
 import offlineCache from '../vectors/offline-cache.json'
 

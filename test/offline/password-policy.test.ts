@@ -7,7 +7,7 @@ import {
   greeterMessage,
   isLockTooLong,
   lockLeft,
-} from '../../src/decide/credential.ts'
+} from '../../src/offline/password-policy.ts'
 
 const policy = { maxFailures: 5, lockoutSeconds: 300 }
 const now = 1_800_000_000

@@ -4,21 +4,15 @@ import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { lockLeft } from '../decide/credential.ts'
-import {
-  authCacheFileName,
-  authCacheLimit,
-  authCacheSuffix,
-  openAuthBody,
-  openAuthHeader,
-} from '../formats/auth-cache.ts'
-import { credentialFileName, credentialLimit, credentialSuffix, openCredential } from '../formats/credential.ts'
-import { openTokenEntry, tokenCacheLimit, tokenCacheSuffix } from '../formats/token-cache.ts'
 import { openCacheKey } from '../secrets/sealed-directory.ts'
-import { authSalt } from './auth-cache.ts'
-import { openCredentialFiles } from './credential-files.ts'
-import { credentialSalt } from './credentials.ts'
-import { tokenSalt } from './token-cache.ts'
+import { authSalt } from './grants.ts'
+import { authCacheFileName, authCacheLimit, authCacheSuffix, openAuthBody, openAuthHeader } from './grants-format.ts'
+import { openCredentialFiles } from './password-files.ts'
+import { credentialFileName, credentialLimit, credentialSuffix, openCredential } from './password-format.ts'
+import { lockLeft } from './password-policy.ts'
+import { credentialSalt } from './passwords.ts'
+import { tokenSalt } from './tokens.ts'
+import { openTokenEntry, tokenCacheLimit, tokenCacheSuffix } from './tokens-format.ts'
 
 export type KeptKind = 'authorization' | 'password' | 'token'
 

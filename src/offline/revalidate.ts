@@ -7,6 +7,10 @@ import { paths } from '../base/paths.ts'
 import type { Reason } from '../base/reason.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
+import { openHttp } from '../portal-client/http.ts'
+import { openPorts } from '../ports/open.ts'
+import { hasDefaultRoute4, hasDefaultRoute6 } from './default-route-format.ts'
+import { openOfflineSessions } from './marks.ts'
 import {
   afterRound,
   hasBeenSilent,
@@ -14,11 +18,7 @@ import {
   type Reach,
   type SessionVerdict,
   type Silence,
-} from '../decide/monitor.ts'
-import { hasDefaultRoute4, hasDefaultRoute6 } from '../formats/routes.ts'
-import { openHttp } from '../portal-client/http.ts'
-import { openOfflineSessions } from './offline-sessions.ts'
-import { openPorts } from './open.ts'
+} from './revalidate-policy.ts'
 
 export type RoundResult = {
   readonly reach: Reach

@@ -4,7 +4,7 @@ import type { LoginName } from '../base/names.ts'
 import type { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { openTokenCache } from './token-cache.ts'
+import { openTokenCache } from './tokens.ts'
 
 export type KnownTokens = {
   readonly recall: (user: LoginName, token: Secret) => Promise<'active' | 'unknown'>

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { formatForceOnline, mustBeOnline, parseForceOnline } from '../../src/formats/force-online.ts'
+import { formatForceOnline, mustBeOnline, parseForceOnline } from '../../src/offline/force-online-format.ts'
 import { fuzzText } from '../fakes/mutate.ts'
 import vectors from '../vectors/auth-cache.json'
 

@@ -3,11 +3,11 @@
 import type { Fingerprint, LoginName } from '../base/names.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { secondsToKeep } from '../decide/freshness.ts'
-import type { Cached } from '../decide/offline.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
-import { openAuthCache, openCacheLimits } from './auth-cache.ts'
 import { forcedOnline } from './force-online.ts'
+import { secondsToKeep } from './freshness.ts'
+import { openAuthCache, openCacheLimits } from './grants.ts'
+import type { Cached } from './policy.ts'
 
 export type Offline = {
   readonly forceOnline: (user: LoginName) => 'listed' | 'free'

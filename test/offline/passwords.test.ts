@@ -5,10 +5,10 @@ import { type LoginName, parseLoginName } from '../../src/base/names.ts'
 import { paths } from '../../src/base/paths.ts'
 import { Secret } from '../../src/base/secret.ts'
 import { type Config, checkConfig } from '../../src/config/load.ts'
-import { credentialCode } from '../../src/decide/credential.ts'
-import { credentialFileName, generationFileName, openCredential } from '../../src/formats/credential.ts'
-import { parseVerifier } from '../../src/formats/verifier.ts'
-import { type Credentials, openCredentials } from '../../src/ports/credentials.ts'
+import { parseVerifier } from '../../src/offline/argon2.ts'
+import { credentialFileName, generationFileName, openCredential } from '../../src/offline/password-format.ts'
+import { credentialCode } from '../../src/offline/password-policy.ts'
+import { type Credentials, openCredentials } from '../../src/offline/passwords.ts'
 import { argon2, spent } from '../fakes/argon2.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
 import vectors from '../vectors/offline-cache.json'
@@ -103,7 +103,7 @@ test('how an entry of upstream’s was hashed is found out and written down, for
   const world = upstreamHost(set!, vectors.clock_checked)
   const key = Uint8Array.fromHex(set!.derived_key_hex)
   const { hash, salt } = parseVerifier(p4.verifier)!
-  const { sealCredential } = await import('../../src/formats/credential.ts')
+  const { sealCredential } = await import('../../src/offline/password-format.ts')
   const members = {
     ...parseJsonObject(set!.entries[0]!.plaintext)!,
     password_hash: hash.toBase64(),

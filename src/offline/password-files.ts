@@ -4,6 +4,7 @@
 import type { JsonObject } from '../base/json.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
+import { ivLength } from '../secrets/sealed-format.ts'
 import {
   type Credential,
   type CredentialChange,
@@ -15,8 +16,7 @@ import {
   openGeneration,
   sealCredential,
   sealGeneration,
-} from '../formats/credential.ts'
-import { ivLength } from '../secrets/sealed-format.ts'
+} from './password-format.ts'
 
 export type OpenedEntry =
   | { readonly kind: 'entry'; readonly credential: Credential }

@@ -1,5 +1,5 @@
 // Passwords verified without the portal: how failures count, and what is said about each end of a try.
-import type { CredentialState } from '../formats/credential.ts'
+import type { CredentialState } from './password-format.ts'
 
 export type CredentialPolicy = { readonly maxFailures: number; readonly lockoutSeconds: number }
 
