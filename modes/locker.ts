@@ -5,8 +5,8 @@ import { allowed, denied, unavailable } from '../src/base/outcome.ts'
 import { paths } from '../src/base/paths.ts'
 import { personText } from '../src/base/reason.ts'
 import type { World } from '../src/base/world.ts'
-import { formatUnlockCall, parseUnlockReply, type UnlockPhase } from '../src/formats/unlock.ts'
-import { splitMessages } from '../src/formats/varlink.ts'
+import { formatUnlockCall, parseUnlockReply, type UnlockPhase } from '../src/userdb/unlock-format.ts'
+import { splitMessages } from '../src/userdb/varlink-format.ts'
 import { type Ending, ended } from './mode.ts'
 
 /** pam_exec hands over at most so much (PAM_MAX_RESP_SIZE). */

@@ -4,7 +4,7 @@
 //
 // `answer` is base64 (RFC 4648 §4). The caller is who the kernel says it is; `user` only guards against surprises.
 import { decodeBase64, decodeUtf8 } from '../base/bytes.ts'
-import { formatCall, formatReply, parseCall } from './varlink.ts'
+import { formatCall, formatReply, parseCall } from './varlink-format.ts'
 
 const method = 'io.openbastion.Unlock.Decide'
 

@@ -2,9 +2,9 @@
 import { expect, test } from 'bun:test'
 import { concat, utf8 } from '../../src/base/bytes.ts'
 import type { Exit, SpawnOptions } from '../../src/base/world.ts'
-import { formatUnlockCall, parseUnlockReply } from '../../src/formats/unlock.ts'
-import { splitMessages } from '../../src/formats/varlink.ts'
-import { openUnlock, unlockLimits } from '../../src/ports/unlock.ts'
+import { openUnlock, unlockLimits } from '../../src/userdb/unlock.ts'
+import { formatUnlockCall, parseUnlockReply } from '../../src/userdb/unlock-format.ts'
+import { splitMessages } from '../../src/userdb/varlink-format.ts'
 import { fakeWorld } from '../fakes/world.ts'
 
 const alice = { uid: 20001, pid: 100 }

@@ -5,9 +5,9 @@ import { formatRegistry, type RegistryUser } from '../../src/accounts/registry-f
 import type { LoginName } from '../../src/base/names.ts'
 import type { Peer } from '../../src/base/world.ts'
 import { checkConfig } from '../../src/config/load.ts'
-import { formatCall } from '../../src/formats/varlink.ts'
-import { openDirectory } from '../../src/ports/directory.ts'
-import { limits, openUserdb } from '../../src/ports/userdb.ts'
+import { limits, openUserdb } from '../../src/userdb/service.ts'
+import { openDirectory } from '../../src/userdb/user-index.ts'
+import { formatCall } from '../../src/userdb/varlink-format.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
 
 const user = (uid: number, name: string, more: Partial<RegistryUser> = {}): RegistryUser => ({

@@ -2,7 +2,7 @@
 // too, so this is the boundary: nobody and no group that is not ours, and no membership that nobody allowed.
 
 import { parseGroupName, parseLoginName } from '../base/names.ts'
-import { groupRecord, membership, type UserFields, userRecord } from '../formats/user-record.ts'
+import { groupRecord, membership, type UserFields, userRecord } from './user-record-format.ts'
 
 export const serviceName = 'io.openbastion'
 

@@ -2,8 +2,13 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { utf8 } from '../../src/base/bytes.ts'
-import { formatUnlockCall, formatUnlockReply, parseUnlockCall, parseUnlockReply } from '../../src/formats/unlock.ts'
-import { splitMessages } from '../../src/formats/varlink.ts'
+import {
+  formatUnlockCall,
+  formatUnlockReply,
+  parseUnlockCall,
+  parseUnlockReply,
+} from '../../src/userdb/unlock-format.ts'
+import { splitMessages } from '../../src/userdb/varlink-format.ts'
 
 const only = (bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> => {
   const { messages, rest } = splitMessages(bytes)

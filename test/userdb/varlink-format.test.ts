@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { utf8 } from '../../src/base/bytes.ts'
-import { formatCall, formatError, formatReply, parseCall, splitMessages } from '../../src/formats/varlink.ts'
+import { formatCall, formatError, formatReply, parseCall, splitMessages } from '../../src/userdb/varlink-format.ts'
 import { fuzzText } from '../fakes/mutate.ts'
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)

@@ -13,7 +13,7 @@ import { decodeUtf8 } from '../base/bytes.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import type { Directory } from '../decide/userdb.ts'
+import type { Directory } from './protocol.ts'
 
 export type LiveDirectory = Directory & {
   /** Notices what changed on the disk since the last call. */

@@ -9,10 +9,10 @@ import { paths } from '../base/paths.ts'
 import { buckets, counter } from '../base/rate-limit.ts'
 import type { Peer, PeerProcesses, World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { answer, type Newcomers } from '../decide/userdb.ts'
-import type { UserFields } from '../formats/user-record.ts'
-import { type Call, formatError, formatReply, parseCall, splitMessages } from '../formats/varlink.ts'
-import type { LiveDirectory } from './directory.ts'
+import { answer, type Newcomers } from './protocol.ts'
+import type { LiveDirectory } from './user-index.ts'
+import type { UserFields } from './user-record-format.ts'
+import { type Call, formatError, formatReply, parseCall, splitMessages } from './varlink-format.ts'
 
 export type Conversation = {
   /** What to send, and whether to hang up after it. */

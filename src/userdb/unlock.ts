@@ -4,9 +4,9 @@ import { concat } from '../base/bytes.ts'
 import { buckets, counter } from '../base/rate-limit.ts'
 import { personText, type Reason } from '../base/reason.ts'
 import type { Peer, World } from '../base/world.ts'
-import { formatUnlockReply, parseUnlockCall, type UnlockCall, type UnlockReply } from '../formats/unlock.ts'
-import { splitMessages } from '../formats/varlink.ts'
-import type { LiveDirectory } from './directory.ts'
+import { formatUnlockReply, parseUnlockCall, type UnlockCall, type UnlockReply } from './unlock-format.ts'
+import type { LiveDirectory } from './user-index.ts'
+import { splitMessages } from './varlink-format.ts'
 
 export type Unlock = {
   /** Undefined: this caller has too many connections already. */
