@@ -5,7 +5,7 @@ import { correlationId } from '../src/audit/event-format.ts'
 import { parseLoginName } from '../src/base/names.ts'
 import { isSudo } from '../src/base/pam-service.ts'
 import type { World } from '../src/base/world.ts'
-import type { PamRequest } from '../src/ports/settle-pam.ts'
+import type { PamRequest } from '../src/login/answers.ts'
 import { type Mode, usage } from './mode.ts'
 import { type Phase, runPhase } from './phase.ts'
 

@@ -7,8 +7,8 @@ import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { secondsLeft } from '../lockout/policy.ts'
 import { parseLockoutState } from '../lockout/state-format.ts'
+import { openPorts } from '../login/ports.ts'
 import { currentSessions } from '../portal-client/host-report.ts'
-import { openPorts } from './open.ts'
 
 export type AuditStanding = {
   readonly path: string

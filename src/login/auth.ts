@@ -6,11 +6,11 @@ import type { Step } from '../base/decision.ts'
 import type { LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../base/outcome.ts'
 import type { Reason } from '../base/reason.ts'
-import type { AnswerKind } from '../formats/user-token.ts'
 import type { CredentialEnd } from '../offline/password-policy.ts'
 import type { ActiveToken, Introspection } from '../portal-client/introspection-format.ts'
 import { noAnswer } from '../portal-client/no-answer.ts'
 import type { Authorization, Verification } from '../portal-client/reply-format.ts'
+import type { AnswerKind } from './typed-answer-format.ts'
 
 export type AuthFacts = {
   readonly user: LoginName | undefined

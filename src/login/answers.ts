@@ -8,22 +8,16 @@ import { Fault } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import { askedService, isKept, isSsh, isSudo, unlockService } from '../base/pam-service.ts'
 import type { Config } from '../config/load.ts'
-import { type AccountEffect, type AccountFacts, decideAccount } from '../decide/account.ts'
-import {
-  type AccessTokenPolicy,
-  type AuthEffect,
-  type AuthFacts,
-  decideAuth,
-  type PasswordCheck,
-} from '../decide/auth.ts'
-import { boundFingerprint, decideSession, type SessionEffect, type SessionFacts } from '../decide/session.ts'
-import type { UserToken } from '../formats/user-token.ts'
 import { lockoutKey } from '../lockout/state-format.ts'
 import type { CredentialVerdict } from '../offline/passwords.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
 import type { Proof } from '../ssh/proof.ts'
-import type { Ports } from './open.ts'
-import { offlineAnswers, offlinePolicy } from './settle-offline.ts'
+import { type AccountEffect, type AccountFacts, decideAccount } from './account.ts'
+import { type AccessTokenPolicy, type AuthEffect, type AuthFacts, decideAuth, type PasswordCheck } from './auth.ts'
+import { offlineAnswers, offlinePolicy } from './offline-answers.ts'
+import type { Ports } from './ports.ts'
+import { boundFingerprint, decideSession, type SessionEffect, type SessionFacts } from './session.ts'
+import type { UserToken } from './typed-answer-format.ts'
 
 /** PAM's own items, checked (pam_get_item(3)). */
 export type PamRequest = {

@@ -1,7 +1,7 @@
 // The policy as a table: one row a case, one line the verdict. The order of the questions is part of it.
 import { expect, test } from 'bun:test'
 import type { LoginName } from '../../src/base/names.ts'
-import { type AuthFacts, decideAuth, type PasswordCheck } from '../../src/decide/auth.ts'
+import { type AuthFacts, decideAuth, type PasswordCheck } from '../../src/login/auth.ts'
 import { line } from '../fakes/line.ts'
 
 const alice = 'alice' as LoginName

@@ -6,8 +6,8 @@ import { olderThan, sweep } from '../base/expire-files.ts'
 import { type LoginName, parseFingerprint, parseLoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
-import type { Remembered } from '../decide/session.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
+import type { Remembered } from './session.ts'
 
 export type Connections = {
   readonly remember: (connection: string, remembered: Remembered) => void

@@ -18,7 +18,7 @@ import type { Introspection } from '../portal-client/introspection-format.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
 import { openTokens } from '../portal-client/server-token.ts'
 import { openPublished, type Published } from '../ssh/published-keys.ts'
-import { type Connections, openConnections } from './connections.ts'
+import { type Connections, openConnections } from './handover.ts'
 
 export type Ports = {
   readonly portal: Portal

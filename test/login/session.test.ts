@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { Fingerprint, LoginName } from '../../src/base/names.ts'
-import { decideSession, type SessionFacts } from '../../src/decide/session.ts'
+import { decideSession, type SessionFacts } from '../../src/login/session.ts'
 import type { Proof } from '../../src/ssh/proof.ts'
 import { line } from '../fakes/line.ts'
 

@@ -6,7 +6,7 @@ import type { LoginName } from '../base/names.ts'
 import { askedService, isKept, isSudo } from '../base/pam-service.ts'
 import type { Config } from '../config/load.ts'
 import type { OfflineFacts, OfflinePolicy } from '../offline/policy.ts'
-import type { Ports } from './open.ts'
+import type { Ports } from './ports.ts'
 
 /** `sudo -i` is as risky as sudo, whichever of the two the list names. */
 export function offlinePolicy(config: Config, service: string): OfflinePolicy {

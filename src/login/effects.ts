@@ -2,14 +2,14 @@
 
 import { Fault } from '../base/fault.ts'
 import type { Fingerprint } from '../base/names.ts'
-import type { AccountEffect } from '../decide/account.ts'
-import type { AuthEffect } from '../decide/auth.ts'
-import type { SessionEffect } from '../decide/session.ts'
-import type { UserToken } from '../formats/user-token.ts'
 import { lockoutKey } from '../lockout/state-format.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
-import type { Ports } from './open.ts'
-import { named, newcomerKey, type PamRequest, wantedOf } from './settle-pam.ts'
+import type { AccountEffect } from './account.ts'
+import { named, newcomerKey, type PamRequest, wantedOf } from './answers.ts'
+import type { AuthEffect } from './auth.ts'
+import type { Ports } from './ports.ts'
+import type { SessionEffect } from './session.ts'
+import type { UserToken } from './typed-answer-format.ts'
 
 export async function performAuth(
   ports: Ports,

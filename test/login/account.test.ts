@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { LoginName } from '../../src/base/names.ts'
-import { type AccountFacts, decideAccount } from '../../src/decide/account.ts'
+import { type AccountFacts, decideAccount } from '../../src/login/account.ts'
 import { line } from '../fakes/line.ts'
 
 const user = 'alice' as LoginName
