@@ -8,6 +8,9 @@ import { unlockService } from '../src/base/pam-service.ts'
 import { paths } from '../src/base/paths.ts'
 import type { World } from '../src/base/world.ts'
 import { type Config, checkConfig, configPath, loadConfig, problemText } from '../src/config/load.ts'
+import { parsePamFile } from '../src/health/pam-stack-format.ts'
+import { judgeSecrets } from '../src/health/secrets.ts'
+import { parseSshdSettings } from '../src/health/sshd-settings-format.ts'
 import {
   type Finding,
   judgeMapping,
@@ -16,17 +19,14 @@ import {
   judgeSshd,
   judgeStack,
   type PlacedLine,
-} from '../src/decide/soundness.ts'
-import { parsePamFile } from '../src/formats/pam-stack.ts'
-import { parseSshdSettings } from '../src/formats/sshd-settings.ts'
+} from '../src/health/stack-policy.ts'
+import { judgeWebhooks } from '../src/health/webhooks.ts'
 import { openPorts } from '../src/login/ports.ts'
 import { judgeClock, judgeHeartbeat, judgeRefresh, judgeTimer } from '../src/portal-client/enrollment-policy.ts'
 import { readHeartbeat } from '../src/portal-client/heartbeat.ts'
 import { probePortal, tlsFloor } from '../src/portal-client/probe.ts'
 import { timerState } from '../src/portal-client/timer.ts'
 import { readTokenFile } from '../src/portal-client/token-file.ts'
-import { judgeSecrets } from '../src/ports/secret-soundness.ts'
-import { judgeWebhooks } from '../src/ports/webhook-soundness.ts'
 import { isStale, readKrl } from '../src/revocation/krl.ts'
 import { parse } from './args.ts'
 import { ended, type Mode } from './mode.ts'

@@ -4,7 +4,8 @@ import { Fault } from '../src/base/fault.ts'
 import { allowed, denied } from '../src/base/outcome.ts'
 import type { World } from '../src/base/world.ts'
 import { type Config, loadConfig } from '../src/config/load.ts'
-import type { Finding } from '../src/decide/soundness.ts'
+import { type Standing, standing } from '../src/health/snapshot.ts'
+import type { Finding } from '../src/health/stack-policy.ts'
 import {
   judgeClock,
   judgeHeartbeat,
@@ -19,7 +20,6 @@ import { type Probe, probePortal, tlsFloor } from '../src/portal-client/probe.ts
 import type { TokenFile } from '../src/portal-client/server-token-format.ts'
 import { timerState } from '../src/portal-client/timer.ts'
 import { readTokenFile } from '../src/portal-client/token-file.ts'
-import { type Standing, standing } from '../src/ports/standing.ts'
 import { parse } from './args.ts'
 import { ended, type Mode } from './mode.ts'
 

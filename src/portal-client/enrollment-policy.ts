@@ -1,6 +1,6 @@
 // How this host's enrollment stands: when to ask the portal again, and when an administrator has to act.
 
-import type { Finding } from '../decide/soundness.ts'
+import type { Finding } from '../health/stack-policy.ts'
 import type { HeartbeatState } from './heartbeat-format.ts'
 import type { TokenFile } from './server-token-format.ts'
 

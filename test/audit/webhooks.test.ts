@@ -10,7 +10,7 @@ import {
   readSpool,
 } from '../../src/audit/webhooks.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
-import { judgeWebhooks } from '../../src/ports/webhook-soundness.ts'
+import { judgeWebhooks } from '../../src/health/webhooks.ts'
 import { audited, type FakeWorld, fakeWorld } from '../fakes/world.ts'
 import { enrolledHost } from '../modes/host.ts'
 

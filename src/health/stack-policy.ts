@@ -2,8 +2,8 @@
 // link with its proof and its remedy; the traps are those of pam_exec(8) and sshd(8).
 
 import { askedService, type ServiceMap, unlockService } from '../base/pam-service.ts'
-import type { PamLine } from '../formats/pam-stack.ts'
-import type { SshdSettings } from '../formats/sshd-settings.ts'
+import type { PamLine } from './pam-stack-format.ts'
+import type { SshdSettings } from './sshd-settings-format.ts'
 
 export type Finding = {
   readonly verdict: 'good' | 'bad' | 'note'

@@ -6,10 +6,10 @@ import { Secret, sealedName } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { configPath } from '../config/load.ts'
-import type { Finding } from '../decide/soundness.ts'
 import { readTokenFile } from '../portal-client/token-file.ts'
 import { isStore, refreshTokenName } from '../secrets/resolve.ts'
 import { openVault } from '../secrets/store.ts'
+import type { Finding } from './stack-policy.ts'
 
 export async function judgeSecrets(world: World, config: Config): Promise<readonly Finding[]> {
   const written = Object.entries(config).flatMap(([key, value]) => (value instanceof Secret ? [{ key, value }] : []))

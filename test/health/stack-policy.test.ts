@@ -1,9 +1,9 @@
 // What doctor judges: one row a trap that a host can fall into, and the sound host beside it.
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
-import { judgeMapping, judgeSources, judgeSshd, judgeStack, type PlacedLine } from '../../src/decide/soundness.ts'
-import { parsePamFile } from '../../src/formats/pam-stack.ts'
-import { parseSshdSettings } from '../../src/formats/sshd-settings.ts'
+import { parsePamFile } from '../../src/health/pam-stack-format.ts'
+import { parseSshdSettings } from '../../src/health/sshd-settings-format.ts'
+import { judgeMapping, judgeSources, judgeSshd, judgeStack, type PlacedLine } from '../../src/health/stack-policy.ts'
 
 const ob = '/usr/sbin/ob'
 const lines = (text: string): readonly PlacedLine[] =>

@@ -3,7 +3,7 @@
 import { readSpool, signsEvents } from '../audit/webhooks.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import type { Finding } from '../decide/soundness.ts'
+import type { Finding } from './stack-policy.ts'
 
 /** A timer that works delivers within minutes. Seconds. */
 const tooLong = 3600
