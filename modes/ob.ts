@@ -1,13 +1,15 @@
 // The entry. Until something says otherwise, the answer is no.
 process.exitCode = 70
 
-import { exitStatus } from './exit.ts'
-import { sshdModes } from './sshd-modes.ts'
+import { exitStatus } from './run/exit.ts'
+import { sshdModes } from './run/sshd-modes.ts'
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
   const helper = sshdModes.get(name ?? '')
   // Loaded apart: what sshd runs pays for nothing that it does not use.
-  return helper ? (await import('./look.ts')).look(helper, args) : (await import('./act.ts')).act(name, args)
+  return helper
+    ? (await import('./run/unprivileged.ts')).look(helper, args)
+    : (await import('./run/privileged.ts')).act(name, args)
 }
 
 /** For what no mode could say itself; the text of such an error could quote anything. */

@@ -1,7 +1,7 @@
 // Prints ob(8) from the map of modes and the very objects their arguments are parsed with.
-import { exitStatus } from '../modes/exit.ts'
-import type { Described } from '../modes/mode.ts'
-import { modes } from '../modes/modes.ts'
+import { exitStatus } from '../modes/run/exit.ts'
+import type { Described } from '../modes/run/mode.ts'
+import { modes } from '../modes/run/modes.ts'
 
 const roff = (text: string): string =>
   text

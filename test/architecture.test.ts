@@ -15,16 +15,16 @@ const may: Record<string, readonly string[]> = {
 
 /** Each package has one door. */
 const doors: Record<string, readonly string[]> = {
-  citty: ['modes/args.ts'],
+  citty: ['modes/run/args.ts'],
   ofetch: ['src/portal-client/http.ts'],
   oauth4webapi: ['src/portal-client/device-grant.ts', 'src/portal-client/client-auth.ts'],
-  uqr: ['modes/enroll.ts'],
+  uqr: ['modes/admin/enroll.ts'],
   'hash-wasm': ['src/offline/argon2.ts'],
   'bun:ffi': ['modes/world/foreign.ts'],
 }
 
 /** What a mode is, is said in these three; the rest of modes/ is the furniture that they share. */
-const maps = ['modes/modes.ts', 'modes/sshd-modes.ts', 'modes/pam-modes.ts']
+const maps = ['modes/run/modes.ts', 'modes/run/sshd-modes.ts', 'modes/run/pam-modes.ts']
 
 const ambient =
   /\b(Date\.now|new Date\(\)|Math\.random|process\.[a-z]+[A-Z(.]|console\.|randomUUID)|(?<![.\w])fetch\(|'node:/
@@ -105,12 +105,14 @@ async function packagesOf(...entries: readonly string[]): Promise<readonly strin
 
 test('what the hot modes load is light', async () => {
   const heavy = /^(citty|uqr|hash-wasm|oauth4webapi|jose|node:(crypto|tls|net|https?|stream|util))$/
-  const used = await packagesOf('modes/ob.ts', 'modes/act.ts', 'modes/pam.ts')
+  const used = await packagesOf('modes/ob.ts', 'modes/run/privileged.ts', 'modes/pam/pam.ts')
   expect(used).toContain('node:fs')
   expect(used.filter((path) => heavy.test(path))).toEqual([])
 })
 
 test('what sshd runs for every key loads nothing but the program itself, and to read the door to the C library', async () => {
-  expect(await packagesOf('modes/ob.ts', 'modes/look.ts', 'modes/keys.ts', 'modes/principals.ts')).toEqual([])
-  expect(await packagesOf('modes/read.ts', 'modes/keys.ts')).toEqual(['bun:ffi'])
+  expect(
+    await packagesOf('modes/ob.ts', 'modes/run/unprivileged.ts', 'modes/sshd/keys.ts', 'modes/sshd/principals.ts'),
+  ).toEqual([])
+  expect(await packagesOf('modes/run/read.ts', 'modes/sshd/keys.ts')).toEqual(['bun:ffi'])
 })

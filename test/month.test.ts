@@ -1,8 +1,8 @@
 // A month in the life of a host, in seconds: the host's clock and the portal's move together, and everything that goes
 // wrong in a month goes wrong. Nobody whom the portal would let in stays out, and the host keeps its identity.
 import { expect, test } from 'bun:test'
-import { exitCode } from '../modes/exit.ts'
-import { mode as heartbeat } from '../modes/heartbeat.ts'
+import { exitCode } from '../modes/run/exit.ts'
+import { mode as heartbeat } from '../modes/timer/heartbeat.ts'
 import { textOf } from './fakes/world.ts'
 import { enrolledHost, type Host } from './modes/host.ts'
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { modes } from '../../modes/modes.ts'
+import { modes } from '../../modes/run/modes.ts'
 
 const folder = join(import.meta.dir, '../../packaging/systemd')
 const names = readdirSync(folder).filter((name) => /\.(service|timer)$/.test(name))

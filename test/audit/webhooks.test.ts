@@ -1,6 +1,6 @@
 // Webhooks: what a login leaves behind, how it reaches the receiver, and what remains when it does not.
 import { expect, test } from 'bun:test'
-import { mode } from '../../modes/notify.ts'
+import { mode } from '../../modes/admin/notify.ts'
 import {
   type Drained,
   drainSpool,
@@ -225,7 +225,7 @@ test('ob notify test says what came back, and not where the secret path leads', 
 })
 
 test('ob heartbeat delivers too, also when the portal does not know this host any more', async () => {
-  const { mode: heartbeat } = await import('../../modes/heartbeat.ts')
+  const { mode: heartbeat } = await import('../../modes/timer/heartbeat.ts')
   const host = await enrolledHost({
     config: `${lines}\nnotify_events = AUTH_FAILURE\nnotify_ca_cert = /etc/open-bastion/ca.pem`,
   })

@@ -1,7 +1,7 @@
 // A host in memory: an enrolled fake world whose network is the stand-in portal.
 
-import type { Ending } from '../../modes/mode.ts'
-import { mode } from '../../modes/pam.ts'
+import { mode } from '../../modes/pam/pam.ts'
+import type { Ending } from '../../modes/run/mode.ts'
 import { type FakeWorld, fakeWorld, type Options } from '../fakes/world.ts'
 import { createPortal } from '../portal/portal.ts'
 

@@ -107,7 +107,7 @@ test.each(outages)('%s is no security event', async (_name, peer, reason, word) 
 })
 
 test('a webhook with a certificate that is not trusted keeps its events, and the heartbeat goes on', async () => {
-  const { mode } = await import('../../modes/heartbeat.ts')
+  const { mode } = await import('../../modes/timer/heartbeat.ts')
   const hooks = kept(await opensslServer(dir, authority.issue('hooks')))
   const config = [
     'notify_enabled = true',

@@ -1,0 +1,202 @@
+// Gives this host its identity at the portal: somebody approves a code there. Nothing is written before the portal
+// said yes.
+
+import { Fault } from '../../src/base/fault.ts'
+import { type LoginName, parseLoginName } from '../../src/base/names.ts'
+import { allowed, denied, unavailable } from '../../src/base/outcome.ts'
+import type { World } from '../../src/base/world.ts'
+import { type Config, loadConfig } from '../../src/config/load.ts'
+import { openPorts } from '../../src/login/ports.ts'
+import { clientMethod, withClientSecret } from '../../src/portal-client/client-auth.ts'
+import { type DeviceGrant, type Poll, requestDeviceCode } from '../../src/portal-client/device-grant.ts'
+import { type Http, openHttp } from '../../src/portal-client/http.ts'
+import { armTimer } from '../../src/portal-client/timer.ts'
+import { readTokenFile, saveEnrollment } from '../../src/portal-client/token-file.ts'
+import { parse } from '../run/args.ts'
+import { type Ending, ended, type Mode } from '../run/mode.ts'
+
+export const syntax = {
+  name: 'enroll',
+  summary: 'Enroll this host at the portal by the device authorization grant (RFC 8628).',
+  args: {
+    json: { type: 'boolean', description: 'print one JSON object a line', default: false },
+    'dry-run': {
+      type: 'boolean',
+      description: 'say what would be done and whether the portal answers; change nothing',
+      default: false,
+    },
+    force: { type: 'boolean', description: 'enroll again even when the present token works', default: false },
+  },
+} as const
+
+type Voice = { readonly say: (text: string, event: Readonly<Record<string, unknown>>) => void }
+
+export const mode: Mode = {
+  run: async (args, world) => {
+    const result = await parse(syntax, args)
+    if ('ending' in result) return result.ending
+    const { json, force } = result.parsed
+    const voice: Voice = { say: (text, event) => world.stdout(json ? `${JSON.stringify(event)}\n` : `${text}\n`) }
+    const config = await withClientSecret(world, loadConfig(world.files))
+    const http = openHttp(world, config)
+    if (result.parsed['dry-run']) return rehearse(config, http, voice)
+    if (!force && (await proves(world, config))) {
+      voice.say('this host is enrolled already, and the portal accepts its token; ob enroll --force enrolls it again', {
+        event: 'already-enrolled',
+      })
+      await arm(world, voice)
+      return ended(allowed('done'))
+    }
+    return enroll(world, config, http, voice)
+  },
+}
+
+async function rehearse(config: Config, http: Http, voice: Voice): Promise<Ending> {
+  const answer = await http({
+    method: 'GET',
+    url: `${config.portal_url}/.well-known/openid-configuration`,
+    headers: {},
+  })
+  const reachable = answer.kind === 'answer'
+  const method = clientMethod(config)
+  voice.say(
+    [
+      `would enroll at ${config.portal_url} as client ${config.client_id ?? '(client_id is not set)'}, group ${config.server_group}`,
+      `would authenticate by ${method === 'none' ? 'no secret (public client)' : method} with PKCE`,
+      `would write ${config.server_token_file}`,
+      reachable ? `the portal answers (HTTP ${answer.status})` : answer.detail,
+    ].join('\n'),
+    {
+      event: 'dry-run',
+      portal: config.portal_url,
+      client_id: config.client_id,
+      file: config.server_token_file,
+      reachable,
+    },
+  )
+  return ended(reachable && config.client_id !== undefined ? allowed('done') : unavailable('portal-unreachable'))
+}
+
+async function enroll(world: World, config: Config, http: Http, voice: Voice): Promise<Ending> {
+  const directory = config.server_token_file.slice(0, config.server_token_file.lastIndexOf('/')) || '/'
+  world.files.makeDirectory(directory, 0o711)
+  const interrupted = world.interrupted()
+  const grant = await requestDeviceCode(world, config, http)
+  await announce(world, grant, voice)
+  const granted = await wait(world, grant, interrupted)
+  if (typeof granted === 'string') {
+    voice.say(`not enrolled: ${granted}; nothing was changed`, { event: 'not-enrolled', detail: granted })
+    return ended(denied('gave-up'))
+  }
+  if (granted.refreshToken === undefined)
+    throw new Fault('the portal gave no refresh token, so this host would lose its enrollment within the hour', {
+      hint: 'allow offline_access (refresh tokens) for this client at the portal, then run ob enroll again',
+    })
+  const now = Math.floor(world.now())
+  const { accessToken, refreshToken } = granted
+  const expiresAt = now + granted.expiresIn
+  await saveEnrollment(world, config, { accessToken, refreshToken, expiresAt, enrolledAt: now, renewedAt: now })
+  if (!(await proves(world, config)))
+    throw new Fault(`the token was saved in ${config.server_token_file}, but the portal does not accept it`, {
+      hint: 'check that the PAM plugin of the portal is active, then run: ob doctor',
+    })
+  voice.say(`enrolled: the portal accepts this host; its token is in ${config.server_token_file}`, {
+    event: 'enrolled',
+    file: config.server_token_file,
+  })
+  await arm(world, voice)
+  return ended(allowed('done'))
+}
+
+/** Without heartbeats the portal forgets this host after a month; their absence does not undo the enrollment. */
+async function arm(world: World, voice: Voice): Promise<void> {
+  const { armed, text } = await armTimer(world)
+  voice.say(text, { event: 'heartbeats', armed, detail: text })
+}
+
+async function announce(world: World, { code }: DeviceGrant, voice: Voice): Promise<void> {
+  const address = code.completeUri ?? code.verificationUri
+  const minutes = Math.max(1, Math.round(code.expiresIn / 60))
+  voice.say(
+    `${await qrCode(world, address)}Open   ${address}\nas an administrator of the portal and approve this code within ${minutes} min:\n\n    ${code.userCode}\n`,
+    {
+      event: 'code',
+      user_code: code.userCode,
+      verification_uri: code.verificationUri,
+      verification_uri_complete: code.completeUri,
+      expires_in: code.expiresIn,
+      interval: code.interval,
+    },
+  )
+}
+
+/** Only where it fits and can be seen. */
+async function qrCode(world: World, address: string): Promise<string> {
+  const columns = world.terminal?.columns ?? 0
+  if (columns === 0) return ''
+  const { renderUnicodeCompact } = await import('uqr')
+  const picture = renderUnicodeCompact(address)
+  return picture.indexOf('\n') <= columns ? `${picture}\n\n` : ''
+}
+
+/** Polls until there is an answer; a network that comes and goes does not end it, the code's lifetime does. */
+async function wait(
+  world: World,
+  grant: DeviceGrant,
+  interrupted: AbortSignal,
+): Promise<(Poll & { kind: 'granted' }) | string> {
+  const until = world.monotonic() + grant.code.expiresIn * 1000
+  let interval = grant.code.interval
+  for (;;) {
+    const left = Math.ceil((until - world.monotonic()) / 1000)
+    if (left <= 0) return 'nobody approved the code in time'
+    await countdown(world, Math.min(interval, left), left, interrupted)
+    if (interrupted.aborted) return 'interrupted'
+    const answer = await grant.poll()
+    switch (answer.kind) {
+      case 'granted':
+        return answer
+      case 'refused':
+        return answer.detail
+      case 'slow-down':
+        interval += 5 // RFC 8628 §3.5
+        break
+      case 'pending':
+      case 'unreachable':
+        break
+    }
+  }
+}
+
+async function countdown(world: World, seconds: number, left: number, interrupted: AbortSignal): Promise<void> {
+  for (let passed = 0; passed < seconds && !interrupted.aborted; passed++) {
+    if (world.terminal) world.stderr(`\rwaiting for approval, ${left - passed} s left \r`)
+    await world.sleep(1)
+  }
+  if (world.terminal) world.stderr(`\r${' '.repeat(44)}\r`)
+}
+
+/** A token file that cannot be used is replaced, not mended. */
+function readable(world: World, config: Config): boolean {
+  try {
+    readTokenFile(world, config.server_token_file)
+    return true
+  } catch (error) {
+    if (error instanceof Fault) return false
+    throw error
+  }
+}
+
+/** A harmless question that only an enrolled host gets an answer to; the name is upstream's, and nobody has it. */
+async function proves(world: World, config: Config): Promise<boolean> {
+  if (!readable(world, config)) return false
+  const answer = await openPorts(world, config).portal.authorize({ user: probe(), service: 'sshd' })
+  if (answer.kind === 'unreachable') throw new Fault(answer.detail, { hint: 'try again when the portal answers' })
+  return answer.kind === 'granted' || answer.kind === 'refused'
+}
+
+function probe(): LoginName {
+  const name = parseLoginName('__test__')
+  if (!name) throw new Fault('the probe has no acceptable name')
+  return name
+}

@@ -1,0 +1,194 @@
+// Accounts of portal users on this host, for the administrator.
+
+import type { Accounts, Provisioned } from '../../src/accounts/provision.ts'
+import { type LoginName, parseLoginName } from '../../src/base/names.ts'
+import { allowed, denied, unavailable } from '../../src/base/outcome.ts'
+import type { World } from '../../src/base/world.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import { openPorts, type Ports } from '../../src/login/ports.ts'
+import type { UserInfo } from '../../src/portal-client/reply-format.ts'
+import { parse } from '../run/args.ts'
+import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
+
+export const syntax = {
+  name: 'nss',
+  summary:
+    'The accounts of portal users: list and show show them, add asks the portal for one and makes it, pin gives a user who has none a uid, remove retires one for ever, refresh and sync ask the portal about one and about all, export writes the files for NSS anew, verify compares everything.',
+  args: {
+    verb: {
+      type: 'positional',
+      description: 'list, show, add, pin, remove, refresh, sync, export or verify',
+      required: true,
+    },
+    user: { type: 'positional', description: 'the user to show, add, pin, remove or refresh', required: false },
+    uid: { type: 'positional', description: 'the uid to pin', required: false },
+    json: { type: 'boolean', description: 'print JSON', default: false },
+  },
+} as const
+
+type Named = {
+  readonly ports: Ports
+  readonly user: LoginName
+  readonly uid: string | undefined
+  readonly json: boolean
+}
+
+const verbs: Readonly<Record<string, (ports: Ports, world: World, json: boolean) => Promise<Ending>>> = {
+  list: (ports, _, json) => list(ports, json),
+  export: (ports, _, json) => exportFiles(ports, json),
+  sync,
+  verify: async (ports, world, json) => verify(await ports.accounts(), world, json),
+}
+const verbsAboutOne: Readonly<Record<string, (about: Named) => Promise<Ending>>> = { show, add, pin, remove, refresh }
+
+export const mode: Mode = {
+  run: async (args, world) => {
+    const result = await parse(syntax, args)
+    if ('ending' in result) return result.ending
+    const { verb, user: name, uid, json } = result.parsed
+    const all = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined
+    const one = Object.hasOwn(verbsAboutOne, verb) ? verbsAboutOne[verb] : undefined
+    if (!all && !one) return usage(`"${verb.slice(0, 40)}" is not ${syntax.args.verb.description}`)
+    if (one && name === undefined) return usage(`${verb} needs a user`)
+    const surplus = all ? name : verb === 'pin' ? undefined : uid
+    if (surplus !== undefined) return usage(`${verb} does not take "${surplus.slice(0, 40)}"`)
+    const ports = openPorts(world, loadConfig(world.files))
+    if (all) return all(ports, world, json)
+    const user = parseLoginName(name ?? '')
+    if (!user || user === 'root') return usage(`"${name?.slice(0, 40)}" is not a user name this host accepts`)
+    return one!({ ports, user, uid, json })
+  },
+}
+
+const print = (json: boolean, value: object, text: string): string =>
+  json ? `${JSON.stringify(value)}\n` : `${text}\n`
+
+async function list(ports: Ports, json: boolean): Promise<Ending> {
+  const users = [...(await ports.accounts()).registry().users].map(([name, { more: _, ...user }]) => ({
+    name,
+    ...user,
+  }))
+  if (json) return ended(allowed('done'), `${JSON.stringify(users)}\n`)
+  const rows = users.map(({ name, uid, home, shell, sudo, state }) =>
+    [name.padEnd(32), String(uid).padEnd(7), sudo ? 'sudo' : '-   ', state.padEnd(7), home, shell].join(' '),
+  )
+  const text = rows.length > 0 ? rows.join('\n') : 'no portal user has an account on this host yet'
+  return ended(allowed('done'), `${text}\n`)
+}
+
+async function exportFiles(ports: Ports, json: boolean): Promise<Ending> {
+  const changed = await (await ports.accounts()).sync()
+  return ended(
+    allowed('done'),
+    print(json, { changed }, changed ? 'the export files were written' : 'the export files were right already'),
+  )
+}
+
+const unknown = (user: LoginName, json: boolean): Ending =>
+  ended(denied('found-problems'), print(json, { user, known: false }, `${user} has no account here`))
+
+async function show({ ports, user, json }: Named): Promise<Ending> {
+  const record = (await ports.accounts()).registry().users.get(user)
+  if (!record) return unknown(user, json)
+  const { more: _, ...shown } = record
+  const text = Object.entries({ name: user, ...shown }).map(
+    ([key, value]) => `${key.padEnd(10)} ${Array.isArray(value) ? value.join(', ') : value}`,
+  )
+  return ended(allowed('done'), print(json, { name: user, ...shown }, text.join('\n')))
+}
+
+async function add({ ports, user, json }: Named): Promise<Ending> {
+  const info = await ports.portal.userinfo(user)
+  if (info.kind === 'not-found')
+    return ended(denied('portal-denied'), print(json, { user, found: false }, `the portal knows no user ${user}`))
+  if (info.kind !== 'found')
+    return ended(unavailable('portal-unreachable'), print(json, { user, problem: info.detail }, info.detail))
+  const entry = await (await ports.accounts()).provision(user, wantedOf(info), true)
+  if (entry.kind === 'ready') ports.published.keys(info)
+  return made(user, json, entry)
+}
+
+const wantedOf = (info: UserInfo & { kind: 'found' }) => ({ ...info.attributes, groups: info.groups })
+
+function made(user: LoginName, json: boolean, entry: Provisioned): Ending {
+  const outcome = entry.kind === 'ready' ? allowed('done') : denied('account-impossible')
+  return ended(outcome, print(json, { user, kind: entry.kind, detail: entry.detail }, `${user}: ${entry.detail}`))
+}
+
+async function pin({ ports, user, uid: text, json }: Named): Promise<Ending> {
+  const uid = /^[1-9][0-9]{0,9}$/.test(text ?? '') ? Number(text) : undefined
+  if (uid === undefined) return usage('pin needs a user and a uid')
+  const accounts = await ports.accounts()
+  const known = accounts.registry().users.get(user)
+  const refuse = (detail: string): Ending =>
+    ended(denied('account-impossible'), print(json, { user, kind: 'impossible', detail }, `${user}: ${detail}`))
+  if (known && known.uid !== uid)
+    return refuse(`has uid ${known.uid} since ${day(known.createdAt)}, and files may belong to it; a uid never changes`)
+  const entry = await accounts.provision(user, { uid, insist: true }, false)
+  return made(user, json, entry)
+}
+
+const day = (seconds: number): string => new Date(seconds * 1000).toISOString().slice(0, 10)
+
+/** Nothing of the user's is deleted: the name and the uid stay taken, so that nobody inherits the files. */
+async function remove({ ports, user, json }: Named): Promise<Ending> {
+  const record = await (await ports.accounts()).retire(user)
+  if (!record) return unknown(user, json)
+  const { uid, home } = record
+  const text = `${user} is retired: found by NSS no more; uid ${uid} stays taken and ${home} stays as it is`
+  return ended(allowed('done'), print(json, { user, state: record.state, uid, keeps: home }, text))
+}
+
+/** What the portal says now about a user this host knows; one who is gone there is left to the administrator. */
+async function refresh({ ports, user, json }: Named): Promise<Ending> {
+  const accounts = await ports.accounts()
+  const record = accounts.registry().users.get(user)
+  if (record?.state !== 'active') return unknown(user, json)
+  const info = await ports.portal.userinfo(user)
+  if (info.kind === 'found') {
+    const entry = await accounts.provision(user, wantedOf(info), false)
+    if (entry.kind === 'ready') ports.published.keys(info)
+    return made(user, json, entry)
+  }
+  const detail = info.kind === 'not-found' ? 'the portal knows this user no more' : info.detail
+  return ended(unavailable('portal-unreachable'), print(json, { user, problem: detail }, `${user}: ${detail}`))
+}
+
+async function verify(accounts: Accounts, world: World, json: boolean): Promise<Ending> {
+  const problems = [...(await accounts.verify())]
+  for (const [name, { home, uid, state }] of accounts.registry().users) {
+    const facts = world.files.stat(home)
+    if (facts && facts.uid !== uid && state === 'active')
+      problems.push(`${home} belongs to uid ${facts.uid}, and ${name} has ${uid}`)
+  }
+  const text = problems.length > 0 ? problems.join('\n') : 'registry and export agree'
+  const outcome = problems.length > 0 ? denied('found-problems') : allowed('done')
+  return ended(outcome, print(json, { sound: problems.length === 0, problems }, text))
+}
+
+/**
+ * Every known user is asked about once; who is gone at the portal is told, and changed by nobody but an administrator.
+ */
+async function sync(ports: Ports, world: World, json: boolean): Promise<Ending> {
+  const told: { user: string; kind: string; detail: string }[] = []
+  for (const [name, { state, source }] of (await ports.accounts()).registry().users) {
+    const user = parseLoginName(name)
+    if (!user || state !== 'active' || source === 'service') continue
+    const info = await ports.portal.userinfo(user)
+    if (info.kind === 'found') {
+      const made = await (await ports.accounts()).provision(user, { ...info.attributes, groups: info.groups }, false)
+      if (made.kind === 'ready') ports.published.keys(info)
+      told.push({ user, kind: made.kind, detail: made.detail })
+    } else
+      told.push({
+        user,
+        kind: info.kind,
+        detail: 'detail' in info ? info.detail : 'the portal knows this user no more',
+      })
+    if (!json) world.stderr(`${user}: ${told.at(-1)?.detail}\n`)
+  }
+  await (await ports.accounts()).sync()
+  const wrong = told.filter(({ kind }) => kind !== 'ready').length
+  const text = `${told.length} users asked about, ${wrong} to look at`
+  return ended(wrong === 0 ? allowed('done') : denied('found-problems'), print(json, { users: told }, text))
+}

@@ -1,0 +1,176 @@
+// One screen: who this host is to the portal, and how it is. ob doctor says what to do about it.
+
+import { Fault } from '../../src/base/fault.ts'
+import { allowed, denied } from '../../src/base/outcome.ts'
+import type { World } from '../../src/base/world.ts'
+import { type Config, loadConfig } from '../../src/config/load.ts'
+import { type Standing, standing } from '../../src/health/snapshot.ts'
+import type { Finding } from '../../src/health/stack-policy.ts'
+import {
+  judgeClock,
+  judgeHeartbeat,
+  judgeRefresh,
+  judgeTimer,
+  lastRenewalAt,
+  span,
+} from '../../src/portal-client/enrollment-policy.ts'
+import { readHeartbeat } from '../../src/portal-client/heartbeat.ts'
+import type { HeartbeatState } from '../../src/portal-client/heartbeat-format.ts'
+import { type Probe, probePortal, tlsFloor } from '../../src/portal-client/probe.ts'
+import type { TokenFile } from '../../src/portal-client/server-token-format.ts'
+import { timerState } from '../../src/portal-client/timer.ts'
+import { readTokenFile } from '../../src/portal-client/token-file.ts'
+import { parse } from '../run/args.ts'
+import { ended, type Mode } from '../run/mode.ts'
+
+export const syntax = {
+  name: 'status',
+  summary:
+    'Show on one screen who this host is to the portal and how it is. Ends with 1 when something needs attention.',
+  args: { json: { type: 'boolean', description: 'print JSON', default: false } },
+} as const
+
+type Row = readonly [name: string, text: string]
+
+export const mode: Mode = {
+  run: async (args, world) => {
+    const result = await parse(syntax, args)
+    if ('ending' in result) return result.ending
+    const view = await look(world, loadConfig(world.files))
+    const attention = view.findings.filter(({ verdict }) => verdict === 'bad')
+    const outcome = attention.length === 0 ? allowed('done') : denied('found-problems')
+    return ended(outcome, result.parsed.json ? `${JSON.stringify(factsOf(world, view))}\n` : screen(world, view))
+  },
+}
+
+type View = {
+  readonly config: Config
+  readonly tokens: TokenFile | undefined
+  readonly beat: HeartbeatState | undefined
+  readonly probe: Probe
+  readonly skew: number | undefined
+  readonly here: Standing
+  readonly findings: readonly Finding[]
+}
+
+async function look(world: World, config: Config): Promise<View> {
+  const broken: Finding[] = []
+  const tried = async <T>(work: () => T | Promise<T>, otherwise: T): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      broken.push({ verdict: 'bad', proof: error.message, remedy: error.hint ?? 'ob doctor' })
+      return otherwise
+    }
+  }
+  const now = world.now()
+  const beat = readHeartbeat(world)
+  const tokens = await tried(() => readTokenFile(world, config.server_token_file), undefined)
+  const refused: Probe = { problem: 'refused', tookMs: 0, skew: undefined }
+  const [probe, here, timer] = await Promise.all([
+    tried(() => probePortal(world, config), refused),
+    standing(world, config),
+    timerState(world),
+  ])
+  // The Date of an answer now is newer than what a heartbeat was told.
+  const skew = probe.skew ?? beat?.skew
+  const unreachable: Finding[] =
+    probe.problem === undefined || probe === refused
+      ? []
+      : [{ verdict: 'bad', proof: probe.problem, remedy: 'check the network and the portal' }]
+  const findings = [
+    ...broken,
+    ...unreachable,
+    ...(tokens ? [judgeRefresh(beat, tokens, now), judgeHeartbeat(beat, now), judgeTimer(timer)] : []),
+    judgeClock(skew),
+    ...here.problems.map((proof): Finding => ({ verdict: 'bad', proof, remedy: 'ob doctor' })),
+  ]
+  return { config, tokens, beat, probe, skew, here, findings }
+}
+
+function screen(world: World, view: View): string {
+  const rows = rowsOf(world, view).map(([name, text]) => `${name.padEnd(11)} ${fit(text, 67)}`)
+  const attention = view.findings.filter(({ verdict }) => verdict === 'bad')
+  const told = attention.flatMap(({ proof, remedy }) => [
+    ...wrap(proof, 78).map((line, at) => `${at === 0 ? '!' : ' '} ${line}`),
+    ...(remedy === undefined ? [] : [`    → ${fit(remedy, 74)}`]),
+  ])
+  const last = attention.length === 0 ? 'nothing needs attention' : told.join('\n')
+  return `${rows.join('\n')}\n\n${last}\n`
+}
+
+function rowsOf(world: World, { config, tokens, beat, probe, skew, here }: View): readonly Row[] {
+  const now = world.now()
+  const ago = (at: number | undefined): string => (at === undefined ? 'unknown' : `${span(now - at)} ago`)
+  const role = config.node_role === undefined ? '' : `, ${config.node_role}`
+  const due = beat?.next === undefined ? 'now' : beat.next > now ? `in ${span(beat.next - now)}` : 'now'
+  return [
+    ['host', `${world.hostname()}${role}`],
+    ['enrolled', tokens ? `as ${config.client_id ?? '?'} in group ${config.server_group}, ${since(tokens)}` : 'no'],
+    ['token', tokens ? `renewed ${ago(lastRenewalAt(beat, tokens))}, ${expiry(tokens, now)}` : 'none'],
+    ['heartbeat', beat ? `${beat.result}, ${ago(beat.reportedAt ?? beat.at)}; next due ${due}` : 'none since boot'],
+    ['portal', `${config.portal_url}, ${probe.problem === undefined ? `answers in ${probe.tookMs} ms` : 'no answer'}`],
+    ['tls', tlsFloor(config)],
+    [
+      'clock',
+      skew === undefined ? 'not compared' : `${Math.abs(skew)} s ${skew < 0 ? 'behind' : 'ahead of'} the portal`,
+    ],
+    ['lockouts', `${here.locked} locked now`],
+    ['accounts', `${here.accounts} of portal users`],
+    ['audit log', audit(config, here, now)],
+    ['sessions', `${here.sessions} now`],
+    ['offline', `${here.offline.kept} answers of the portal kept; ${here.offline.users} users came in without it`],
+  ]
+}
+
+const since = ({ enrolledAt }: TokenFile): string =>
+  enrolledAt === undefined ? 'since an unknown day' : `since ${new Date(enrolledAt * 1000).toISOString().slice(0, 10)}`
+
+function expiry({ expiresAt }: TokenFile, now: number): string {
+  if (expiresAt === undefined) return 'expiry unknown'
+  return expiresAt > now ? `expires in ${span(expiresAt - now)}` : `expired ${span(now - expiresAt)} ago`
+}
+
+function audit(config: Config, { audit }: Standing, now: number): string {
+  if (!audit) return config.audit_enabled ? 'nothing written yet' : 'switched off'
+  const { last, bytes } = audit
+  const size = bytes < 10_240 ? `${bytes} bytes` : `${Math.round(bytes / 1024)} KiB`
+  return last ? `${size}, last ${last.event} ${last.user}, ${span(now - last.at)} ago` : size
+}
+
+const fit = (text: string, width: number): string => (text.length <= width ? text : `${text.slice(0, width - 1)}…`)
+
+function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const longer = lines.length === 0 ? word : `${lines.at(-1)} ${word}`
+    if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer
+    else lines.push(fit(word, width))
+  }
+  return lines
+}
+
+function factsOf(world: World, { config, tokens, beat, probe, skew, here, findings }: View): object {
+  const { locked, accounts, audit, sessions, offline } = here
+  return {
+    host: world.hostname(),
+    enrolled: tokens && {
+      client_id: config.client_id,
+      server_group: config.server_group,
+      node_role: config.node_role,
+      since: tokens.enrolledAt,
+    },
+    token: tokens && { renewed_at: lastRenewalAt(beat, tokens), expires_at: tokens.expiresAt },
+    heartbeat: beat,
+    portal: { url: config.portal_url, reachable: probe.problem === undefined, latency_ms: probe.tookMs },
+    tls: { floor: config.min_tls_version === 12 ? '1.2' : '1.3', pins: config.cert_pin },
+    clock: { skew },
+    locked,
+    accounts,
+    audit,
+    sessions,
+    offline,
+    attention: findings.filter(({ verdict }) => verdict === 'bad').map(({ proof, remedy }) => ({ proof, remedy })),
+  }
+}

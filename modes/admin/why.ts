@@ -1,0 +1,164 @@
+// What would be decided for this person, by running the very same decision without its effects; or why the last one
+// was refused.
+
+import { type AuditEvent, parseAuditLine, reference } from '../../src/audit/event-format.ts'
+import { decodeBytewise, decodeUtf8 } from '../../src/base/bytes.ts'
+import { type LoginName, parseLoginName } from '../../src/base/names.ts'
+import { allowed, denied } from '../../src/base/outcome.ts'
+import { auditText, everyReason, type Reason } from '../../src/base/reason.ts'
+import { remedyFor } from '../../src/base/remedy.ts'
+import type { World } from '../../src/base/world.ts'
+import { type Config, loadConfig } from '../../src/config/load.ts'
+import { lockoutFileName, lockoutKey } from '../../src/lockout/state-format.ts'
+import { settleAccount } from '../../src/login/answers.ts'
+import { openPorts, type Ports } from '../../src/login/ports.ts'
+import type { Granted } from '../../src/portal-client/reply-format.ts'
+import { parse } from '../run/args.ts'
+import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
+
+export const syntax = {
+  name: 'why',
+  summary:
+    'Say what would be decided for a user and why, by the very same decision without its effects; or explain the last refusal.',
+  args: {
+    user: { type: 'positional', description: 'the user', required: false },
+    service: { type: 'string', description: 'the PAM service', default: 'sshd' },
+    rhost: { type: 'string', description: 'the address the user comes from, for the lockout' },
+    last: { type: 'boolean', description: 'explain the last refusal of this user from the audit log', default: false },
+    ref: { type: 'string', description: 'explain the refusal with this reference' },
+    json: { type: 'boolean', description: 'print JSON', default: false },
+  },
+} as const
+
+export const mode: Mode = {
+  run: async (args, world) => {
+    const result = await parse(syntax, args)
+    if ('ending' in result) return result.ending
+    const { user: name, service, rhost, last, ref, json } = result.parsed
+    if (ref === undefined && name === undefined) return usage('name a user, or --ref REFERENCE')
+    const user = parseLoginName(name ?? '')
+    if (ref === undefined && !user) return usage(`"${name?.slice(0, 40)}" is not a name this host accepts`)
+    const config = loadConfig(world.files)
+    if (ref !== undefined)
+      return explain(world, config, (event) => reference(event.correlation_id) === ref.toUpperCase(), json)
+    if (last || !user) return explain(world, config, (event) => event.user === name, json)
+    return foresee(world, config, { user, service, rhost }, json)
+  },
+}
+
+type Question = { readonly user: LoginName; readonly service: string; readonly rhost: string | undefined }
+type Fact = { readonly about: string; readonly text: string }
+
+async function foresee(world: World, config: Config, question: Question, json: boolean): Promise<Ending> {
+  const ports = openPorts(world, config)
+  const { user, service, rhost } = question
+  const request = { service, user, rhost, connection: '' }
+  const { outcome, facts } = await settleAccount(ports, config, request, { kind: 'no-key' })
+  const authorization = facts.authorization
+  const told: Fact[] = [
+    await lockoutFact(world, config, ports, user, rhost),
+    await accountFact(world, config, ports, user),
+    ...(authorization && 'detail' in authorization ? [{ about: 'portal', text: authorization.detail }] : []),
+    ...(authorization?.kind === 'granted'
+      ? [
+          {
+            about: 'portal',
+            text: grantText(authorization),
+          },
+        ]
+      : []),
+  ]
+  return verdict(`${user}, service ${service}`, outcome.kind, outcome.reason, told, json)
+}
+
+const grantText = ({ groups, sudoAllowed }: Granted): string =>
+  `allowed; groups ${groups.join(', ') || '(none)'}; sudo ${sudoAllowed ? 'allowed' : 'not allowed'}`
+
+async function lockoutFact(
+  world: World,
+  config: Config,
+  ports: Ports,
+  user: LoginName,
+  rhost: string | undefined,
+): Promise<Fact> {
+  const key = lockoutKey(user, rhost)
+  const { secondsLeft } = await ports.lockouts.left(key)
+  const file = `${config.rate_limit_state_dir}/${lockoutFileName(key)}`
+  const from = rhost ?? 'this host itself'
+  if (secondsLeft > 0)
+    return { about: 'lockout', text: `tokens from ${from} are refused for ${secondsLeft} s more (${file})` }
+  return {
+    about: 'lockout',
+    text: world.files.stat(file)
+      ? `failures from ${from} are counted, no lock now (${file})`
+      : `no failures from ${from}`,
+  }
+}
+
+async function accountFact(world: World, config: Config, ports: Ports, user: LoginName): Promise<Fact> {
+  const { code, stdout } = await world.spawn(['getent', 'passwd', user])
+  if (code === 0) return { about: 'account', text: stdout.trim() }
+  if ((await ports.accounts()).registry().users.has(user))
+    return { about: 'account', text: 'in the registry, but NSS does not find it: ob nss export, then ob doctor' }
+  return {
+    about: 'account',
+    text: config.create_user
+      ? 'none yet; the first connection registers it, the second gets in'
+      : 'none, and create_user is not set: sshd will not know this user',
+  }
+}
+
+function verdict(about: string, kind: string, reason: Reason, facts: readonly Fact[], json: boolean): Ending {
+  const remedy = remedyFor(reason)
+  const outcome = kind === 'allowed' ? allowed('done') : denied('found-problems')
+  if (json)
+    return ended(
+      outcome,
+      `${JSON.stringify({ about, outcome: kind, reason, text: auditText(reason), facts, remedy })}\n`,
+    )
+  const lines = [
+    `${about}: ${kind} (${reason})`,
+    `  ${'because'.padEnd(8)} ${auditText(reason)}`,
+    ...facts.map((fact) => `  ${fact.about.padEnd(8)} ${printable(fact.text)}`),
+    ...(remedy === undefined ? [] : [`  ${'remedy'.padEnd(8)} ${remedy}`]),
+  ]
+  return ended(outcome, `${lines.join('\n')}\n`)
+}
+
+/** The end of the log that is searched, in bytes: some twenty thousand events. */
+const searched = 8 << 20
+
+function explain(world: World, config: Config, matches: (event: AuditEvent) => boolean, json: boolean): Ending {
+  const bytes = world.files.readEnd(config.audit_log_file, searched)
+  if (!bytes)
+    return ended(denied('found-problems'), `${config.audit_log_file} does not exist: nothing was decided here yet\n`)
+  const whole = bytes.length < searched ? bytes : bytes.subarray(bytes.indexOf(10) + 1)
+  // A disk that was full may have cut a letter in two: that spoils one line, not the log.
+  const lines = (decodeUtf8(whole) ?? decodeBytewise(whole)).split('\n')
+  for (let i = lines.length - 1; i >= 0; i--) {
+    const event = parseAuditLine(lines[i]!)
+    if (event && event.result_code !== 0 && matches(event)) return told(event, json)
+  }
+  return ended(allowed('done'), json ? `${JSON.stringify({ found: false })}\n` : 'no such refusal in the audit log\n')
+}
+
+function told(event: AuditEvent, json: boolean): Ending {
+  const facts: Fact[] = [
+    { about: 'when', text: new Date(event.timestamp * 1000).toISOString() },
+    { about: 'from', text: event.client_ip ?? 'this host itself' },
+    { about: 'details', text: event.details ?? '' },
+    { about: 'ref', text: reference(event.correlation_id) },
+  ]
+  const reason = everyReason.find((known) => known === event.reason) ?? 'fault'
+  const kind = printable(String(event.more?.['outcome'] ?? 'denied'))
+  return verdict(
+    `${printable(event.user ?? '?')}, service ${printable(event.service ?? '?')}`,
+    kind,
+    reason,
+    facts,
+    json,
+  )
+}
+
+const printable = (text: string): string =>
+  text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, '?')

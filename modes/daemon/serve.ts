@@ -1,0 +1,187 @@
+// The only process that stays: the user database for nss-systemd, and the door for screen lockers. It opens its sockets
+// itself, answers NSS from memory, and leaves network and disk to other processes. Nobody's login needs it but that of
+// a user who was never here.
+import { constants, openSync } from 'node:fs'
+import type { Socket } from 'bun'
+import { Fault } from '../../src/base/fault.ts'
+import { allowed } from '../../src/base/outcome.ts'
+import { unlockService } from '../../src/base/pam-service.ts'
+import { paths } from '../../src/base/paths.ts'
+import type { World } from '../../src/base/world.ts'
+import { type Config, loadConfig } from '../../src/config/load.ts'
+import { serviceName } from '../../src/userdb/protocol.ts'
+import { type Conversation, openUserdb, type Userdb } from '../../src/userdb/service.ts'
+import { openUnlock, type Unlock, type UnlockConversation } from '../../src/userdb/unlock.ts'
+import { openDirectory } from '../../src/userdb/user-index.ts'
+import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
+import { sendDatagram } from '../world/datagram.ts'
+import { tryLock } from '../world/libc.ts'
+import { needPeers, peerProcesses } from '../world/peer.ts'
+import { callerOf, type Listener, listenAt } from '../world/unix-socket.ts'
+
+const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
+
+export const mode: Mode = {
+  run: async (args, world) => {
+    if (args.length > 0) return usage('serve takes no arguments')
+    if (world.userId !== 0) throw new Fault('serve must be started by root')
+    const config = loadConfig(world.files)
+    world.files.makeDirectory('/run/open-bastion', 0o755)
+    needPeers()
+    const lock = openSync(paths.serveLock, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
+    if (!tryLock(lock)) throw new Fault('ob serve runs already', { hint: 'systemctl status ob-serve' })
+    return serve(world, config)
+  },
+}
+
+async function serve(world: World, config: Config): Promise<Ending> {
+  Bun.unsafe.setJITPolicy?.(1)
+  const directory = openDirectory(world, config)
+  await directory.ready()
+  const userdb = openUserdb({ world, config, directory, processes: peerProcesses })
+  const sockets: Listener[] = []
+  if (config.serve_userdb) sockets.push(listenForNss(world, userdb))
+  if (config.service_map.has(unlockService)) sockets.push(listenForLockers(openUnlock({ world, directory })))
+  if (sockets.length === 0)
+    throw new Fault('there is nothing to serve', {
+      hint: 'set serve_userdb = true, or name unlock in service_map; or: systemctl disable --now ob-serve',
+    })
+  notify(world, 'READY=1')
+  world.syslog('info', `ob serve listens at ${sockets.map(({ path }) => path).join(' and ')}`)
+  const stopped = termination()
+  const timers = [
+    setInterval(userdb.tick, 1_000),
+    setInterval(() => notify(world, 'WATCHDOG=1'), 5_000),
+    setInterval(() => refresh(world, userdb), 2_000),
+  ]
+  await stopped
+  notify(world, 'STOPPING=1')
+  for (const timer of timers) clearInterval(timer)
+  for (const socket of sockets) socket.close()
+  return ended(allowed('done'))
+}
+
+// Signals only: systemd sends SIGTERM, a person Ctrl-C.
+const termination = (): Promise<void> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve())
+  })
+
+/** sd_notify(3). Without systemd nobody listens. */
+function notify(world: World, text: string): void {
+  const path = world.env['NOTIFY_SOCKET']
+  if (path?.startsWith('/')) sendDatagram(path, new TextEncoder().encode(text))
+}
+
+let isRefreshing = false
+
+// A process of its own: the portal may be slow, and writing accounts may take the disk a while.
+async function refresh(world: World, userdb: Userdb): Promise<void> {
+  const user = isRefreshing ? undefined : userdb.takeStale()
+  if (user === undefined) return
+  isRefreshing = true
+  try {
+    const { code, stderr } = await world.spawn(['/proc/self/exe', 'nss', 'refresh', user])
+    if (code !== 0) world.syslog('info', `${user} could not be refreshed: ${stderr.trim().slice(0, 200)}`)
+  } catch (error) {
+    world.syslog('err', `${user} could not be refreshed: ${error instanceof Error ? error.name : 'unknown error'}`)
+  } finally {
+    isRefreshing = false
+  }
+}
+
+type State = {
+  conversation: Conversation | undefined
+  pending: Iterator<Uint8Array>[]
+  rest: Uint8Array
+  last: boolean
+}
+
+const idleSeconds = 30
+/** A locker says at once what it wants. */
+const questionSeconds = 5
+
+function listenForNss(world: World, userdb: Userdb): Listener {
+  world.files.makeDirectory(paths.userdb, 0o755)
+  return listenAt<State>(`${paths.userdb}/${serviceName}`, {
+    open(socket) {
+      const peer = callerOf(socket)
+      const conversation = peer && userdb.open(peer)
+      socket.data = { conversation, pending: [], rest: new Uint8Array(), last: false }
+      socket.timeout(idleSeconds)
+      if (!conversation) socket.terminate()
+    },
+    data(socket, bytes) {
+      const { conversation } = socket.data
+      if (!conversation) return
+      // Whoever asks on without reading the answers is not listened to.
+      if (socket.data.pending.length > 64) return void socket.terminate()
+      const { send, close } = conversation.receive(Uint8Array.from(bytes))
+      socket.data.pending.push(send[Symbol.iterator]())
+      socket.data.last ||= close
+      socket.timeout(idleSeconds)
+      pump(socket)
+    },
+    drain: pump,
+    timeout: (socket) => void socket.terminate(),
+    close: (socket) => socket.data?.conversation?.end(),
+    error: (socket) => void socket.terminate(),
+  })
+}
+
+function listenForLockers(unlock: Unlock): Listener {
+  return listenAt<UnlockConversation | undefined>(paths.unlock, {
+    open(socket) {
+      const peer = callerOf(socket)
+      socket.data = peer && unlock.open(peer)
+      socket.timeout(questionSeconds)
+      if (!socket.data) socket.terminate()
+    },
+    data(socket, bytes) {
+      const reply = socket.data?.receive(Uint8Array.from(bytes))
+      if (reply === 'more') return
+      socket.timeout(idleSeconds)
+      if (reply === 'hang-up') socket.terminate()
+      // A reply is short: it fits into the buffer of a socket that nothing was written to before.
+      else
+        reply?.then(
+          (message) => socket.end(message),
+          () => socket.terminate(),
+        )
+    },
+    timeout: (socket) => void socket.terminate(),
+    close: (socket) => socket.data?.end(),
+    error: (socket) => void socket.terminate(),
+  })
+}
+
+const repliesInOneGo = 64
+
+/** Sends until the caller's buffer is full; a long list is interrupted so that others get their turn. */
+function pump(socket: Socket<State>): void {
+  const state = socket.data
+  for (let count = 0; count < repliesInOneGo; count++) {
+    if (state.rest.length === 0) {
+      const next = nextReply(state)
+      if (!next) {
+        if (state.last) socket.end()
+        return
+      }
+      state.rest = next
+    }
+    const written = socket.write(state.rest)
+    if (written < 0) return
+    state.rest = state.rest.subarray(written)
+    if (state.rest.length > 0) return
+  }
+  setTimeout(() => pump(socket), 0)
+}
+
+function nextReply(state: State): Uint8Array | undefined {
+  for (let first = state.pending[0]; first; first = state.pending[0]) {
+    const next = first.next()
+    if (!next.done) return next.value
+    state.pending.shift()
+  }
+  return undefined
+}

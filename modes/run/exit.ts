@@ -1,0 +1,30 @@
+// The only exit statuses (sysexits(3) words), and the last moment for one. pam_exec knows two: 0 and everything else.
+import type { Reason } from '../../src/base/reason.ts'
+import type { Caller, Ending } from './mode.ts'
+
+export const exitStatus = { ok: 0, denied: 1, usage: 64, fault: 70, unavailable: 75 } as const
+
+/** pam_exec has no limit of its own, and a promise that never settles must not become a login that never ends. */
+export function endAfter(seconds: number): void {
+  setTimeout(() => process.exit(exitStatus.unavailable), seconds * 1000).unref()
+}
+
+export function exitCode(caller: Caller, ending: Ending): number {
+  if (ending.kind === 'usage') return exitStatus.usage
+  switch (ending.outcome.kind) {
+    case 'allowed':
+      return exitStatus.ok
+    case 'denied':
+      // sshd distrusts the output of a failing AuthorizedKeysCommand; "no keys" is an empty success.
+      return caller === 'sshd' ? exitStatus.ok : exitStatus.denied
+    case 'unavailable':
+      return isOurs(ending.outcome.reason) ? exitStatus.fault : exitStatus.unavailable
+  }
+}
+
+/** Nothing came of it because this host is broken, not because somebody gave no answer. */
+const isOurs = (reason: Reason): boolean =>
+  reason === 'fault' ||
+  reason === 'portal-untrusted' ||
+  reason === 'portal-refuses-host' ||
+  reason === 'audit-unwritable'

@@ -1,0 +1,30 @@
+// How a mode ends: with one exit status, and with one sentence about what went wrong.
+import { Fault } from '../../src/base/fault.ts'
+import type { ReadOnlyWorld } from '../../src/base/world.ts'
+import { exitCode, exitStatus } from './exit.ts'
+import type { Caller, Ending } from './mode.ts'
+
+export async function finish(caller: Caller, world: ReadOnlyWorld, work: () => Promise<Ending>): Promise<number> {
+  try {
+    const ending = await work()
+    if (ending.kind === 'outcome') world.stdout(ending.text ?? '')
+    else if (caller === 'admin') world.stderr(`${ending.text}\n`)
+    return exitCode(caller, ending)
+  } catch (error) {
+    await complain(caller, error, world)
+    return exitStatus.fault
+  }
+}
+
+async function complain(caller: Caller, error: unknown, world: ReadOnlyWorld): Promise<void> {
+  // A bug's message could quote what it choked on, so only a Fault's text is shown.
+  const text =
+    error instanceof Fault ? error.message : `internal error (${error instanceof Error ? error.name : typeof error})`
+  const hint = error instanceof Fault ? error.hint : 'please report it'
+  if (caller === 'admin') world.stderr(`ob: ${text}\n${hint === undefined ? '' : `  hint: ${hint}\n`}`)
+  else world.syslog('err', printable(text))
+  // Loaded here, because all the reasons together cost whoever needs none of them 0.2 M instructions.
+  if (caller === 'pam') world.stdout(`${(await import('../../src/base/reason.ts')).personText('fault')}\n`)
+}
+
+export const printable = (text: string): string => text.slice(0, 200).replace(/[^ -~]/g, '?')

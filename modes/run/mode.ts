@@ -1,0 +1,36 @@
+// What a mode is, and what is known of it before it is loaded. They all are in modes.ts.
+import type { Outcome } from '../../src/base/outcome.ts'
+import type { ReadOnlyWorld, World } from '../../src/base/world.ts'
+
+/** Who runs us and reads our exit status: pam_exec, sshd's AuthorizedKeysCommand, or a person or script. */
+export type Caller = 'pam' | 'sshd' | 'admin'
+
+export type Ending =
+  | { readonly kind: 'outcome'; readonly outcome: Outcome; readonly text?: string }
+  | { readonly kind: 'usage'; readonly text: string }
+
+export type Mode<Needed = World> = { readonly run: (args: readonly string[], world: Needed) => Promise<Ending> }
+/** What sshd runs. */
+export type ReadingMode = Mode<ReadOnlyWorld> & {
+  /** When none of these files is there, it has nothing to say. Undefined where that is not so. */
+  readonly sources: (args: readonly string[]) => readonly string[] | undefined
+}
+
+/** What help and the manual page print about a mode; the parser of its arguments has the same object. */
+export type Described = { readonly summary: string; readonly args: Readonly<Record<string, DescribedArgument>> }
+export type DescribedArgument = { readonly type: string; readonly description: string }
+
+type Entry<Kind> = {
+  readonly summary: string
+  /** After so many seconds the answer is no; 0 for modes that a person watches. */
+  readonly deadlineSeconds: number
+  readonly load: () => Promise<{ readonly mode: Kind; readonly syntax?: Described }>
+}
+
+/** What sshd runs only reads: it holds no secret and has no rights. */
+export type ReadingEntry = Entry<ReadingMode> & { readonly caller: 'sshd' }
+export type WholeEntry = Entry<Mode> & { readonly caller: Exclude<Caller, 'sshd'> }
+export type ModeEntry = ReadingEntry | WholeEntry
+
+export const ended = (outcome: Outcome, text = ''): Ending => ({ kind: 'outcome', outcome, text })
+export const usage = (text: string): Ending => ({ kind: 'usage', text })

@@ -1,0 +1,140 @@
+// Every mode, by its first argument. Each is loaded on demand: a login pays for what it uses.
+import type { ModeEntry, WholeEntry } from './mode.ts'
+import { sshdModes } from './sshd-modes.ts'
+
+/** What a person or a timer runs, and `ob serve`. */
+export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, WholeEntry>([
+  [
+    'krl',
+    {
+      caller: 'admin',
+      summary: 'fetch the revocation list of the portal for sshd, or show how old it is',
+      deadlineSeconds: 60,
+      load: () => import('../timer/krl.ts'),
+    },
+  ],
+  [
+    'service-account',
+    {
+      caller: 'admin',
+      summary: 'add, list, check and remove accounts for programs, each bound to one key',
+      deadlineSeconds: 0,
+      load: () => import('../admin/service-account.ts'),
+    },
+  ],
+  [
+    'enroll',
+    {
+      caller: 'admin',
+      summary: 'enroll this host at the portal',
+      deadlineSeconds: 0,
+      load: () => import('../admin/enroll.ts'),
+    },
+  ],
+  [
+    'heartbeat',
+    {
+      caller: 'admin',
+      summary: 'renew the server token and tell the portal about this host; a timer runs it',
+      deadlineSeconds: 60,
+      load: () => import('../timer/heartbeat.ts'),
+    },
+  ],
+  [
+    'status',
+    {
+      caller: 'admin',
+      summary: 'show who this host is to the portal and how it is',
+      deadlineSeconds: 0,
+      load: () => import('../admin/status.ts'),
+    },
+  ],
+  [
+    'secret',
+    {
+      caller: 'admin',
+      summary: 'keep secrets sealed: set, get, list, remove, rotate, import',
+      deadlineSeconds: 0,
+      load: () => import('../admin/secret.ts'),
+    },
+  ],
+  [
+    'nss',
+    {
+      caller: 'admin',
+      summary: 'list, add and export the accounts of portal users',
+      deadlineSeconds: 0,
+      load: () => import('../admin/nss.ts'),
+    },
+  ],
+  [
+    'notify',
+    {
+      caller: 'admin',
+      summary: 'webhooks: try the receiver, deliver and list events that wait',
+      deadlineSeconds: 60,
+      load: () => import('../admin/notify.ts'),
+    },
+  ],
+  [
+    'serve',
+    {
+      caller: 'admin',
+      summary: 'answer nss-systemd about portal users, until it is told to stop',
+      deadlineSeconds: 0,
+      load: () => import('../daemon/serve.ts'),
+    },
+  ],
+  [
+    'unlock',
+    {
+      caller: 'pam',
+      summary: 'decide for a screen locker; ob serve runs it',
+      deadlineSeconds: 25,
+      load: () => import('../pam/unlock.ts'),
+    },
+  ],
+  [
+    'cache',
+    {
+      caller: 'admin',
+      summary: 'show, destroy and unlock what is kept for when the portal is away',
+      deadlineSeconds: 0,
+      load: () => import('../admin/cache.ts'),
+    },
+  ],
+  [
+    'doctor',
+    {
+      caller: 'admin',
+      summary: 'say whether this host is sound, first broken link first',
+      deadlineSeconds: 0,
+      load: () => import('../admin/doctor.ts'),
+    },
+  ],
+  [
+    'why',
+    {
+      caller: 'admin',
+      summary: 'say what would be decided for a user, and why',
+      deadlineSeconds: 0,
+      load: () => import('../admin/why.ts'),
+    },
+  ],
+  [
+    'monitor',
+    {
+      caller: 'admin',
+      summary: 'ask the portal about sessions that began while it was away',
+      deadlineSeconds: 0,
+      load: () => import('../timer/monitor.ts'),
+    },
+  ],
+  [
+    'version',
+    { caller: 'admin', summary: 'print the version', deadlineSeconds: 5, load: () => import('../admin/version.ts') },
+  ],
+  ['help', { caller: 'admin', summary: 'print this list', deadlineSeconds: 5, load: () => import('../admin/help.ts') }],
+])
+
+export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>([...sshdModes, ...wholeModes])

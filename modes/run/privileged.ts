@@ -1,0 +1,55 @@
+// What pam_exec and administrators run: the whole World, and nothing of the caller's that would be in its way.
+import { Fault } from '../../src/base/fault.ts'
+import { refuseDumps, shedInheritance } from '../world/libc.ts'
+import { system, takeEnvironment, writeText } from '../world/system.ts'
+import { endAfter, exitStatus } from './exit.ts'
+import { finish, printable } from './finish.ts'
+import type { WholeEntry } from './mode.ts'
+import { pamModes } from './pam-modes.ts'
+
+const options: Readonly<Record<string, string>> = {
+  '--version': 'version',
+  '-V': 'version',
+  '--help': 'help',
+  '-h': 'help',
+}
+
+/** The mode by that name; without a name, the phase that pam_exec says in the environment. */
+export async function act(name: string | undefined, args: readonly string[]): Promise<number> {
+  const environment = takeEnvironment()
+  const entry = name === undefined ? phaseEntry(environment.values['PAM_TYPE']) : await entryOf(options[name] ?? name)
+  if (!entry) {
+    const problem = name === undefined ? 'usage: ob MODE …' : `ob: unknown mode "${printable(name)}"`
+    writeText(2, `${problem}\nob help lists the modes\n`)
+    return exitStatus.usage
+  }
+  const world = system(environment, deadlineAfter(entry.deadlineSeconds))
+  return finish(entry.caller, world, async () => {
+    refuseDumps()
+    if (!shedInheritance())
+      throw new Fault('the caller limits the size of files, so nothing that is decided could be written down', {
+        hint: 'lift that limit: ulimit -f unlimited',
+      })
+    const { mode } = await entry.load()
+    const ending = await mode.run(args, world)
+    return ending.kind === 'usage' ? { ...ending, text: `ob ${name}: ${ending.text}` } : ending
+  })
+}
+
+/** Aborts two seconds before the process ends; never for 0. */
+function deadlineAfter(seconds: number): AbortSignal {
+  const controller = new AbortController()
+  if (seconds === 0) return controller.signal
+  setTimeout(() => controller.abort(), (seconds - 2) * 1000).unref()
+  endAfter(seconds)
+  return controller.signal
+}
+
+async function entryOf(name: string): Promise<WholeEntry | undefined> {
+  return (await import('./modes.ts')).wholeModes.get(name)
+}
+
+function phaseEntry(phase: string | undefined): WholeEntry | undefined {
+  if (phase === undefined) return undefined
+  return phase.endsWith('_session') ? pamModes.session : pamModes.login
+}

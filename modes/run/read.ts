@@ -1,0 +1,15 @@
+// A mode of sshd's that has something to read.
+import type { ReadOnlyWorld } from '../../src/base/world.ts'
+import { onlooker } from '../world/onlooker.ts'
+import { finish } from './finish.ts'
+import type { ReadingMode } from './mode.ts'
+
+export async function read(mode: ReadingMode, args: readonly string[]): Promise<number> {
+  const world = onlooker() ?? (await whole())
+  return finish('sshd', world, () => mode.run(args, world))
+}
+
+async function whole(): Promise<ReadOnlyWorld> {
+  const { system, takeEnvironment } = await import('../world/system.ts')
+  return system(takeEnvironment(), new AbortController().signal)
+}

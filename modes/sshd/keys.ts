@@ -1,0 +1,105 @@
+// AuthorizedKeysCommand: which keys count for a user. Asked before anything is proven and by an unprivileged user,
+// so it has no side effects, uses no network, and prints nothing rather than something doubtful.
+import { decodeBase64, decodeUtf8 } from '../../src/base/bytes.ts'
+import { Fault } from '../../src/base/fault.ts'
+import { type LoginName, parseLoginName } from '../../src/base/names.ts'
+import { allowed, denied } from '../../src/base/outcome.ts'
+import { paths } from '../../src/base/paths.ts'
+import type { ReadOnlyWorld } from '../../src/base/world.ts'
+import type { JudgeKey, KeySource, Offer } from '../../src/ssh/select-keys-policy.ts'
+import { ended, type ReadingMode, usage } from '../run/mode.ts'
+
+const limit = 1 << 20
+
+export const mode: ReadingMode = {
+  sources: (args) => {
+    const user = isComplete(args) ? parseLoginName(args[0] ?? '') : undefined
+    if (!user) return undefined
+    const { service, administrator, portal } = filesOf(user)
+    return [service, administrator, portal, paths.authorizedKeysChain]
+  },
+  run: async (args, world) => {
+    const [name = '', type = '', blob, fingerprint] = args
+    if (!isComplete(args)) return usage('AuthorizedKeysCommand /usr/sbin/ob keys %u %t %k %f')
+    const user = parseLoginName(name)
+    if (!user) return ended(denied('bad-login-name'))
+    const offer = await offerOf(blob, fingerprint)
+    if (!offer) return ended(denied('no-keys'))
+    const tokens = { u: user, t: type, k: blob ?? '', f: fingerprint ?? '' }
+    const sources = await collect(world, user, () => chained(world, tokens))
+    const lines = sources.length > 0 ? await select(world, sources, offer) : []
+    return lines.length > 0 ? ended(allowed('keys-listed'), `${lines.join('\n')}\n`) : ended(denied('no-keys'))
+  },
+}
+
+/** sshd asks for one key at a time and need not read the others. Undefined when the offer cannot be understood. */
+async function offerOf(blob: string | undefined, fingerprint: string | undefined): Promise<Offer | undefined> {
+  if (blob === undefined) return { kind: 'anything' }
+  const { parsePublicKey } = await import('../../src/ssh/wire.ts')
+  const bytes = decodeBase64(blob)
+  const key = bytes && parsePublicKey(bytes)
+  if (!key || 'problem' in key || (fingerprint !== undefined && key.fingerprint !== fingerprint)) return undefined
+  const { certificate } = key
+  if (!certificate) return { kind: 'key', fingerprint: key.fingerprint }
+  const { principals, signatureKey } = certificate
+  return certificate.type === 'user'
+    ? { kind: 'certificate', authority: signatureKey.fingerprint, principals }
+    : undefined
+}
+
+const isComplete = (args: readonly string[]): boolean => args.length >= 1 && args.length <= 4
+
+const filesOf = (user: LoginName) => ({
+  service: `${paths.serviceKeys}/${user}.pub`,
+  administrator: `${paths.authorizedKeys}/${user}`,
+  portal: `${paths.exportedKeys}/${user}`,
+})
+
+type Chained = () => Promise<string | undefined>
+
+/** Everything that names keys of this user. A source that is unsafe or fails is left out, and syslog says so. */
+async function collect(world: ReadOnlyWorld, user: LoginName, chain: Chained): Promise<readonly KeySource[]> {
+  const file = (path: string) => (): string | undefined => {
+    if (!world.files.stat(path)) return undefined
+    const bytes = world.files.readTrusted(path, { limit, secret: false })
+    return bytes && (decodeUtf8(bytes) ?? '')
+  }
+  const sources: KeySource[] = []
+  const add = async (from: KeySource['from'], read: () => string | undefined | Promise<string | undefined>) => {
+    try {
+      const text = await read()
+      if (text) sources.push({ from, text })
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      world.syslog('err', `${error.message}${error.hint === undefined ? '' : ` (${error.hint})`}`)
+    }
+  }
+  const { service, administrator, portal } = filesOf(user)
+  await add('root', file(service))
+  await add('root', file(administrator))
+  // root's keys are the administrator's to name, and nobody else's.
+  if (user === 'root') return sources
+  await add('portal', file(portal))
+  await add('chain', chain)
+  return sources
+}
+
+async function chained(world: ReadOnlyWorld, tokens: { u: string; t: string; k: string; f: string }) {
+  if (!world.files.stat(paths.authorizedKeysChain)) return undefined
+  return (await import('../../src/ssh/chained-command.ts')).runChain(world, tokens)
+}
+
+// Loaded for users of whom something is known: sshd asks for everybody.
+async function select(world: ReadOnlyWorld, sources: readonly KeySource[], offer: Offer): Promise<readonly string[]> {
+  const { selectKeys } = await import('../../src/ssh/select-keys-policy.ts')
+  return selectKeys(sources, offer, await judgeOf(world))
+}
+
+// The session phase judges the proven key by the configuration itself; this spares sshd and the person the detour.
+async function judgeOf(world: ReadOnlyWorld): Promise<JudgeKey> {
+  const { readPublicPolicy } = await import('../../src/ssh/published-keys.ts')
+  const policy = readPublicPolicy(world)
+  if (!policy?.keys.enabled) return () => true
+  const { judgeKey } = await import('../../src/ssh/key-policy.ts')
+  return (key) => judgeKey(policy.keys, key) === 'accepted'
+}

@@ -1,0 +1,37 @@
+// AuthorizedPrincipalsCommand: which names in a certificate of the portal's authority may log in as this user: the
+// user's own. Asked before the key is proven and by an unprivileged user; changes nothing.
+import { decodeBase64 } from '../../src/base/bytes.ts'
+import { parseLoginName } from '../../src/base/names.ts'
+import type { ReadOnlyWorld } from '../../src/base/world.ts'
+import { judgeKey } from '../../src/ssh/key-policy.ts'
+import { decidePrincipal } from '../../src/ssh/principals-policy.ts'
+import { readPublicPolicy } from '../../src/ssh/published-keys.ts'
+import { parsePublicKey } from '../../src/ssh/wire.ts'
+import { ended, type ReadingMode, usage } from '../run/mode.ts'
+
+export const mode: ReadingMode = {
+  // It answers from its arguments, and is stricter where there are files.
+  sources: () => undefined,
+  run: async (args, world) => {
+    if (args.length !== 5) return usage('AuthorizedPrincipalsCommand /usr/sbin/ob principals %u %i %s %f %k')
+    const [name = '', keyId = '', serial = '', fingerprint = '', blob = ''] = args
+    const user = parseLoginName(name)
+    const policy = readPublicPolicy(world)
+    const bytes = decodeBase64(blob)
+    const key = bytes ? parsePublicKey(bytes) : { problem: 'not base64' }
+    const outcome = decidePrincipal({
+      user,
+      key,
+      told: { keyId, serial, fingerprint },
+      accepted: policy === undefined || 'problem' in key || judgeKey(policy.keys, key) === 'accepted',
+      stale: await isListStale(world, policy?.krlMaxAge ?? 0),
+    })
+    return ended(outcome, outcome.kind === 'allowed' ? `${user}\n` : '')
+  },
+}
+
+async function isListStale(world: ReadOnlyWorld, maxAge: number): Promise<boolean> {
+  if (maxAge === 0) return false
+  const { isStale, readKrl } = await import('../../src/revocation/krl.ts')
+  return isStale(readKrl(world), maxAge)
+}

@@ -1,5 +1,0 @@
-import { allowed } from '../src/base/outcome.ts'
-import { programVersion } from '../src/portal-client/endpoints.ts'
-import { ended, type Mode } from './mode.ts'
-
-export const mode: Mode = { run: async () => ended(allowed('done'), `ob ${programVersion}\n`) }

@@ -1,0 +1,87 @@
+// ob nss, as an administrator types it, against the stand-in portal.
+import { expect, test } from 'bun:test'
+import { mode } from '../../../modes/admin/nss.ts'
+import { textOf } from '../../fakes/world.ts'
+import { enrolledHost, type Host } from '../host.ts'
+
+async function ob(host: Host, ...args: readonly string[]) {
+  const ending = await mode.run(args, host.world)
+  if (ending.kind === 'usage') return { outcome: 'usage', text: ending.text }
+  return { outcome: ending.outcome.kind, text: ending.text ?? '' }
+}
+
+const passwd = (host: Host): string => textOf(host.world, '/var/lib/extrausers/passwd') ?? ''
+
+async function hostWith(...users: readonly string[]): Promise<Host> {
+  const host = await enrolledHost()
+  for (const user of users) host.portal.control.setUser({ user })
+  return host
+}
+
+test('a user is added as the portal describes them, shown, and listed', async () => {
+  const host = await hostWith('nina')
+  expect(await ob(host, 'add', 'nina')).toMatchObject({ outcome: 'allowed' })
+  const shown = JSON.parse((await ob(host, 'show', 'nina', '--json')).text)
+  expect(shown).toMatchObject({ name: 'nina', home: '/home/nina', state: 'active' })
+  expect((await ob(host, 'list')).text).toContain('nina')
+  expect(await ob(host, 'verify')).toEqual({ outcome: 'allowed', text: 'registry and export agree\n' })
+})
+
+test('whom nobody knows is not added, shown, removed or refreshed', async () => {
+  const host = await hostWith()
+  for (const verb of ['add', 'show', 'remove', 'refresh'])
+    expect([verb, (await ob(host, verb, 'nobody')).outcome]).toEqual([verb, 'denied'])
+})
+
+test('a pinned uid is the user’s for ever, and nobody else’s', async () => {
+  const host = await hostWith('nina', 'nils')
+  expect(await ob(host, 'pin', 'nina', '22222')).toMatchObject({ outcome: 'allowed' })
+  expect((await ob(host, 'pin', 'nils', '22222')).outcome).toBe('denied')
+  expect((await ob(host, 'pin', 'nina', '22223')).text).toContain('a uid never changes')
+  expect((await ob(host, 'pin', 'nils', '999')).outcome).toBe('denied')
+  await ob(host, 'add', 'nina')
+  expect(passwd(host)).toContain('nina:x:22222:22222:')
+  expect(passwd(host)).not.toContain('nils')
+})
+
+test('who is removed is exported no more, keeps the uid, and comes back with it', async () => {
+  const host = await hostWith('nina')
+  await ob(host, 'pin', 'nina', '22222')
+  const removed = await ob(host, 'remove', 'nina')
+  expect(removed.text).toBe(
+    'nina is retired: found by NSS no more; uid 22222 stays taken and /home/nina stays as it is\n',
+  )
+  expect(passwd(host)).not.toContain('nina')
+  expect((await ob(host, 'refresh', 'nina')).outcome).toBe('denied')
+  expect((await ob(host, 'pin', 'nils', '22222')).outcome).toBe('denied')
+  await ob(host, 'add', 'nina')
+  expect(passwd(host)).toContain('nina:x:22222:')
+})
+
+test('an export that somebody edited is found by verify and mended by export', async () => {
+  const host = await hostWith('nina')
+  await ob(host, 'add', 'nina')
+  const right = passwd(host)
+  host.world.files.writeAtomic('/var/lib/extrausers/passwd', right.replace('nina', 'nino'), { mode: 0o644 })
+  const found = await ob(host, 'verify', '--json')
+  expect(found.outcome).toBe('denied')
+  expect(JSON.parse(found.text).problems[0]).toContain('/var/lib/extrausers/passwd')
+  await ob(host, 'export')
+  expect(passwd(host)).toContain(right)
+})
+
+test.each([
+  [['frobnicate'], 'is not list, show'],
+  [['show'], 'needs a user'],
+  [['pin', 'nina'], 'a user and a uid'],
+  [['pin', 'nina', '0'], 'a user and a uid'],
+  [['pin', 'nina', '1e4'], 'a user and a uid'],
+  [['add', 'root'], 'is not a user name'],
+  [['add', '../x'], 'is not a user name'],
+  [['list', 'nina'], 'does not take'],
+  [['remove', 'nina', '7'], 'does not take'],
+  [['__proto__'], 'is not list, show'],
+])('%p is a mistake that is explained', async (args, part) => {
+  const { outcome, text } = await ob(await hostWith(), ...args)
+  expect([outcome, text.includes(part) || text]).toEqual(['usage', true])
+})
