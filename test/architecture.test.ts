@@ -20,7 +20,7 @@ const doors: Record<string, readonly string[]> = {
   oauth4webapi: ['src/portal-client/device-grant.ts', 'src/portal-client/client-auth.ts'],
   uqr: ['modes/admin/enroll.ts'],
   'hash-wasm': ['src/offline/argon2.ts'],
-  'bun:ffi': ['modes/world/foreign.ts'],
+  'bun:ffi': ['modes/world/io/ffi.ts'],
 }
 
 /** What a mode is, is said in these three; the rest of modes/ is the furniture that they share. */

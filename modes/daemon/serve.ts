@@ -14,10 +14,10 @@ import { type Conversation, openUserdb, type Userdb } from '../../src/userdb/ser
 import { openUnlock, type Unlock, type UnlockConversation } from '../../src/userdb/unlock.ts'
 import { openDirectory } from '../../src/userdb/user-index.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
-import { sendDatagram } from '../world/datagram.ts'
-import { tryLock } from '../world/libc.ts'
-import { needPeers, peerProcesses } from '../world/peer.ts'
-import { callerOf, type Listener, listenAt } from '../world/unix-socket.ts'
+import { sendDatagram } from '../world/io/datagram.ts'
+import { callerOf, type Listener, listenAt } from '../world/io/unix-socket.ts'
+import { tryLock } from '../world/process/libc.ts'
+import { needPeers, peerProcesses } from '../world/process/peer.ts'
 
 const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
 

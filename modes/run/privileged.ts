@@ -1,6 +1,6 @@
 // What pam_exec and administrators run: the whole World, and nothing of the caller's that would be in its way.
 import { Fault } from '../../src/base/fault.ts'
-import { refuseDumps, shedInheritance } from '../world/libc.ts'
+import { refuseDumps, shedInheritance } from '../world/process/libc.ts'
 import { system, takeEnvironment, writeText } from '../world/system.ts'
 import { endAfter, exitStatus } from './exit.ts'
 import { finish, printable } from './finish.ts'

@@ -1,6 +1,6 @@
 // A mode of sshd's that has something to read.
 import type { ReadOnlyWorld } from '../../src/base/world.ts'
-import { onlooker } from '../world/onlooker.ts'
+import { onlooker } from '../world/read-only.ts'
 import { finish } from './finish.ts'
 import type { ReadingMode } from './mode.ts'
 

@@ -1,15 +1,15 @@
 // The real World, put together from its neighbours in this folder.
 import { readFileSync, readSync, writeSync } from 'node:fs'
 import type { NativeArgon2, Terminal, World } from '../../src/base/world.ts'
-import { connectionSeed } from './ancestry.ts'
-import { disk } from './disk.ts'
-import { keyring } from './keyring.ts'
-import { knock, tlsFetch } from './network.ts'
-import { writeAll } from './output.ts'
-import { processes, readProc } from './proc.ts'
-import { spawn } from './spawn.ts'
-import { syslog } from './syslog.ts'
-import { readUpTo } from './trust.ts'
+import { disk } from './files/disk.ts'
+import { readUpTo } from './files/safe-path.ts'
+import { knock, tlsFetch } from './io/network.ts'
+import { writeAll } from './io/output.ts'
+import { syslog } from './io/syslog.ts'
+import { connectionSeed } from './process/connection-id.ts'
+import { keyring } from './process/keyring.ts'
+import { processes, readProc } from './process/proc.ts'
+import { spawn } from './process/spawn.ts'
 
 const known: readonly string[] = [
   'PAM_TYPE',
@@ -73,7 +73,7 @@ export function system(environment: Environment, deadline: AbortSignal): World {
     spawn,
     stdin: (limit) => readInput(limit),
     hiddenInput: async (prompt, limit) =>
-      (await import('./hidden-input.ts')).readHidden(prompt, limit) ?? readInput(limit),
+      (await import('./io/hidden-input.ts')).readHidden(prompt, limit) ?? readInput(limit),
     stdout: (text) => writeText(1, text),
     stderr: (text) => writeText(2, text),
     syslog,

@@ -1,7 +1,7 @@
 // The server token through everything that happens to it: expiry under load, lost answers, full disks, bad files.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { chmodSync, chownSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { disk } from '../../modes/world/disk.ts'
+import { disk } from '../../modes/world/files/disk.ts'
 import { Fault } from '../../src/base/fault.ts'
 import { readTokenFile } from '../../src/portal-client/token-file.ts'
 import { audited, fakeWorld, textOf } from '../fakes/world.ts'

@@ -1,6 +1,6 @@
 // One request through the real door to the network. As a program (`bun test/tls/ask.ts JSON`) it prints the outcome, so
 // that a test can give it an environment.
-import { tlsFetch } from '../../modes/world/network.ts'
+import { tlsFetch } from '../../modes/world/io/network.ts'
 import { type Config, checkConfig } from '../../src/config/load.ts'
 import { openHttp } from '../../src/portal-client/http.ts'
 import { fakeWorld } from '../fakes/world.ts'

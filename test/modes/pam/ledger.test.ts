@@ -1,7 +1,7 @@
 // Growing files on the real disk, and accounts on it while their process is killed.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { disk } from '../../../modes/world/disk.ts'
+import { disk } from '../../../modes/world/files/disk.ts'
 
 let base: string
 let path: string

@@ -1,7 +1,7 @@
 // The few calls about this process that Bun has no door for.
 import { writeFileSync } from 'node:fs'
-import { Fault } from '../../src/base/fault.ts'
-import { bind, hint, ptr } from './foreign.ts'
+import { Fault } from '../../../src/base/fault.ts'
+import { bind, hint, ptr } from '../io/ffi.ts'
 import { readProc } from './proc.ts'
 
 const LOCK_EX = 2

@@ -1,6 +1,6 @@
 // Knocking at real sockets of this machine.
 import { expect, test } from 'bun:test'
-import { knock } from '../../../modes/world/network.ts'
+import { knock } from '../../../../modes/world/io/network.ts'
 
 const never = new AbortController().signal
 

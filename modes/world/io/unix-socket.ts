@@ -2,8 +2,8 @@
 import { chmodSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Socket, SocketHandler } from 'bun'
-import type { Peer } from '../../src/base/world.ts'
-import { peerOf } from './peer.ts'
+import type { Peer } from '../../../src/base/world.ts'
+import { peerOf } from '../process/peer.ts'
 
 export type Listener = {
   readonly path: string

@@ -19,12 +19,12 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs'
-import { Fault } from '../../src/base/fault.ts'
-import type { FileFacts, FileParts, Files, TrustRules, WriteOptions } from '../../src/base/world.ts'
+import { Fault } from '../../../src/base/fault.ts'
+import type { FileFacts, FileParts, Files, TrustRules, WriteOptions } from '../../../src/base/world.ts'
+import { tryLock } from '../process/libc.ts'
 import { editAccounts } from './account-files.ts'
-import { attempt, causes, codeOf, insist } from './attempt.ts'
+import { attempt, causes, codeOf, insist } from './errno.ts'
 import { makeHome } from './home.ts'
-import { tryLock } from './libc.ts'
 import {
   type Calls,
   checkParents,
@@ -33,7 +33,7 @@ import {
   insistOnUnwritable,
   readers,
   readUpTo,
-} from './trust.ts'
+} from './safe-path.ts'
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_APPEND, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = constants
 

@@ -1,9 +1,9 @@
 // Who is at the other end of a unix socket: the kernel's word (unix(7), SO_PEERCRED), and what /proc says about the
 // process.
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
-import { Fault } from '../../src/base/fault.ts'
-import type { Peer, PeerProcesses } from '../../src/base/world.ts'
-import { bind, hint, ptr } from './foreign.ts'
+import { Fault } from '../../../src/base/fault.ts'
+import type { Peer, PeerProcesses } from '../../../src/base/world.ts'
+import { bind, hint, ptr } from '../io/ffi.ts'
 import { readProc } from './proc.ts'
 
 const SOL_SOCKET = 1

@@ -1,6 +1,6 @@
 // The real network: Bun's fetch with every environment-driven weakness named and shut.
-import type { TlsOptions } from '../../src/base/world.ts'
-import { codeOf } from './attempt.ts'
+import type { TlsOptions } from '../../../src/base/world.ts'
+import { codeOf } from '../files/errno.ts'
 
 export async function tlsFetch(
   url: string,

@@ -1,6 +1,6 @@
 // Other programs, with an environment of their own and an end.
-import type { Exit, SpawnOptions } from '../../src/base/world.ts'
-import { codeOf } from './attempt.ts'
+import type { Exit, SpawnOptions } from '../../../src/base/world.ts'
+import { codeOf } from '../files/errno.ts'
 
 export function spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<Exit> {
   const { promise, resolve, reject } = Promise.withResolvers<Exit>()

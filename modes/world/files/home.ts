@@ -18,8 +18,8 @@ import {
   rmSync,
   symlinkSync,
 } from 'node:fs'
-import { Fault } from '../../src/base/fault.ts'
-import type { HomeRequest } from '../../src/base/world.ts'
+import { Fault } from '../../../src/base/fault.ts'
+import type { HomeRequest } from '../../../src/base/world.ts'
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, COPYFILE_EXCL } = constants
 

@@ -1,5 +1,5 @@
 // What the administrator reads in the system's log (syslog(3)).
-import type { SyslogPriority } from '../../src/base/world.ts'
+import type { SyslogPriority } from '../../../src/base/world.ts'
 import { sendDatagram } from './datagram.ts'
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']

@@ -1,7 +1,7 @@
 // The real kernel keyring, where this machine lets us have one.
 import { afterAll, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
-import { keyring } from '../../../modes/world/keyring.ts'
+import { keyring } from '../../../../modes/world/process/keyring.ts'
 
 const description = `ob-test:${crypto.randomUUID()}`
 const payload = Uint8Array.from({ length: 48 }, (_, at) => at)

@@ -1,7 +1,7 @@
 // The kernel's key retention service (keyrings(7)), which Bun has no door for. Keys lie in root's user keyring; only a
 // process that possesses them may use them, and it possesses them by linking that keyring into its own.
-import type { Keyring } from '../../src/base/world.ts'
-import { bind, ptr } from './foreign.ts'
+import type { Keyring } from '../../../src/base/world.ts'
+import { bind, ptr } from '../io/ffi.ts'
 
 const open = () => bind({ syscall: { args: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64'], returns: 'i64' } })
 

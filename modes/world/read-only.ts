@@ -1,10 +1,10 @@
 // The World of those who only look, as a user without rights.
 import type { ReadOnlyWorld } from '../../src/base/world.ts'
-import { openCalls } from './libc-files.ts'
-import { writeAll } from './output.ts'
-import { spawn } from './spawn.ts'
-import { syslog } from './syslog.ts'
-import { readers } from './trust.ts'
+import { readers } from './files/safe-path.ts'
+import { openCalls } from './files/syscalls.ts'
+import { writeAll } from './io/output.ts'
+import { syslog } from './io/syslog.ts'
+import { spawn } from './process/spawn.ts'
 
 /** Undefined where the C library cannot be called; then the whole World does as well, and takes longer. */
 export function onlooker(): ReadOnlyWorld | undefined {

@@ -1,5 +1,5 @@
 // One message to a unix socket, for syslog and for systemd: Bun has no door for datagrams.
-import { bind, ptr } from './foreign.ts'
+import { bind, ptr } from './ffi.ts'
 
 const open = () =>
   bind({

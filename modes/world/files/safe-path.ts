@@ -1,8 +1,8 @@
 // Which files are believed: one set of rules, whoever makes the system calls. Everything is done through descriptors
 // where the kernel lets us, so that a name that changes between two calls cannot redirect us.
-import { Fault } from '../../src/base/fault.ts'
-import type { FileFacts, Files, TrustRules } from '../../src/base/world.ts'
-import { attempt } from './attempt.ts'
+import { Fault } from '../../../src/base/fault.ts'
+import type { FileFacts, Files, TrustRules } from '../../../src/base/world.ts'
+import { attempt } from './errno.ts'
 
 /** The calls that reading takes. Each throws an error whose `code` is the name in errno(3), as those of node:fs do. */
 export type Calls = {

@@ -5,7 +5,7 @@ import { chmodSync, copyFileSync, mkdtempSync, readlinkSync, rmSync } from 'node
 import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { peerProcesses } from '../../../modes/world/peer.ts'
+import { peerProcesses } from '../../../../modes/world/process/peer.ts'
 
 /** The source of a process whose only connection comes from this address, through a socket for IPv4 and IPv6 alike. */
 async function sourceOf(address: string): Promise<string> {

@@ -1,5 +1,5 @@
 // What a failing file operation means to the administrator.
-import { Fault } from '../../src/base/fault.ts'
+import { Fault } from '../../../src/base/fault.ts'
 
 export const causes: Record<string, string> = {
   ENOSPC: 'there is no space left on this file system; free some',

@@ -1,8 +1,8 @@
 // The calls that reading takes, made through the C library. For what sshd runs for every key that somebody offers:
 // loading node:fs takes a fifth of that program's time, and this half as much.
-import type { FileFacts } from '../../src/base/world.ts'
-import { bind, ptr, read } from './foreign.ts'
-import type { Calls } from './trust.ts'
+import type { FileFacts } from '../../../src/base/world.ts'
+import { bind, ptr, read } from '../io/ffi.ts'
+import type { Calls } from './safe-path.ts'
 
 // Each function that is bound costs, so all calls go through one, syscall(2).
 const open = () =>

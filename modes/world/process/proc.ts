@@ -1,7 +1,7 @@
 // Small texts of the kernel (proc(5)). Their size is unknown beforehand, and a buffer for any size costs more than the
 // read itself.
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
-import type { Processes } from '../../src/base/world.ts'
+import type { Processes } from '../../../src/base/world.ts'
 
 const buffer = new Uint8Array(4096)
 const decoder = new TextDecoder('latin1')

@@ -16,10 +16,10 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { Fault } from '../../src/base/fault.ts'
-import type { AccountFiles } from '../../src/base/world.ts'
-import { insist } from './attempt.ts'
-import { bind, hint } from './foreign.ts'
+import { Fault } from '../../../src/base/fault.ts'
+import type { AccountFiles } from '../../../src/base/world.ts'
+import { bind, hint } from '../io/ffi.ts'
+import { insist } from './errno.ts'
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_DIRECTORY } = constants
 

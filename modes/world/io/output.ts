@@ -1,5 +1,5 @@
 // Text for a descriptor, all of it before returning; process.stdout would lose what a pipe has not taken yet.
-import { codeOf } from './attempt.ts'
+import { codeOf } from '../files/errno.ts'
 
 /** The function writes some of the bytes and says how many, as write(2) does. */
 export function writeAll(text: string, write: (bytes: Uint8Array) => number): void {

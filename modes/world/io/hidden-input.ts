@@ -1,8 +1,8 @@
 // Standard input that must not be seen.
 import { readSync, writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
-import { Fault } from '../../src/base/fault.ts'
-import { bind, ptr } from './foreign.ts'
+import { Fault } from '../../../src/base/fault.ts'
+import { bind, ptr } from './ffi.ts'
 
 // termios(3): struct termios of glibc on Linux.
 const size = 60

@@ -22,9 +22,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { constants as system } from 'node:os'
-import { disk } from '../../../modes/world/disk.ts'
-import { errorNames, openCalls, openFlags } from '../../../modes/world/libc-files.ts'
-import { readers } from '../../../modes/world/trust.ts'
+import { disk } from '../../../../modes/world/files/disk.ts'
+import { readers } from '../../../../modes/world/files/safe-path.ts'
+import { errorNames, openCalls, openFlags } from '../../../../modes/world/files/syscalls.ts'
 
 const { errno } = system
 
@@ -172,7 +172,7 @@ describe.each(reading)('reading through %s', (_door, files) => {
     expect(faultOf(() => files.read(`${directory}/${'x'.repeat(300)}`, 100))).toContain('ENAMETOOLONG')
     expect(files.read(`${directory}/é ü`, 100)).toBeUndefined()
     // PATH_MAX is 4096 with the zero at its end; a byte more or half a character less must not be another file.
-    const long = (bytes: number, end = 'a') => `/${'./'.repeat(2000)}${'/'.repeat(bytes)}`.slice(0, bytes - 3) + end
+    const long = (bytes: number, end = 'a') => `/${'..'.repeat(2000)}${'/'.repeat(bytes)}`.slice(0, bytes - 3) + end
     for (const path of [long(4096, '/ab'), long(4096, '/aé'), long(4097, '/ab'), long(9000, '/ab')])
       expect(faultOf(() => files.stat(path))).toContain('ENAMETOOLONG')
     expect(files.stat(long(4095, '///'))?.kind).toBe('directory')
