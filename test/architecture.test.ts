@@ -2,16 +2,14 @@
 import { expect, test } from 'bun:test'
 import { dirname, join } from 'node:path'
 
-const may: Record<string, readonly string[]> = {
-  src: ['src'],
-  'src/formats': ['src', 'src/formats'],
-  'src/config': ['src', 'src/config', 'src/formats'],
-  // decide/ judges what formats/ parsed: both are pure, so it may use their types and functions.
-  'src/decide': ['src', 'src/decide', 'src/formats', 'src/config'],
-  'src/ports': ['src', 'src/ports', 'src/decide', 'src/formats', 'src/config'],
-  'modes/world': ['src', 'modes/world'],
-  modes: ['src', 'src/ports', 'src/decide', 'src/formats', 'src/config', 'modes', 'modes/world'],
-}
+/** A row of the table of rooms in docs/architecture.md: rooms lowest first, and what each may import. */
+type Room = { readonly name: string; readonly may: readonly string[] }
+
+const page = await Bun.file('docs/architecture.md').text()
+const rooms: readonly Room[] = [...page.matchAll(/^\| `([a-z-]+)` \| [^|]+ \| ([^|]+) \|$/gm)].map(([, name, may]) => ({
+  name: name!,
+  may: [...may!.matchAll(/`([a-z-]+)`/g)].map(([, room]) => room!),
+}))
 
 /** Each package has one door. */
 const doors: Record<string, readonly string[]> = {
@@ -39,14 +37,76 @@ test('there is something to look at', () => {
   expect(files.length).toBeGreaterThan(40)
 })
 
-// While the files move, a folder that has no line yet may import what src/ has. The table of rooms comes with the last.
-test.each(files)('%s imports only its neighbours', async (file) => {
-  const folder = dirname(file)
-  if (!may[folder]) return
-  for (const path of importsOf(await textOf(file)).filter((path) => path.startsWith('.'))) {
-    expect(may[folder] ?? []).toContain(dirname(join(folder, path)))
-  }
+/** What a file may import: rooms of src/, and folders of modes/. */
+function allowedFor(file: string): readonly string[] {
+  const [top, folder = ''] = file.split('/')
+  if (top === 'src')
+    return [folder, ...(rooms.find(({ name }) => name === folder)?.may ?? [])].map((room) => `src/${room}`)
+  if (file.startsWith('modes/world/')) return ['src/base', 'modes/world']
+  return [...rooms.map(({ name }) => `src/${name}`), 'modes/run', 'modes/world', `modes/${folder}`]
+}
+
+const roomOf = (path: string): string => path.split('/').slice(0, 2).join('/')
+
+const importedRooms = async (file: string): Promise<readonly string[]> =>
+  importsOf(await textOf(file))
+    .filter((path) => path.startsWith('.'))
+    .map((path) => roomOf(join(dirname(file), path)))
+
+test('every room has a row, and every row a room', () => {
+  const present = new Set(files.filter((file) => file.startsWith('src/')).map((file) => file.split('/')[1]!))
+  expect(rooms.map(({ name }) => name).sort()).toEqual([...present].sort())
 })
+
+test.each(rooms)('$name may import only rooms that stand above it in the table', ({ name, may }) => {
+  const above = rooms.slice(
+    0,
+    rooms.findIndex((room) => room.name === name),
+  )
+  for (const room of may) expect(above.map(({ name }) => name)).toContain(room)
+})
+
+test.each(rooms)('$name imports all that its row allows, so the table promises nothing more', async ({ name, may }) => {
+  const used = new Set<string>()
+  for (const file of files.filter((file) => file.startsWith(`src/${name}/`)))
+    for (const room of await importedRooms(file)) used.add(room)
+  for (const room of may) expect([...used]).toContain(`src/${room}`)
+})
+
+test.each(files)('%s imports only what its room may', async (file) => {
+  const allowed = allowedFor(file)
+  // The lists of modes load every mode.
+  if (file === 'modes/ob.ts' || /^modes\/run\/(?:[a-z]+-)?modes\.ts$/.test(file)) return
+  for (const room of await importedRooms(file)) expect(allowed).toContain(room)
+})
+
+const isPure = (file: string): boolean =>
+  /^src\/(?:.*(?:^|[/-])(?:policy|format)|login\/(?:auth|account|session)|userdb\/protocol)\.ts$/.test(file)
+
+/** Every file that this one imports, and what they import in turn; types are gone when the program runs. */
+async function reachedFrom(file: string, seen = new Set<string>()): Promise<ReadonlySet<string>> {
+  const text = (await textOf(file)).replace(/^(?:import|export) type [^']*?'[^']+'$/gm, '')
+  for (const path of importsOf(text).filter((path) => path.startsWith('.'))) {
+    const target = join(dirname(file), path)
+    if (seen.has(target)) continue
+    seen.add(target)
+    await reachedFrom(target, seen)
+  }
+  return seen
+}
+
+test('there are pure files', () => expect(files.filter(isPure).length).toBeGreaterThan(40))
+
+test.each(files.filter(isPure))(
+  '%s is pure, as its name says: no World, not even through another file',
+  async (file) => {
+    const impure = /\bworld: |\b(?:ReadOnly)?World\b|\bHas</
+    for (const reached of [file, ...(await reachedFrom(file))]) {
+      const code = (await textOf(reached)).replace(/^\s*(?:\/\/|\/?\*).*$/gm, '')
+      expect([reached, impure.exec(code)?.[0]]).toEqual([reached, undefined])
+    }
+  },
+)
 
 test.each(files)('%s comes to packages through their doors', async (file) => {
   for (const path of importsOf(await textOf(file))) if (doors[path]) expect(doors[path]).toContain(file)
@@ -60,11 +120,14 @@ test.each(files.filter((file) => file.startsWith('src/')))('%s has no ambient au
 
 test('a mode is loaded by the map of modes, and no other file imports it', async () => {
   const loaded = async (map: string) =>
-    [...(await textOf(map)).matchAll(/import\('(\.\/[^']+)'\)/g)].map(([, path]) => path!)
+    [...(await textOf(map)).matchAll(/import\('(\.[^']+)'\)/g)].map(([, path]) => join(dirname(map), path!))
   const modes = new Set((await Promise.all(maps.map(loaded))).flat())
   expect(modes.size).toBeGreaterThan(15)
   for (const file of files.filter((file) => file.startsWith('modes/') && !maps.includes(file)))
-    for (const path of importsOf(await textOf(file))) expect([file, modes.has(path) ? path : '']).toEqual([file, ''])
+    for (const path of importsOf(await textOf(file))) {
+      const target = join(dirname(file), path)
+      expect([file, modes.has(target) ? target : '']).toEqual([file, ''])
+    }
 })
 
 test.each(files)('%s stays readable', async (file) => {

@@ -2,6 +2,7 @@
 // often break with it.
 import { decodeUtf8 } from '../../src/base/bytes.ts'
 import { Fault } from '../../src/base/fault.ts'
+import { bad, type Finding, good, note } from '../../src/base/finding.ts'
 import { parseLoginName } from '../../src/base/names.ts'
 import { allowed, denied } from '../../src/base/outcome.ts'
 import { unlockService } from '../../src/base/pam-service.ts'
@@ -12,7 +13,6 @@ import { parsePamFile } from '../../src/health/pam-stack-format.ts'
 import { judgeSecrets } from '../../src/health/secrets.ts'
 import { parseSshdSettings } from '../../src/health/sshd-settings-format.ts'
 import {
-  type Finding,
   judgeMapping,
   judgeMissingFile,
   judgeSources,
@@ -42,10 +42,6 @@ type Check = {
   readonly run: (world: World, config: Config) => Promise<readonly Finding[]> | readonly Finding[]
 }
 
-const good = (proof: string): Finding => ({ verdict: 'good', proof })
-const bad = (proof: string, remedy: string): Finding => ({ verdict: 'bad', proof, remedy })
-const note = (proof: string): Finding => ({ verdict: 'note', proof })
-
 export const mode: Mode = {
   run: async (args, world) => {
     const result = await parse(syntax, args)
@@ -53,7 +49,8 @@ export const mode: Mode = {
     const findings = await examine(world)
     const sick = findings.filter(({ verdict }) => verdict === 'bad').length
     const outcome = sick === 0 ? allowed('done') : denied('found-problems')
-    if (result.parsed.json) return ended(outcome, `${JSON.stringify({ sound: sick === 0, findings })}\n`)
+    const asText = (): string => JSON.stringify({ sound: sick === 0, findings: findings.map(asJson) })
+    if (result.parsed.json) return ended(outcome, `${asText()}\n`)
     const lines = findings.flatMap((finding) => describe(finding))
     return ended(
       outcome,
@@ -66,8 +63,11 @@ type Named = Finding & { readonly check: string }
 
 const marks = { good: 'ok  ', bad: 'BAD ', note: 'note' }
 
-const describe = ({ check, verdict, proof, remedy }: Named): readonly string[] => [
-  `${marks[verdict]} ${check.padEnd(13)} ${proof}`,
+/** The member is called `proof` in what scripts read. */
+const asJson = ({ message, ...rest }: Named) => ({ ...rest, proof: message })
+
+const describe = ({ check, verdict, message, remedy }: Named): readonly string[] => [
+  `${marks[verdict]} ${check.padEnd(13)} ${message}`,
   ...(remedy === undefined ? [] : [`     ${''.padEnd(13)} → ${remedy}`]),
 ]
 

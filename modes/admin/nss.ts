@@ -104,7 +104,7 @@ async function add({ ports, user, json }: Named): Promise<Ending> {
   if (info.kind !== 'found')
     return ended(unavailable('portal-unreachable'), print(json, { user, problem: info.detail }, info.detail))
   const entry = await (await ports.accounts()).provision(user, wantedOf(info), true)
-  if (entry.kind === 'ready') ports.published.keys(info)
+  if (entry.kind === 'ready') ports.published.keys(info.user, info.attributes.sshPublicKeys)
   return made(user, json, entry)
 }
 
@@ -147,7 +147,7 @@ async function refresh({ ports, user, json }: Named): Promise<Ending> {
   const info = await ports.portal.userinfo(user)
   if (info.kind === 'found') {
     const entry = await accounts.provision(user, wantedOf(info), false)
-    if (entry.kind === 'ready') ports.published.keys(info)
+    if (entry.kind === 'ready') ports.published.keys(info.user, info.attributes.sshPublicKeys)
     return made(user, json, entry)
   }
   const detail = info.kind === 'not-found' ? 'the portal knows this user no more' : info.detail
@@ -177,7 +177,7 @@ async function sync(ports: Ports, world: World, json: boolean): Promise<Ending> 
     const info = await ports.portal.userinfo(user)
     if (info.kind === 'found') {
       const made = await (await ports.accounts()).provision(user, { ...info.attributes, groups: info.groups }, false)
-      if (made.kind === 'ready') ports.published.keys(info)
+      if (made.kind === 'ready') ports.published.keys(info.user, info.attributes.sshPublicKeys)
       told.push({ user, kind: made.kind, detail: made.detail })
     } else
       told.push({

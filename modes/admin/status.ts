@@ -1,11 +1,11 @@
 // One screen: who this host is to the portal, and how it is. ob doctor says what to do about it.
 
 import { Fault } from '../../src/base/fault.ts'
+import type { Finding } from '../../src/base/finding.ts'
 import { allowed, denied } from '../../src/base/outcome.ts'
 import type { World } from '../../src/base/world.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import { type Standing, standing } from '../../src/health/snapshot.ts'
-import type { Finding } from '../../src/health/stack-policy.ts'
 import {
   judgeClock,
   judgeHeartbeat,
@@ -60,7 +60,7 @@ async function look(world: World, config: Config): Promise<View> {
       return await work()
     } catch (error) {
       if (!(error instanceof Fault)) throw error
-      broken.push({ verdict: 'bad', proof: error.message, remedy: error.hint ?? 'ob doctor' })
+      broken.push({ verdict: 'bad', message: error.message, remedy: error.hint ?? 'ob doctor' })
       return otherwise
     }
   }
@@ -78,13 +78,13 @@ async function look(world: World, config: Config): Promise<View> {
   const unreachable: Finding[] =
     probe.problem === undefined || probe === refused
       ? []
-      : [{ verdict: 'bad', proof: probe.problem, remedy: 'check the network and the portal' }]
+      : [{ verdict: 'bad', message: probe.problem, remedy: 'check the network and the portal' }]
   const findings = [
     ...broken,
     ...unreachable,
     ...(tokens ? [judgeRefresh(beat, tokens, now), judgeHeartbeat(beat, now), judgeTimer(timer)] : []),
     judgeClock(skew),
-    ...here.problems.map((proof): Finding => ({ verdict: 'bad', proof, remedy: 'ob doctor' })),
+    ...here.problems.map((message): Finding => ({ verdict: 'bad', message, remedy: 'ob doctor' })),
   ]
   return { config, tokens, beat, probe, skew, here, findings }
 }
@@ -92,8 +92,8 @@ async function look(world: World, config: Config): Promise<View> {
 function screen(world: World, view: View): string {
   const rows = rowsOf(world, view).map(([name, text]) => `${name.padEnd(11)} ${fit(text, 67)}`)
   const attention = view.findings.filter(({ verdict }) => verdict === 'bad')
-  const told = attention.flatMap(({ proof, remedy }) => [
-    ...wrap(proof, 78).map((line, at) => `${at === 0 ? '!' : ' '} ${line}`),
+  const told = attention.flatMap(({ message, remedy }) => [
+    ...wrap(message, 78).map((line, at) => `${at === 0 ? '!' : ' '} ${line}`),
     ...(remedy === undefined ? [] : [`    → ${fit(remedy, 74)}`]),
   ])
   const last = attention.length === 0 ? 'nothing needs attention' : told.join('\n')
@@ -171,6 +171,8 @@ function factsOf(world: World, { config, tokens, beat, probe, skew, here, findin
     audit,
     sessions,
     offline,
-    attention: findings.filter(({ verdict }) => verdict === 'bad').map(({ proof, remedy }) => ({ proof, remedy })),
+    attention: findings
+      .filter(({ verdict }) => verdict === 'bad')
+      .map(({ message, remedy }) => ({ proof: message, remedy })),
   }
 }

@@ -6,6 +6,7 @@ import { allowed } from '../../src/base/outcome.ts'
 import { auditText } from '../../src/base/reason.ts'
 import type { World } from '../../src/base/world.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
+import { openPorts } from '../../src/login/ports.ts'
 import { monitorRound, type RoundResult } from '../../src/offline/revalidate.ts'
 import { openSessionControl } from '../../src/sessions/terminate.ts'
 import { parse } from '../run/args.ts'
@@ -37,8 +38,14 @@ export const mode: Mode = {
   },
 }
 
-const round = (world: World, config: Config): Promise<RoundResult> =>
-  monitorRound(world, config, openSessionControl(world))
+function round(world: World, config: Config): Promise<RoundResult> {
+  const { portal, offline } = openPorts(world, config)
+  return monitorRound(world, config, {
+    control: openSessionControl(world),
+    portal,
+    forgetGrant: async (user) => (await offline()).forget(user),
+  })
+}
 
 function report(world: World, config: Config, result: RoundResult, json: boolean): void {
   const audit = openAudit(world, config)

@@ -1,6 +1,7 @@
 // What ob doctor says about secrets: which are sealed and open, and which stand somewhere in plain text.
 
 import { Fault } from '../base/fault.ts'
+import type { Finding } from '../base/finding.ts'
 import { paths } from '../base/paths.ts'
 import { Secret, sealedName } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
@@ -9,14 +10,13 @@ import { configPath } from '../config/load.ts'
 import { readTokenFile } from '../portal-client/token-file.ts'
 import { isStore, refreshTokenName } from '../secrets/resolve.ts'
 import { openVault } from '../secrets/store.ts'
-import type { Finding } from './stack-policy.ts'
 
 export async function judgeSecrets(world: World, config: Config): Promise<readonly Finding[]> {
   const written = Object.entries(config).flatMap(([key, value]) => (value instanceof Secret ? [{ key, value }] : []))
   const plain = written.filter(({ value }) => sealedName(value) === undefined)
   const findings: Finding[] = plain.map(({ key }) => ({
     verdict: 'note',
-    proof: `${key} stands in plain text in ${configPath}; ob secret set ${key} seals it, then remove the line`,
+    message: `${key} stands in plain text in ${configPath}; ob secret set ${key} seals it, then remove the line`,
   }))
   const asked = written.flatMap(({ key, value }) => {
     const name = sealedName(value)
@@ -28,7 +28,7 @@ export async function judgeSecrets(world: World, config: Config): Promise<readon
   else if (refresh && isStore(world) && config.secrets_encrypted)
     findings.push({
       verdict: 'note',
-      proof: `the refresh token stands in plain text in ${config.server_token_file}; ob secret rotate seals it`,
+      message: `the refresh token stands in plain text in ${config.server_token_file}; ob secret rotate seals it`,
     })
   return [...findings, ...(await judgeStore(world, config, asked))]
 }
@@ -42,14 +42,14 @@ async function judgeStore(world: World, config: Config, asked: readonly Asked[])
     .filter(({ name }) => !names.includes(name))
     .map(({ name, by }) => ({
       verdict: 'bad',
-      proof: `${by} asks for sealed:${name}, which does not exist`,
+      message: `${by} asks for sealed:${name}, which does not exist`,
       remedy: name === refreshTokenName ? 'ob enroll --force' : `ob secret set ${name}`,
     }))
   const facts = world.files.stat(paths.secrets)
   if (isStore(world) && facts && (facts.mode & 0o077) !== 0)
     findings.push({
       verdict: 'bad',
-      proof: `${paths.secrets} can be entered by others`,
+      message: `${paths.secrets} can be entered by others`,
       remedy: `chmod 700 ${paths.secrets}`,
     })
   for (const name of names)
@@ -57,10 +57,10 @@ async function judgeStore(world: World, config: Config, asked: readonly Asked[])
       await vault.read(name)
     } catch (error) {
       if (!(error instanceof Fault)) throw error
-      findings.push({ verdict: 'bad', proof: error.message, remedy: error.hint ?? `ob secret set ${name}` })
+      findings.push({ verdict: 'bad', message: error.message, remedy: error.hint ?? `ob secret set ${name}` })
     }
   if (findings.length > 0) return findings
   return [
-    { verdict: 'good', proof: names.length === 0 ? 'no secret is sealed' : `${names.length} sealed secrets open` },
+    { verdict: 'good', message: names.length === 0 ? 'no secret is sealed' : `${names.length} sealed secrets open` },
   ]
 }

@@ -1,21 +1,13 @@
 // Whether a PAM stack and an sshd configuration really do what their administrator believes. Each finding is one broken
 // link with its proof and its remedy; the traps are those of pam_exec(8) and sshd(8).
 
+import { bad, type Finding, good } from '../base/finding.ts'
 import { askedService, type ServiceMap, unlockService } from '../base/pam-service.ts'
 import type { PamLine } from './pam-stack-format.ts'
 import type { SshdSettings } from './sshd-settings-format.ts'
 
-export type Finding = {
-  readonly verdict: 'good' | 'bad' | 'note'
-  readonly proof: string
-  readonly remedy?: string
-}
-
 /** A PAM line and the file it stands in, includes already put in place. */
 export type PlacedLine = PamLine & { readonly file: string }
-
-const good = (proof: string): Finding => ({ verdict: 'good', proof })
-const bad = (proof: string, remedy: string): Finding => ({ verdict: 'bad', proof, remedy })
 
 const isOurs = (line: PlacedLine): boolean =>
   line.module === 'pam_exec.so' && line.args.some((arg) => arg === '/usr/sbin/ob')
@@ -137,8 +129,8 @@ export function judgeMapping(service: string, map: ServiceMap, lines: readonly P
   const own = (line: PlacedLine): boolean =>
     line.file.endsWith(`/${service}`) && line.type === 'session' && isOurs(line)
   if (map.has(unlockService) && !lines.some(own)) return []
-  const proof = `service_map has no entry for ${service}, whose file in /etc/pam.d calls ob: everybody is refused there`
-  return [bad(proof, `write: service_map = ${service}=ssh; for a screen locker that runs as its user: unlock=ssh`)]
+  const message = `service_map has no entry for ${service}, and its file in /etc/pam.d calls ob: it refuses everybody`
+  return [bad(message, `write: service_map = ${service}=ssh; for a screen locker that runs as its user: unlock=ssh`)]
 }
 
 /** Judges what sshd will really do; `stack` are the lines of its PAM service. */
@@ -152,12 +144,13 @@ export function judgeSshd(settings: SshdSettings, stack: readonly PlacedLine[]):
   if (ours('auth') && !interactive)
     findings.push({
       verdict: 'note',
-      proof: 'sshd -T: neither keyboard-interactive nor password authentication is on: only keys can log in, no token',
+      message:
+        'sshd -T: neither keyboard-interactive nor password authentication is on: only keys can log in, no token',
     })
   if (!ours('auth') && interactive)
     findings.push({
       verdict: 'note',
-      proof:
+      message:
         'sshd -T: keyboard-interactive or password authentication is on, and the auth lines of the sshd stack do not ask ob',
     })
   if (value('permituserenvironment') === 'yes')

@@ -1,9 +1,9 @@
 // Whether events reach the webhook, for ob doctor.
 
 import { readSpool, signsEvents } from '../audit/webhooks.ts'
+import type { Finding } from '../base/finding.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import type { Finding } from './stack-policy.ts'
 
 /** A timer that works delivers within minutes. Seconds. */
 const tooLong = 3600
@@ -16,7 +16,7 @@ export async function judgeWebhooks(world: World, config: Config): Promise<reado
   if (lost > 0)
     findings.push({
       verdict: 'bad',
-      proof: `${lost} events never reached the webhook${reason(dead.at(-1)?.problem)}`,
+      message: `${lost} events never reached the webhook${reason(dead.at(-1)?.problem)}`,
       remedy: 'ob notify test; when it works: ob notify clear',
     })
   const failing = waiting.findLast(({ attempts }) => attempts > 0)
@@ -24,18 +24,18 @@ export async function judgeWebhooks(world: World, config: Config): Promise<reado
   if (failing)
     findings.push({
       verdict: 'bad',
-      proof: `${waiting.length} events wait for the webhook${reason(failing.problem)}`,
+      message: `${waiting.length} events wait for the webhook${reason(failing.problem)}`,
       remedy: 'ob notify test',
     })
   else if (oldest && world.now() - oldest.queuedAt > tooLong)
     findings.push({
       verdict: 'bad',
-      proof: `${waiting.length} events wait for the webhook, and nothing delivers them`,
+      message: `${waiting.length} events wait for the webhook, and nothing delivers them`,
       remedy: 'systemctl enable --now ob-heartbeat.timer',
     })
   if (findings.length > 0) return findings
   const unsigned = (await signsEvents(world, config)) ? '' : '; they are not signed, because notify_secret is not set'
-  return [{ verdict: unsigned === '' ? 'good' : 'note', proof: `events reach the webhook${unsigned}` }]
+  return [{ verdict: unsigned === '' ? 'good' : 'note', message: `events reach the webhook${unsigned}` }]
 }
 
 const reason = (problem: string | undefined): string => (problem === undefined ? '' : `: ${problem}`)

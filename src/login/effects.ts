@@ -48,7 +48,7 @@ export async function performAuth(
         // A name that sshd knew already: somebody typed the placeholder, which is no guess and yet asks the portal.
         if (made.kind !== 'ready' || !made.made)
           await ports.newcomers.count(lockoutKey(named(request.user), request.rhost))
-        if (made.kind === 'ready') ports.published.keys(effect.authorization)
+        if (made.kind === 'ready') publishKeys(ports, effect.authorization)
         return made.detail
       }
     }
@@ -69,7 +69,7 @@ export const performAccount = (
         case 'remember-offline': {
           const { authorization } = effect
           const offline = effect.do === 'remember-offline'
-          if (!offline) ports.published.keys(authorization)
+          if (!offline) publishKeys(ports, authorization)
           ports.connections.remember(request.connection, { authorization, fingerprint, offline })
           return undefined
         }
@@ -99,6 +99,9 @@ export const performSession = (
       }
     }),
   )
+
+const publishKeys = (ports: Ports, { user, attributes }: Granted): void =>
+  ports.published.keys(user, attributes.sshPublicKeys)
 
 async function keepGrant(
   ports: Ports,

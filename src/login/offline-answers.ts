@@ -1,4 +1,4 @@
-// The questions of decide/offline.ts and their answers.
+// The questions of offline/policy.ts and their answers.
 
 import type { Answers } from '../base/decision.ts'
 import { Fault } from '../base/fault.ts'

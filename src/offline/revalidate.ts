@@ -1,4 +1,4 @@
-// One round over the sessions that began offline (decide/monitor.ts says what becomes of them).
+// One round over the sessions that began offline (revalidate-policy.ts says what becomes of them).
 import * as v from 'valibot'
 import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
@@ -7,8 +7,9 @@ import { paths } from '../base/paths.ts'
 import type { Reason } from '../base/reason.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { openPorts } from '../login/ports.ts'
+import type { Portal } from '../portal-client/endpoints.ts'
 import { openHttp } from '../portal-client/http.ts'
+import type { SessionControl } from '../sessions/terminate.ts'
 import { hasDefaultRoute4, hasDefaultRoute6 } from './default-route-format.ts'
 import { openOfflineSessions } from './marks.ts'
 import {
@@ -28,13 +29,15 @@ export type RoundResult = {
 
 type Verdict = 'clear' | 'terminate' | 'keep' | 'gone'
 
-/** `terminate` ends every session of the user; false when something of it is still there. */
-export type SessionControl = {
-  readonly isPresent: (user: LoginName) => Promise<boolean>
-  readonly terminate: (user: LoginName) => Promise<boolean>
+/** What a round asks and changes; it opens nothing by itself. */
+export type RoundParts = {
+  readonly control: SessionControl
+  readonly portal: Pick<Portal, 'userinfo' | 'authorize'>
+  /** Destroys the cached answer of the portal about this user. */
+  readonly forgetGrant: (user: LoginName) => Promise<void>
 }
 
-export async function monitorRound(world: World, config: Config, control: SessionControl): Promise<RoundResult> {
+export async function monitorRound(world: World, config: Config, parts: RoundParts): Promise<RoundResult> {
   const sessions = openOfflineSessions(world)
   const marked = sessions.list()
   if (marked.length === 0) {
@@ -43,7 +46,7 @@ export async function monitorRound(world: World, config: Config, control: Sessio
   }
   const door = await reachOf(world, config)
   const found: Found[] = []
-  for (const { user } of marked) found.push({ user, said: await ask(world, config, { user, door, control }) })
+  for (const { user } of marked) found.push({ user, said: await ask(world, parts, { user, door }) })
   // Whoever lets the first question through and stops the others keeps the portal silent all the same.
   const reach = door === 'portal' && found.some(({ said }) => said === 'unanswered') ? 'silent' : door
   const silence = afterRound(readSilence(world), reach, world.now())
@@ -53,8 +56,8 @@ export async function monitorRound(world: World, config: Config, control: Sessio
   for (const { user, said } of found) {
     const { verdict, reason } = judgementOf(said, isTooLong)
     // What the portal denies now is not allowed by what it said before, should it be away again.
-    if (said === 'terminate') await forgetGrant(world, config, user)
-    const isDone = verdict === 'terminate' ? await control.terminate(user) : verdict !== 'keep'
+    if (said === 'terminate') await forgetGrant(world, parts, user)
+    const isDone = verdict === 'terminate' ? await parts.control.terminate(user) : verdict !== 'keep'
     // What could not be ended is tried again in the next round.
     if (isDone) sessions.clear(user)
     users.push({ user, verdict, reason })
@@ -83,13 +86,12 @@ function judgementOf(said: Said, isTooLong: boolean): { readonly verdict: Verdic
   }
 }
 
-type Question = { readonly user: LoginName; readonly door: Reach; readonly control: SessionControl }
+type Question = { readonly user: LoginName; readonly door: Reach }
 
-async function ask(world: World, config: Config, { user, door, control }: Question): Promise<Said> {
+async function ask(world: World, { control, portal }: RoundParts, { user, door }: Question): Promise<Said> {
   if (!(await control.isPresent(user))) return 'gone'
   if (door !== 'portal') return 'unanswered'
   return unlessRefused(world, 'unanswered', async () => {
-    const { portal } = openPorts(world, config)
     const info = await portal.userinfo(user)
     const authorization = info.kind === 'found' ? await portal.authorize({ user, service: 'sshd' }) : undefined
     const isSilent = info.kind === 'unreachable' || authorization?.kind === 'unreachable'
@@ -109,10 +111,9 @@ async function unlessRefused<T>(world: World, otherwise: T, work: () => Promise<
 }
 
 /** A grant that cannot be destroyed keeps nobody logged in. */
-async function forgetGrant(world: World, config: Config, user: LoginName): Promise<void> {
+async function forgetGrant(world: World, parts: RoundParts, user: LoginName): Promise<void> {
   try {
-    const offline = await openPorts(world, config).offline()
-    offline.forget(user)
+    await parts.forgetGrant(user)
   } catch (error) {
     if (!(error instanceof Fault)) throw error
     world.syslog('err', error.message)

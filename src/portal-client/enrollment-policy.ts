@@ -1,6 +1,6 @@
 // How this host's enrollment stands: when to ask the portal again, and when an administrator has to act.
 
-import type { Finding } from '../health/stack-policy.ts'
+import { bad, type Finding, good, note } from '../base/finding.ts'
 import type { HeartbeatState } from './heartbeat-format.ts'
 import type { TokenFile } from './server-token-format.ts'
 
@@ -43,10 +43,6 @@ export function refreshLeft(state: HeartbeatState | undefined, tokens: TokenFile
 }
 
 export const lapsesSoon = (left: number | undefined): boolean => left !== undefined && left < lapseWarning
-
-const good = (proof: string): Finding => ({ verdict: 'good', proof })
-const bad = (proof: string, remedy: string): Finding => ({ verdict: 'bad', proof, remedy })
-const note = (proof: string): Finding => ({ verdict: 'note', proof })
 
 /** In the largest unit that leaves at least two of it. */
 export function span(seconds: number): string {
@@ -108,7 +104,7 @@ export function judgeRefresh(state: HeartbeatState | undefined, tokens: TokenFil
   return lapsesSoon(left) ? bad(when, 'ob heartbeat --once') : good(when)
 }
 
-/** How the timer that sends heartbeats stands, as ports/timer.ts found it. */
+/** How the timer that sends heartbeats stands, as timer.ts found it. */
 export type TimerState = 'armed' | 'until-reboot' | 'idle' | 'not-installed' | 'no-systemd'
 
 export function judgeTimer(state: TimerState): Finding {

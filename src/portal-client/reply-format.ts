@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { type LoginName, parseLoginName } from '../base/names.ts'
 import { Secret } from '../base/secret.ts'
 
-/** What the portal says about a person: unchecked text or numbers until decide/entry.ts judges them. */
+/** What the portal says about a person: unchecked text or numbers until accounts/policy.ts judges them. */
 export type Attributes = {
   readonly uid?: string | number
   readonly gecos?: string

@@ -5,13 +5,19 @@ import { openRegistry } from '../accounts/registry.ts'
 import { Fault } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import type { World } from '../base/world.ts'
-import type { SessionControl } from '../offline/revalidate.ts'
 
 /** What a process may still do after it was asked to end. Seconds. */
 const graceSeconds = 2
 
 /** Below are root and what Debian's packages made (adduser.conf(5)). */
 const firstPersonalUid = 1000
+
+export type SessionControl = {
+  /** Whether any process of this user runs. */
+  readonly isPresent: (user: LoginName) => Promise<boolean>
+  /** Ends every session of the user; false when a process of it still runs. */
+  readonly terminate: (user: LoginName) => Promise<boolean>
+}
 
 export function openSessionControl(world: World): SessionControl {
   return {

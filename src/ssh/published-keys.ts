@@ -5,7 +5,6 @@ import type { LoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
 import type { ReadOnlyWorld, World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import type { Attributes } from '../portal-client/reply-format.ts'
 import { formatPublicPolicy, type PublicPolicy, parsePublicPolicy } from './public-policy-format.ts'
 import { parsePublicKeyLine } from './wire.ts'
 
@@ -13,12 +12,12 @@ export type Published = {
   /** The public part of the configuration. */
   readonly policy: () => void
   /** The keys that the portal exports for this user; when it exports none, the copy goes. */
-  readonly keys: (of: { readonly user: LoginName; readonly attributes: Attributes }) => void
+  readonly keys: (user: LoginName, lines: readonly string[] | undefined) => void
 }
 
 export const openPublished = (world: World, config: Config): Published => ({
   policy: () => publishPolicy(world, config),
-  keys: ({ user, attributes }) => publishKeys(world, user, attributes.sshPublicKeys ?? []),
+  keys: (user, lines) => publishKeys(world, user, lines ?? []),
 })
 
 const mostKeys = 32

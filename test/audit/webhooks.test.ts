@@ -154,7 +154,7 @@ test('ob doctor’s judgement: nothing without webhooks, then how events fare, u
   expect(await judgeWebhooks(off.world, loadConfig(off.world.files))).toEqual([])
   const { world, drain, queue } = receiver([404])
   const verdict = async (): Promise<string> =>
-    (await judgeWebhooks(world, loadConfig(world.files))).map(({ verdict, proof }) => `${verdict} ${proof}`).join()
+    (await judgeWebhooks(world, loadConfig(world.files))).map(({ verdict, message }) => `${verdict} ${message}`).join()
   expect(await verdict()).toBe('good events reach the webhook')
   await queue()
   expect(await verdict()).toBe('good events reach the webhook')

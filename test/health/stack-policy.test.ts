@@ -16,7 +16,7 @@ session requisite pam_exec.so quiet type=open_session ${ob}
 session required pam_unix.so
 `
 const badIn = (service: string, text: string): string[] =>
-  judgeStack(service, lines(text)).flatMap(({ verdict, proof }) => (verdict === 'bad' ? [proof] : []))
+  judgeStack(service, lines(text)).flatMap(({ verdict, message }) => (verdict === 'bad' ? [message] : []))
 
 test('the sound stack is called sound', () => {
   expect(judgeStack('sshd', lines(sound)).map(({ verdict }) => verdict)).toEqual(['good'])
@@ -80,7 +80,7 @@ test.each([
 ])('%s is found', (_name, text, proof) => {
   const wanted = new Map([...settings(''), ...parseSshdSettings(text)])
   const found = judgeSshd(wanted, lines(sound)).filter(({ verdict }) => verdict === 'bad')
-  expect(found.map(({ proof }) => proof).join()).toMatch(proof)
+  expect(found.map(({ message }) => message).join()).toMatch(proof)
 })
 
 test('a sound sshd is called sound', () => {

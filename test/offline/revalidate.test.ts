@@ -2,10 +2,12 @@
 import { expect, test } from 'bun:test'
 import { openAccounts } from '../../src/accounts/provision.ts'
 import type { LoginName } from '../../src/base/names.ts'
+import type { World } from '../../src/base/world.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import { openPorts } from '../../src/login/ports.ts'
 import { openOfflineSessions } from '../../src/offline/marks.ts'
-import { monitorRound, type SessionControl } from '../../src/offline/revalidate.ts'
-import { openSessionControl } from '../../src/sessions/terminate.ts'
+import { monitorRound } from '../../src/offline/revalidate.ts'
+import { openSessionControl, type SessionControl } from '../../src/sessions/terminate.ts'
 import { fakeWorld } from '../fakes/world.ts'
 import { enrolledHost } from '../modes/host.ts'
 
@@ -22,9 +24,15 @@ async function offlineHost(present: readonly LoginName[] = [rtyler, dwho]) {
     isPresent: async (user) => present.includes(user),
     terminate: async (user) => ended.push(user) > 0,
   }
-  const round = () => monitorRound(host.world, loadConfig(host.world.files), control)
+  const round = () => roundOf(host.world, control)
   const marked = () => sessions.list().map(({ user }) => user)
   return { host, ended, round, marked }
+}
+
+function roundOf(world: World, control: SessionControl) {
+  const config = loadConfig(world.files)
+  const { portal, offline } = openPorts(world, config)
+  return monitorRound(world, config, { control, portal, forgetGrant: async (user) => (await offline()).forget(user) })
 }
 
 const minutes = async (count: number, clock: { now: number }, round: () => Promise<unknown>): Promise<void> => {
@@ -174,7 +182,7 @@ test('a session that cannot be ended keeps its mark for the next round', async (
   const { host, marked } = await offlineHost()
   host.portal.control.removeUser({ user: 'rtyler' })
   const stubborn: SessionControl = { isPresent: async () => true, terminate: async () => false }
-  await monitorRound(host.world, loadConfig(host.world.files), stubborn)
+  await roundOf(host.world, stubborn)
   expect(marked()).toEqual([rtyler])
 })
 

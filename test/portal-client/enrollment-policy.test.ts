@@ -72,8 +72,8 @@ test('nobody is warned about what nobody knows', () => {
   expect(lapsesSoon(undefined)).toBe(false)
 })
 
-const verdict = ({ verdict, proof, remedy = '' }: { verdict: string; proof: string; remedy?: string }): string =>
-  `${verdict}: ${proof}${remedy === '' ? '' : ` → ${remedy}`}`
+const verdict = ({ verdict, message, remedy = '' }: { verdict: string; message: string; remedy?: string }): string =>
+  `${verdict}: ${message}${remedy === '' ? '' : ` → ${remedy}`}`
 
 test.each<[HeartbeatState | undefined, number, string]>([
   [undefined, now, 'bad: no heartbeat since this host was booted → ob heartbeat'],

@@ -199,7 +199,7 @@ test('what cannot be imported is named, and nothing is imported', async () => {
 
 test('doctor names what stands in plain text, what is asked for and missing, and what does not open', async () => {
   const { run, set, world, config } = await host('request_signing_secret = sealed:signing')
-  const said = async () => (await judgeSecrets(world, config())).map(({ verdict, proof }) => `${verdict} ${proof}`)
+  const said = async () => (await judgeSecrets(world, config())).map(({ verdict, message }) => `${verdict} ${message}`)
   expect(await said()).toEqual([
     expect.stringMatching(/^note client_secret stands in plain text/),
     expect.stringMatching(/^bad request_signing_secret in .* asks for sealed:signing, which does not exist$/),

@@ -172,7 +172,7 @@ describe.each(reading)('reading through %s', (_door, files) => {
     expect(faultOf(() => files.read(`${directory}/${'x'.repeat(300)}`, 100))).toContain('ENAMETOOLONG')
     expect(files.read(`${directory}/é ü`, 100)).toBeUndefined()
     // PATH_MAX is 4096 with the zero at its end; a byte more or half a character less must not be another file.
-    const long = (bytes: number, end = 'a') => `/${'..'.repeat(2000)}${'/'.repeat(bytes)}`.slice(0, bytes - 3) + end
+    const long = (bytes: number, end = 'a') => `/${'./'.repeat(2000)}${'/'.repeat(bytes)}`.slice(0, bytes - 3) + end
     for (const path of [long(4096, '/ab'), long(4096, '/aé'), long(4097, '/ab'), long(9000, '/ab')])
       expect(faultOf(() => files.stat(path))).toContain('ENAMETOOLONG')
     expect(files.stat(long(4095, '///'))?.kind).toBe('directory')
@@ -226,8 +226,8 @@ test('the numbers of the kernel are those of this machine', () => {
 
 test('nobody who cannot read is told that there is nothing', () => {
   const program = `
-    import { openCalls } from '${import.meta.dir}/../../../modes/world/libc-files.ts'
-    import { readers } from '${import.meta.dir}/../../../modes/world/trust.ts'
+    import { openCalls } from '${import.meta.dir}/../../../../modes/world/files/syscalls.ts'
+    import { readers } from '${import.meta.dir}/../../../../modes/world/files/safe-path.ts'
     const { stat, read } = readers(openCalls())
     process.setegid(65534)
     process.seteuid(65534)
@@ -273,7 +273,7 @@ test('appending refuses a log that others can write', () => {
 test('killed at any moment, a file is the old one or the new one', async () => {
   const path = `${directory}/state`
   const program = `
-    import { disk } from '${import.meta.dir}/../../../modes/world/disk.ts'
+    import { disk } from '${import.meta.dir}/../../../../modes/world/files/disk.ts'
     const files = disk(new AbortController().signal)
     for (let i = 0; ; i++) files.writeAtomic('${path}', String(i % 10).repeat(50_000), { mode: 0o600 })`
   for (let round = 0; round < 8; round++) {
@@ -288,7 +288,7 @@ test('killed at any moment, a file is the old one or the new one', async () => {
 
 test('a lock dies with its holder, and a waiting process gets it', async () => {
   const program = `
-    import { disk } from '${import.meta.dir}/../../../modes/world/disk.ts'
+    import { disk } from '${import.meta.dir}/../../../../modes/world/files/disk.ts'
     await disk(new AbortController().signal).withLock('${directory}/lock', async () => { console.log('held'); await Bun.sleep(60_000) })`
   const child = Bun.spawn([process.execPath, '-e', program], { stdout: 'pipe' })
   await child.stdout.getReader().read()

@@ -36,7 +36,7 @@ keyring_test('a process of root with a session keyring of its own finds it, anot
     const { dlopen } = await import('bun:ffi')
     const { syscall } = dlopen('libc.so.6', { syscall: { args: ['i64', 'i64', 'i64'], returns: 'i64' } }).symbols
     if (syscall(${joinSession}, 0) < 0) process.exit(2)
-    const { keyring } = await import('${import.meta.dir}/../../../modes/world/keyring.ts')
+    const { keyring } = await import('${import.meta.dir}/../../../../modes/world/process/keyring.ts')
     process.exit(keyring.find('${description}') === undefined ? 1 : 0)`
   const run = (...prefix: string[]) =>
     Bun.spawnSync([...prefix, process.execPath, '-e', program], { env: {}, cwd: '/' }).exitCode
