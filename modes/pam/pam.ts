@@ -6,8 +6,9 @@ import { parseLoginName } from '../../src/base/names.ts'
 import { isSudo } from '../../src/base/pam-service.ts'
 import type { World } from '../../src/base/world.ts'
 import type { PamRequest } from '../../src/login/answers.ts'
+import type { Phase } from '../../src/login/event-policy.ts'
 import { type Mode, usage } from '../run/mode.ts'
-import { type Phase, runPhase } from './phase.ts'
+import { runPhase } from './phase.ts'
 
 const phases: ReadonlySet<string> = new Set<Phase>(['auth', 'account', 'open_session', 'close_session'])
 

@@ -43,6 +43,16 @@ export type Drained = {
 export const signsEvents = async (world: World, config: Config): Promise<boolean> =>
   (await secretFor(world, config, 'notify_secret')) !== undefined
 
+/** Leaves the event for the webhook. What cannot be left is written to syslog and changes no verdict. */
+export async function queueForWebhook(world: World, event: AuditEvent): Promise<void> {
+  try {
+    await queueEvent(world, event)
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    world.syslog('err', error.message)
+  }
+}
+
 /** Leaves the event for the next drain. Never waits for the network; the oldest makes room. */
 export async function queueEvent(world: World, event: AuditEvent): Promise<void> {
   const waiting = newWaiting(world, event)

@@ -3,7 +3,7 @@
 
 import { decideServiceAccess, type ServiceStanding } from '../accounts/service-accounts-policy.ts'
 import type { Step } from '../base/decision.ts'
-import type { LoginName } from '../base/names.ts'
+import type { Fingerprint, LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
 import { isSudo } from '../base/pam-service.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from '../offline/policy.ts'
@@ -14,6 +14,8 @@ export type AccountFacts = OfflineFacts & {
   /** The person: PAM_RUSER under sudo, PAM_USER otherwise. */
   readonly user: LoginName | undefined
   readonly service: string
+  /** The fingerprint that the login is bound to (ssh/proof). */
+  readonly bound?: Fingerprint | undefined
   readonly authorization?: Authorization
   readonly serviceAccount?: ServiceStanding | undefined
   /** The portal knows no such service, and service_map does not say as what it counts. */

@@ -11,12 +11,12 @@ import type { Config } from '../config/load.ts'
 import { lockoutKey } from '../lockout/state-format.ts'
 import type { CredentialVerdict } from '../offline/passwords.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
-import type { Proof } from '../ssh/proof.ts'
+import { boundFingerprint, type Proof } from '../ssh/proof.ts'
 import { type AccountEffect, type AccountFacts, decideAccount } from './account.ts'
 import { type AccessTokenPolicy, type AuthEffect, type AuthFacts, decideAuth, type PasswordCheck } from './auth.ts'
 import { offlineAnswers, offlinePolicy } from './offline-answers.ts'
 import type { Ports } from './ports.ts'
-import { boundFingerprint, decideSession, type SessionEffect, type SessionFacts } from './session.ts'
+import { decideSession, type SessionEffect, type SessionFacts } from './session.ts'
 import type { UserToken } from './typed-answer-format.ts'
 
 /** PAM's own items, checked (pam_get_item(3)). */
@@ -82,18 +82,18 @@ export const settleAccount = async (
   request: PamRequest,
   proof: Proof,
 ): Promise<Settled<AccountFacts, AccountEffect>> => {
-  const fingerprint = boundFingerprint({ proof, binding: config.fingerprint_binding })
+  const bound = boundFingerprint(proof, config.fingerprint_binding)
   const { user, service } = request
   const serviceAccount = user && (await ports.serviceAccounts.standing(user))
   const offline = offlinePolicy(config, service)
   const needsAccount = config.create_user && needsAccountEarly(service)
   const unkept = !isKept(askedService(service, config.service_map))
   const standing = standingOf(service, config)
-  const facts: AccountFacts = { user, service, offline, serviceAccount, needsAccount, unkept, ...standing }
+  const facts: AccountFacts = { user, service, bound, offline, serviceAccount, needsAccount, unkept, ...standing }
   return settle(decideAccount, facts, {
     ...offlineAnswers(ports),
     authorization: ({ user }) =>
-      ports.portal.authorize({ user: named(user), service: asked(service, config), fingerprint }),
+      ports.portal.authorize({ user: named(user), service: asked(service, config), fingerprint: bound }),
     account: async ({ user, authorization }) => {
       if (authorization?.kind !== 'granted') throw tooEarly()
       return (await ports.accounts()).provision(named(user), wantedOf(authorization), false)
@@ -109,19 +109,19 @@ export const settleSession = async (
 ): Promise<Settled<SessionFacts, SessionEffect>> => {
   const { user, service, connection } = request
   const remembered = user && ports.connections.recall(connection, user)
-  const binding = config.fingerprint_binding
+  const bound = boundFingerprint(proof, config.fingerprint_binding)
   const offline = offlinePolicy(config, service)
   const serviceAccount = user && (await ports.serviceAccounts.standing(user))
   const createUser = config.create_user
   const standing = standingOf(service, config)
-  const facts: SessionFacts = { user, proof, binding, createUser, remembered, offline, serviceAccount, ...standing }
+  const facts: SessionFacts = { user, proof, bound, createUser, remembered, offline, serviceAccount, ...standing }
   return settle(decideSession, facts, {
     ...offlineAnswers(ports),
     authorization: (f) =>
       ports.portal.authorize({
         user: named(f.user),
         service: asked(service, config),
-        fingerprint: boundFingerprint(f),
+        fingerprint: f.bound,
       }),
     account: async (f) => {
       const accounts = await ports.accounts()

@@ -9,7 +9,7 @@ import type { Reason } from '../base/reason.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from '../offline/policy.ts'
 import { noAnswer } from '../portal-client/no-answer.ts'
 import type { Authorization, Granted } from '../portal-client/reply-format.ts'
-import type { Binding, Proof } from '../ssh/proof.ts'
+import type { Proof } from '../ssh/proof.ts'
 
 /** What the account phase of the same connection learned, and with which fingerprint it had asked, if any. */
 export type Remembered = {
@@ -22,7 +22,8 @@ export type Remembered = {
 export type SessionFacts = OfflineFacts & {
   readonly user: LoginName | undefined
   readonly proof: Proof
-  readonly binding: Binding
+  /** The fingerprint that the login is bound to (ssh/proof). */
+  readonly bound: Fingerprint | undefined
   readonly createUser: boolean
   readonly remembered: Remembered | undefined
   readonly authorization?: Authorization
@@ -53,7 +54,7 @@ export function decideSession(f: SessionFacts): SessionStep {
     case 'granted':
       return decideProvisioning(f, allowed(openedBy(f)), afterwards(f))
     case 'refused':
-      return end(denied(boundFingerprint(f) ? 'key-denied' : 'portal-denied'), { do: 'forget-grant' })
+      return end(denied(f.bound ? 'key-denied' : 'portal-denied'), { do: 'forget-grant' })
     case 'unreachable':
       return decideWithoutPortal(f)
     case 'garbled':
@@ -67,7 +68,7 @@ const decideServiceSession = (f: SessionFacts, outcome: Outcome): SessionStep =>
 
 const openedBy = (f: SessionFacts): Reason => {
   if (f.remembered?.offline && !f.authorization) return 'offline-allowed'
-  return boundFingerprint(f) ? 'key-accepted' : 'session-opened'
+  return f.bound ? 'key-accepted' : 'session-opened'
 }
 
 /**
@@ -75,7 +76,7 @@ const openedBy = (f: SessionFacts): Reason => {
  * began while it was away is looked at again later.
  */
 function afterwards(f: SessionFacts): readonly SessionEffect[] {
-  const fingerprint = boundFingerprint(f)
+  const fingerprint = f.bound
   const granted = f.authorization?.kind === 'granted' ? f.authorization : undefined
   if (!granted && f.remembered?.offline) return [{ do: 'mark-offline' }]
   return fingerprint && granted ? [{ do: 'cache-grant', authorization: granted, fingerprint }] : []
@@ -85,7 +86,7 @@ function decideWithoutPortal(f: SessionFacts): SessionStep {
   const step = decideOffline(f)
   if ('ask' in step) return step
   if ('end' in step) return end(step.end)
-  const bound = boundFingerprint(f)
+  const { bound } = f
   if (bound && !step.use.fingerprints.includes(bound)) return end(unavailable('portal-unreachable'))
   return decideProvisioning(f, allowed(bound ? 'offline-key-accepted' : 'offline-allowed'), [{ do: 'mark-offline' }])
 }
@@ -105,14 +106,8 @@ function decideProvisioning(f: SessionFacts, opened: Outcome, effects: readonly 
   }
 }
 
-/** The fingerprint that this host's policy binds the login to, if any. */
-export function boundFingerprint(f: Pick<SessionFacts, 'proof' | 'binding'>): Fingerprint | undefined {
-  if (f.proof.kind !== 'key' || f.binding === 'never') return undefined
-  return f.proof.certificate || f.binding === 'always' ? f.proof.fingerprint : undefined
-}
-
 function mustAskAgain(f: SessionFacts): boolean {
-  const bound = boundFingerprint(f)
+  const { bound } = f
   // What an earlier day allowed says nothing about this key: that is looked up with the keys accepted then.
   return bound !== undefined && (f.remembered?.fingerprint !== bound || f.remembered.offline)
 }

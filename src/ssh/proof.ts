@@ -1,6 +1,6 @@
-// What a connection proved, as sshd says it.
+// What a connection proved, as sshd says it, and whether this host takes that key.
 import type { Fingerprint } from '../base/names.ts'
-import type { KeyVerdict } from './key-policy.ts'
+import type { KeyPolicy, KeyVerdict } from './key-policy.ts'
 
 /** What sshd says was proven. Without a key: a password or a keyboard-interactive answer. */
 export type Proof =
@@ -15,4 +15,44 @@ export type Proof =
   | { readonly kind: 'no-key' }
   | { readonly kind: 'unreadable' }
 
+/** Which logins the portal is asked about together with the key (fingerprint_binding). */
 export type Binding = 'certificates' | 'always' | 'never'
+
+/** The fingerprint that this host's configuration binds the login to, if any. */
+export function boundFingerprint(proof: Proof, binding: Binding): Fingerprint | undefined {
+  if (proof.kind !== 'key' || binding === 'never') return undefined
+  return proof.certificate || binding === 'always' ? proof.fingerprint : undefined
+}
+
+export type ProofSource = {
+  /** SSH_AUTH_INFO_0 and SSH_CONNECTION of PAM's environment (sshd(8)). */
+  readonly authInfo: string | undefined
+  readonly connection: string | undefined
+  /** Before the session phase sshd lists only the methods before the last one. */
+  readonly isSession: boolean
+  readonly policy: KeyPolicy
+  /** Whether the revocation list is too old to believe any certificate (krl_max_age). */
+  readonly isRevocationListStale: () => Promise<boolean>
+}
+
+/** Reads and judges what sshd says was proven. The parsers are loaded only where a key was used. */
+export async function readProof(source: ProofSource): Promise<Proof> {
+  const { authInfo: text, isSession, policy } = source
+  if (text === undefined) return source.connection === undefined ? { kind: 'no-key' } : { kind: 'unreadable' }
+  if (text === '') return { kind: isSession ? 'unreadable' : 'no-key' }
+  const [{ parseAuthInfo }, { judgeKey }] = await Promise.all([
+    import('./auth-info-format.ts'),
+    import('./key-policy.ts'),
+  ])
+  const info = parseAuthInfo(text)
+  if ('problem' in info) return { kind: 'unreadable' }
+  const keys = info.methods.flatMap(({ key }) => (key ? [key] : []))
+  const key = keys.find(({ certificate }) => certificate) ?? keys[0]
+  if (!key) return { kind: 'no-key' }
+  const refused = keys.map((one) => judgeKey(policy, one)).find((verdict) => verdict !== 'accepted')
+  const { fingerprint, certificate } = key
+  if (!certificate) return { kind: 'key', fingerprint, certificate: false, judged: refused ?? 'accepted' }
+  const judged = refused ?? ((await source.isRevocationListStale()) ? 'krl-stale' : 'accepted')
+  const about = `certificate serial ${certificate.serial} ID "${certificate.keyId.slice(0, 128)}"`
+  return { kind: 'key', fingerprint, certificate: true, judged, about }
+}

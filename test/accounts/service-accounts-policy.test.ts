@@ -5,9 +5,10 @@ import type { ServiceStanding } from '../../src/accounts/service-accounts-policy
 import type { Fingerprint, LoginName } from '../../src/base/names.ts'
 import { decideAccount } from '../../src/login/account.ts'
 import { decideAuth } from '../../src/login/auth.ts'
-import { decideSession, type SessionFacts } from '../../src/login/session.ts'
+import { decideSession } from '../../src/login/session.ts'
 import type { Proof } from '../../src/ssh/proof.ts'
 import { line } from '../fakes/line.ts'
+import { type SessionRow, sessionFacts } from '../login/facts.ts'
 
 const user = 'ansible' as LoginName
 const fingerprint = `SHA256:${'A'.repeat(43)}` as Fingerprint
@@ -58,7 +59,7 @@ test.each(accesses)('account: %s', (_, serviceAccount, service, expected) => {
 })
 
 const key: Proof = { kind: 'key', fingerprint, certificate: false, judged: 'accepted' }
-const base: SessionFacts = {
+const base: SessionRow = {
   user,
   proof: key,
   binding: 'certificates',
@@ -67,7 +68,7 @@ const base: SessionFacts = {
   offline: { cacheEnabled: true, highRiskSeconds: undefined },
   serviceAccount: sound(),
 }
-const sessions: readonly (readonly [string, Partial<SessionFacts>, string])[] = [
+const sessions: readonly (readonly [string, Partial<SessionRow>, string])[] = [
   ['its key', {}, 'allowed service-account-opened'],
   ['another key', { proof: { ...key, fingerprint: other } }, 'denied service-account-other-key'],
   ['a certificate around its key', { proof: { ...key, certificate: true } }, 'allowed service-account-opened'],
@@ -93,11 +94,13 @@ const sessions: readonly (readonly [string, Partial<SessionFacts>, string])[] = 
   ],
 ]
 test.each(sessions)('open_session: %s', (_, more, expected) => {
-  expect(line(decideSession({ ...base, ...more }))).toBe(expected)
+  expect(line(decideSession(sessionFacts({ ...base, ...more })))).toBe(expected)
 })
 
 test('a certificate is refused while the revocation list is too old, a person’s too', () => {
   const stale: Proof = { ...key, certificate: true, judged: 'krl-stale' }
-  expect(line(decideSession({ ...base, proof: stale }))).toBe('denied krl-stale')
-  expect(line(decideSession({ ...base, serviceAccount: undefined, proof: stale }))).toBe('denied krl-stale')
+  expect(line(decideSession(sessionFacts({ ...base, proof: stale })))).toBe('denied krl-stale')
+  expect(line(decideSession(sessionFacts({ ...base, serviceAccount: undefined, proof: stale })))).toBe(
+    'denied krl-stale',
+  )
 })

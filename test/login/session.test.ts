@@ -1,8 +1,9 @@
 import { expect, test } from 'bun:test'
 import type { Fingerprint, LoginName } from '../../src/base/names.ts'
-import { decideSession, type SessionFacts } from '../../src/login/session.ts'
+import { decideSession } from '../../src/login/session.ts'
 import type { Proof } from '../../src/ssh/proof.ts'
 import { line } from '../fakes/line.ts'
+import { type SessionRow, sessionFacts } from './facts.ts'
 
 const user = 'alice' as LoginName
 const fingerprint = `SHA256:${'A'.repeat(43)}` as Fingerprint
@@ -15,7 +16,7 @@ const key: Proof = { kind: 'key', fingerprint, certificate: false, judged: 'acce
 const certificate: Proof = { ...key, certificate: true }
 const ready = { kind: 'ready', detail: '' } as const
 
-const base: SessionFacts = {
+const base: SessionRow = {
   user,
   proof: { kind: 'no-key' },
   binding: 'certificates',
@@ -24,7 +25,7 @@ const base: SessionFacts = {
   offline,
 }
 
-const rows: readonly (readonly [string, SessionFacts, string])[] = [
+const rows: readonly (readonly [string, SessionRow, string])[] = [
   ['a name this host does not accept', { ...base, user: undefined }, 'denied bad-login-name'],
   ['root', { ...base, user: 'root' as LoginName }, 'denied root-refused'],
   ['sshd does not say what was proven', { ...base, proof: { kind: 'unreadable' } }, 'denied no-proof'],
@@ -94,5 +95,5 @@ const rows: readonly (readonly [string, SessionFacts, string])[] = [
 ]
 
 test.each(rows)('%s', (_name, facts, expected) => {
-  expect(line(decideSession(facts))).toBe(expected)
+  expect(line(decideSession(sessionFacts(facts)))).toBe(expected)
 })

@@ -1,0 +1,107 @@
+// The four PAM phases: each reads what PAM and sshd say, has it decided, and carries out what was decided.
+import { allowed } from '../base/outcome.ts'
+import { isSudo } from '../base/pam-service.ts'
+import type { World } from '../base/world.ts'
+import type { Config } from '../config/load.ts'
+import { greeterMessage } from '../offline/password-policy.ts'
+import { type Proof, readProof } from '../ssh/proof.ts'
+import { type PamRequest, settleAccount, settleAuth, settleSession } from './answers.ts'
+import type { PasswordCheck } from './auth.ts'
+import { forgetConnection, performAccount, performAuth, performSession, publishPolicy } from './effects.ts'
+import type { Phase, PhaseResult } from './event-policy.ts'
+import { openPorts } from './ports.ts'
+import { parseUserToken } from './typed-answer-format.ts'
+
+/** Decides one phase. A Fault says that this host is broken. */
+export function decidePhase(
+  phase: Phase,
+  request: PamRequest,
+  { world, config }: { readonly world: World; readonly config: Config },
+): Promise<PhaseResult> {
+  switch (phase) {
+    case 'auth':
+      return authenticate(request, config, world)
+    case 'account':
+      return authorize(request, config, world)
+    case 'open_session':
+      return openSession(request, config, world)
+    case 'close_session':
+      return closeSession(request, config, world)
+  }
+}
+
+const longestAnswer = 8192
+
+async function authenticate(request: PamRequest, config: Config, world: World): Promise<PhaseResult> {
+  const input = world.stdin(longestAnswer)
+  const typed = parseUserToken(input, config.offline_cache_enabled)
+  input.fill(0)
+  const ports = openPorts(world, config)
+  const { outcome, effects, facts } = await settleAuth(ports, config, request, typed)
+  const performed = await performAuth(ports, request, typed, effects)
+  const notes = [detailOf(facts.verification ?? facts.introspection ?? facts.newcomer), ...performed]
+  const safe = notes.map((note) => withoutToken(note, typed.token.expose()))
+  const message = config.offline_error_messages === 'greeter' ? greeterText(request, facts.password) : undefined
+  return { outcome, notes: [...safe, facts.password?.detail ?? ''], message }
+}
+
+/** What a greeter on this host itself understands; a user far away is not told why a password did not count. */
+function greeterText(request: PamRequest, password: PasswordCheck | undefined): string | undefined {
+  if (!password || password.kind === 'accepted' || request.rhost !== undefined) return undefined
+  return `${greeterMessage(password.kind, password.secondsLeft)}\n`
+}
+
+/** A portal may repeat in its answer what it was asked about. */
+const withoutToken = (note: string, token: string): string =>
+  token.length > 3 ? note.replaceAll(token, '[secret]') : note
+
+async function authorize(request: PamRequest, config: Config, world: World): Promise<PhaseResult> {
+  const ports = openPorts(world, config)
+  const proof = await proofOf('account', world, config)
+  const { outcome, effects, facts } = await settleAccount(ports, config, request, proof)
+  const performed = await performAccount(ports, request, facts.bound, effects)
+  const published = isSudo(request.service) ? [] : await publishPolicy(ports)
+  const details = [facts.authorization, facts.cached, facts.serviceAccount].map(detailOf)
+  return { outcome, notes: [...details, ...performed, ...published], cached: facts.cached }
+}
+
+const withoutSession: ReadonlySet<string> = new Set(['sudo', 'sudo-i', 'su', 'su-l', 'cron', 'crond', 'systemd-user'])
+
+async function openSession(request: PamRequest, config: Config, world: World): Promise<PhaseResult> {
+  if (withoutSession.has(request.service)) return { outcome: allowed('not-our-session'), notes: [] }
+  const proof = await proofOf('open_session', world, config)
+  const ports = openPorts(world, config)
+  const { outcome, effects, facts } = await settleSession(ports, config, request, proof)
+  const performed = [...(await performSession(ports, request, effects)), ...(await forgetConnection(ports, request))]
+  const key = proof.kind === 'key' ? `${proof.about ?? 'key'} ${proof.fingerprint}` : ''
+  const details = [facts.authorization, facts.cached, facts.serviceAccount, facts.account].map(detailOf)
+  return { outcome, notes: [key, ...details, ...performed], cached: facts.cached }
+}
+
+async function closeSession(request: PamRequest, config: Config, world: World): Promise<PhaseResult> {
+  const ports = openPorts(world, config)
+  ports.connections.forget(request.connection)
+  if (request.user && config.oauth2_token_auth) await (await ports.knownTokens()).forgetUser(request.user)
+  return { outcome: allowed('session-closed'), notes: [] }
+}
+
+const proofOf = (phase: Phase, world: World, config: Config): Promise<Proof> =>
+  readProof({
+    authInfo: world.env['SSH_AUTH_INFO_0'],
+    connection: world.env['SSH_CONNECTION'],
+    isSession: phase !== 'account',
+    policy: {
+      enabled: config.ssh_key_policy_enabled,
+      allowedTypes: config.ssh_key_allowed_types,
+      minRsaBits: config.ssh_key_min_rsa_bits,
+      minEcdsaBits: config.ssh_key_min_ecdsa_bits,
+    },
+    isRevocationListStale: async () => {
+      if (config.krl_max_age === 0) return false
+      const { isStale, readKrl } = await import('../revocation/krl.ts')
+      return isStale(readKrl(world), config.krl_max_age)
+    },
+  })
+
+const detailOf = (reply: { readonly kind: string } | undefined): string =>
+  reply && 'detail' in reply && typeof reply.detail === 'string' ? reply.detail : ''
