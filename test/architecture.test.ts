@@ -108,6 +108,17 @@ test.each(files.filter(isPure))(
   },
 )
 
+test('only the wiring of a login sees the whole World; every other file of src/ names the parts that it uses', async () => {
+  const wiring = ['src/login/phases.ts', 'src/login/ports.ts']
+  for (const file of files.filter(
+    (file) => file.startsWith('src/') && !wiring.includes(file) && file !== 'src/base/world.ts',
+  ))
+    expect([
+      file,
+      /(?<!ReadOnly)\bWorld\b(?=[,;)\s=])/.exec((await textOf(file)).replace(/^\s*(?:\/\/|\/?\*).*$/gm, ''))?.[0],
+    ]).toEqual([file, undefined])
+})
+
 test.each(files)('%s comes to packages through their doors', async (file) => {
   for (const path of importsOf(await textOf(file))) if (doors[path]) expect(doors[path]).toContain(file)
 })

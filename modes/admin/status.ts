@@ -6,6 +6,7 @@ import { allowed, denied } from '../../src/base/outcome.ts'
 import type { World } from '../../src/base/world.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import { type Standing, standing } from '../../src/health/snapshot.ts'
+import { openPorts } from '../../src/login/ports.ts'
 import {
   judgeClock,
   judgeHeartbeat,
@@ -70,7 +71,7 @@ async function look(world: World, config: Config): Promise<View> {
   const refused: Probe = { problem: 'refused', tookMs: 0, skew: undefined }
   const [probe, here, timer] = await Promise.all([
     tried(() => probePortal(world, config), refused),
-    standing(world, config),
+    standing(world, config, openPorts(world, config)),
     timerState(world),
   ])
   // The Date of an answer now is newer than what a heartbeat was told.

@@ -2,13 +2,13 @@
 
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { exportAll, readForeign } from './extrausers.ts'
 import { openRegistry } from './registry.ts'
 import type { Registry } from './registry-format.ts'
 
-export function verifyAccounts(world: World, config: Config): readonly string[] {
+export function verifyAccounts(world: Parts<'files'>, config: Config): readonly string[] {
   const store = openRegistry(world)
   const problems: string[] = []
   const attempt = (work: () => void): void => {
@@ -37,11 +37,10 @@ function wrongLookups(registry: Registry, { view }: ReturnType<typeof openRegist
   )
 }
 
-function wrongExport(world: World, config: Config, registry: Registry): readonly string[] {
+function wrongExport(world: Parts<'files'>, config: Config, registry: Registry): readonly string[] {
   const wrong: string[] = []
-  const dry: World = {
-    ...world,
-    files: { ...world.files, makeDirectory: () => undefined, writeAtomic: (path) => void wrong.push(path) },
+  const dry = {
+    files: { ...world.files, makeDirectory: () => undefined, writeAtomic: (path: string) => void wrong.push(path) },
   }
   exportAll(dry, config, registry)
   const clashes = ['passwd', 'group'].flatMap((file) => {

@@ -3,7 +3,7 @@
 import { decodeBytewise, decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { sharedGroups } from './groups.ts'
 import {
@@ -39,7 +39,7 @@ const sizeLimit = 1 << 28
 const isExporting = (config: Config): boolean => config.create_user_target === 'extrausers'
 
 /** What the files, the registry and the policy look like; equal while nobody touched any of them. */
-function stampNow(world: World, config: Config, registry: string): string {
+function stampNow(world: Parts<'files'>, config: Config, registry: string): string {
   const policy = `${config.create_user_target} ${config.allowed_managed_groups.join()}`
   const local = ['passwd', 'shadow', 'group', 'gshadow'].map((file) => stampOf(world, `/etc/${file}`))
   const exported = files.map((file) => stampOf(world, pathOf(file)))
@@ -50,7 +50,7 @@ function stampNow(world: World, config: Config, registry: string): string {
  * The foreign entries, when the files still are what the last export left: then they say what the registry says.
  * A process that died between the registry and the export, or an editor, breaks the seal.
  */
-export function readSeal(world: World, config: Config, registry: string): Foreign | undefined {
+export function readSeal(world: Parts<'files'>, config: Config, registry: string): Foreign | undefined {
   const bytes = world.files.readTrusted(paths.seal, { limit: 1 << 24, secret: false })
   const text = bytes && decodeUtf8(bytes)
   if (text === undefined) return undefined
@@ -63,20 +63,20 @@ export function readSeal(world: World, config: Config, registry: string): Foreig
   }
 }
 
-export function writeSeal(world: World, config: Config, registry: string, foreign: Foreign): void {
+export function writeSeal(world: Parts<'files'>, config: Config, registry: string, foreign: Foreign): void {
   const stamp = stampNow(world, config, registry)
   const seal = { stamp, passwd: [...foreign.passwd], group: [...foreign.group] }
   world.files.writeAtomic(paths.seal, `${JSON.stringify(seal)}\n`, { mode: 0o644 })
 }
 
 /** A file of the system. chfn(1) lets every user put bytes that are not UTF-8 into /etc/passwd. */
-export const readForeign = (world: World, path: string): string => {
+export const readForeign = (world: Parts<'files'>, path: string): string => {
   const bytes = world.files.read(path, sizeLimit)
   return bytes ? decodeBytewise(bytes) : ''
 }
 
 /** Entries of other people in the export files, found by reading all of them. */
-export function readForeignEntries(world: World, registry: Registry): Foreign {
+export function readForeignEntries(world: Parts<'files'>, registry: Registry): Foreign {
   const foreign = (file: 'passwd' | 'group') =>
     new Map(
       [...readIds(readForeign(world, pathOf(file)))].filter(
@@ -87,7 +87,7 @@ export function readForeignEntries(world: World, registry: Registry): Foreign {
 }
 
 /** An export file. It is written again as a whole, so text that cannot be kept is a fault. */
-function readText(world: World, path: string): string {
+function readText(world: Parts<'files'>, path: string): string {
   const bytes = world.files.read(path, sizeLimit)
   const text = bytes ? decodeUtf8(bytes) : ''
   if (text === undefined) throw new Fault(`${path} is not UTF-8`, { hint: 'save it as UTF-8, then run: ob nss export' })
@@ -100,7 +100,7 @@ const shadowLine = (name: string, user: RegistryUser): string =>
 const ownGroupLine = (name: string, user: RegistryUser): string => formatGroupLine({ name, gid: user.gid, members: [] })
 
 /** Makes the files say what the registry says; true when one changed. */
-export function exportAll(world: World, config: Config, registry: Registry): boolean {
+export function exportAll(world: Parts<'files'>, config: Config, registry: Registry): boolean {
   const active = isExporting(config) ? [...registry.users].filter(([, user]) => user.state === 'active') : []
   const members = new Map<string, string[]>()
   for (const [name, user] of active)
@@ -126,7 +126,7 @@ export function exportAll(world: World, config: Config, registry: Registry): boo
 }
 
 function writeExport(
-  world: World,
+  world: Parts<'files'>,
   file: File,
   managed: ReadonlyMap<string, string>,
   ownedNames: ReadonlySet<string>,
@@ -152,17 +152,17 @@ function withoutTornLine(text: string, managed: ReadonlyMap<string, string>): st
   return isTorn ? text.slice(0, text.length - tail.length) : text
 }
 
-const optionsOf = (world: World, file: File) =>
+const optionsOf = (world: Parts<'files'>, file: File) =>
   file === 'shadow' ? { mode: 0o640, uid: 0, gid: shadowGroup(world) } : { mode: 0o644 }
 
-function shadowGroup(world: World): number {
+function shadowGroup(world: Parts<'files'>): number {
   for (const line of parseGroup(readForeign(world, '/etc/group')).lines)
     if (line.kind === 'entry' && line.entry.name === 'shadow') return line.entry.gid
   return 0
 }
 
 /** What one user's change means for the files, which the seal said are whole. */
-export function exportOne(world: World, config: Config, change: Change): void {
+export function exportOne(world: Parts<'files'>, config: Config, change: Change): void {
   if (!isExporting(config)) return
   const { name, before, after, groups } = change
   const was = before?.state === 'active' ? before : undefined
@@ -204,7 +204,7 @@ function membershipEdits(
   })
 }
 
-function editExport(world: World, file: File, edits: readonly Edit[]): void {
+function editExport(world: Parts<'files'>, file: File, edits: readonly Edit[]): void {
   const path = pathOf(file)
   const needed = edits.filter(({ before, after, rewrite }) => rewrite || before !== after)
   if (needed.length === 0) return

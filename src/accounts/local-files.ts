@@ -1,14 +1,14 @@
 // The registry in /etc/passwd, /etc/shadow, /etc/group and /etc/gshadow, for create_user_target = passwd. Lines of
 // others, passwords that somebody set, and members that are not ours stay.
 import { decodeBytewise, utf8 } from '../base/bytes.ts'
-import type { AccountFiles, World } from '../base/world.ts'
+import type { AccountFiles, Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { sharedGroups } from './groups.ts'
 import { formatGroupLine, formatPasswdLine, formatShadowLine } from './passwd-format.ts'
 import type { Registry, RegistryUser } from './registry-format.ts'
 
 /** Makes the files say what the registry says; true when one changed. */
-export const publishLocal = (world: World, config: Config, registry: Registry): boolean =>
+export const publishLocal = (world: Parts<'files'>, config: Config, registry: Registry): boolean =>
   world.files.editAccounts((files) => editLocal(files, config, registry))
 
 type Table = { readonly order: readonly string[]; readonly lines: Map<string, string> }

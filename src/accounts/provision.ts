@@ -3,7 +3,7 @@
 
 import type { LoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import {
   exportAll,
@@ -44,9 +44,12 @@ export type Provisioned =
   | { readonly kind: 'local'; readonly detail: string }
   | { readonly kind: 'impossible'; readonly detail: string }
 
-type Host = { readonly world: World; readonly config: Config; readonly store: RegistryStore }
+type Host = { readonly world: Parts<'now' | 'files'>; readonly config: Config; readonly store: RegistryStore }
 
-export function openAccounts(world: World, config: Config): Accounts {
+export function openAccounts(
+  world: Parts<'now' | 'connectionSeed' | 'limit' | 'files' | 'spawn'>,
+  config: Config,
+): Accounts {
   const host: Host = { world, config, store: openRegistry(world) }
   const underLock = <T>(work: () => T): Promise<T> => {
     world.files.makeDirectory(paths.state, 0o711)
@@ -94,7 +97,12 @@ export function openAccounts(world: World, config: Config): Accounts {
  * Accounts of other sources of NSS (LDAP, sssd, systemd-homed) with this name or uid: they are no less taken than those
  * of /etc/passwd. True when there was one that was not known yet.
  */
-async function findElsewhere(world: World, name: LoginName, uid: number, found: Map<string, number>): Promise<boolean> {
+async function findElsewhere(
+  world: Parts<'limit' | 'spawn'>,
+  name: LoginName,
+  uid: number,
+  found: Map<string, number>,
+): Promise<boolean> {
   const before = found.size
   const signal = world.limit(nssSeconds)
   const { stdout } = await world.spawn(['getent', 'passwd', name, String(uid)], { signal, limit: 1 << 16 })
@@ -236,7 +244,7 @@ function missingGroups(host: Host, foreign: Foreign, names: readonly string[]): 
   })
 }
 
-function makeHome(world: World, config: Config, record: RegistryUser): boolean {
+function makeHome(world: Parts<'files'>, config: Config, record: RegistryUser): boolean {
   const { uid, gid, home } = record
   return world.files.makeHome({ path: home, skeleton: config.create_user_skel, uid, gid, mode: 0o700 })
 }

@@ -3,7 +3,7 @@
 import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import { emptyRegistry, formatRegistry, parseRegistry, type Registry } from './registry-format.ts'
 import { type Lines, openLines, type RegistryView, viewOf } from './registry-index.ts'
 import {
@@ -31,7 +31,7 @@ const rules = { limit: 1 << 30, secret: false }
 const smallRegistry = 64 << 10
 const largeJournal = 128 << 10
 
-export function openRegistry(world: World): RegistryStore {
+export function openRegistry(world: Parts<'files'>): RegistryStore {
   const { files } = world
   const journal = (): string => completeLines(readText(world, paths.journal))
   const whole = (): Registry => {
@@ -71,12 +71,12 @@ export function openRegistry(world: World): RegistryStore {
 
 const utf8Length = (text: string): number => new TextEncoder().encode(text).length
 
-export function stampOf(world: World, path: string): string {
+export function stampOf(world: Parts<'files'>, path: string): string {
   const facts = world.files.stat(path)
   return facts ? `${facts.size}@${facts.modifiedAt}` : '-'
 }
 
-function readText(world: World, path: string): string {
+function readText(world: Parts<'files'>, path: string): string {
   const bytes = world.files.readTrusted(path, rules)
   if (!bytes) return ''
   const text = decodeUtf8(path === paths.journal ? wholeLines(bytes) : bytes)

@@ -2,7 +2,7 @@
 import { decodeBytewise, decodeUtf8 } from '../base/bytes.ts'
 import type { LoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { WantedEntry } from './policy.ts'
 import type { ServiceAccount, ServiceAccounts } from './service-accounts-format.ts'
@@ -20,7 +20,7 @@ export const nopasswdGroup = 'open-bastion-nopasswd'
 
 type ServiceConfig = Pick<Config, 'service_accounts_file' | 'approved_shells' | 'approved_home_prefixes'>
 
-export function openServiceAccounts(world: World, config: ServiceConfig): ServiceAccountsFile {
+export function openServiceAccounts(world: Parts<'files'>, config: ServiceConfig): ServiceAccountsFile {
   const path = config.service_accounts_file
   const textOf = (): string => {
     if (!world.files.stat(path)) return ''

@@ -3,12 +3,12 @@
 // killed between the lookup and the session.
 import { parseLoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 
 export type Promised = { readonly uid: number; readonly name: string; readonly connection: number }
 
 /** Every promise, or undefined when no service has run since the last boot. */
-export function readPromises(world: Pick<World, 'files'>): readonly Promised[] | undefined {
+export function readPromises(world: Parts<'files'>): readonly Promised[] | undefined {
   return world.files.list(paths.promises)?.flatMap((file) => {
     const [, uid, connection, name = ''] = /^(\d+)\.(\d+)\.(.+)$/.exec(file) ?? []
     return parseLoginName(name) ? [{ uid: Number(uid), name, connection: Number(connection) }] : []

@@ -1,7 +1,7 @@
 // One event for every decision: a JSON line in a file, and a line for syslog.
 
 import { Fault } from '../base/fault.ts'
-import type { SyslogPriority, World } from '../base/world.ts'
+import type { Parts, SyslogPriority } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { type AuditEvent, eventLevel, formatAuditLine, formatSyslogText } from './event-format.ts'
 
@@ -22,7 +22,7 @@ export const fallbackAudit: AuditConfig = {
 
 const levels = { critical: 0, auth: 1, all: 2 } as const
 
-export function openAudit(world: World, config: AuditConfig): Audit {
+export function openAudit(world: Parts<'files' | 'syslog'>, config: AuditConfig): Audit {
   return {
     write: (event) => {
       if (!config.audit_enabled || eventLevel(event.event_type) > levels[config.audit_level]) return true
@@ -33,7 +33,7 @@ export function openAudit(world: World, config: AuditConfig): Audit {
   }
 }
 
-function appendLine(world: World, path: string, line: string): boolean {
+function appendLine(world: Parts<'files' | 'syslog'>, path: string, line: string): boolean {
   try {
     world.files.makeDirectory(path.slice(0, path.lastIndexOf('/')), 0o750)
     world.files.append(path, `${line}\n`, 0o640)

@@ -3,7 +3,7 @@
 import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { type Http, openHttp } from '../portal-client/http.ts'
 import { makeNonce } from '../portal-client/request-signature.ts'
@@ -40,11 +40,14 @@ export type Drained = {
   readonly problem: string | undefined
 }
 
-export const signsEvents = async (world: World, config: Config): Promise<boolean> =>
+export const signsEvents = async (world: Parts<'random' | 'files' | 'keyring'>, config: Config): Promise<boolean> =>
   (await secretFor(world, config, 'notify_secret')) !== undefined
 
 /** Leaves the event for the webhook. What cannot be left is written to syslog and changes no verdict. */
-export async function queueForWebhook(world: World, event: AuditEvent): Promise<void> {
+export async function queueForWebhook(
+  world: Parts<'now' | 'random' | 'files' | 'syslog'>,
+  event: AuditEvent,
+): Promise<void> {
   try {
     await queueEvent(world, event)
   } catch (error) {
@@ -54,7 +57,7 @@ export async function queueForWebhook(world: World, event: AuditEvent): Promise<
 }
 
 /** Leaves the event for the next drain. Never waits for the network; the oldest makes room. */
-export async function queueEvent(world: World, event: AuditEvent): Promise<void> {
+export async function queueEvent(world: Parts<'now' | 'random' | 'files'>, event: AuditEvent): Promise<void> {
   const waiting = newWaiting(world, event)
   world.files.makeDirectory(paths.notify, 0o700)
   await world.files.withLock(spoolLock, () => {
@@ -63,19 +66,19 @@ export async function queueEvent(world: World, event: AuditEvent): Promise<void>
   })
 }
 
-export function newWaiting(world: World, event: AuditEvent): Waiting {
+export function newWaiting(world: Parts<'now' | 'random'>, event: AuditEvent): Waiting {
   const now = world.now()
   const nonce = makeNonce(Math.floor(now * 1000), world.random(16))
   return { nonce, body: formatWebhookBody(event), queuedAt: now, attempts: 0, notBefore: 0 }
 }
 
-const write = (world: World, directory: string, waiting: Waiting): void =>
+const write = (world: Parts<'files'>, directory: string, waiting: Waiting): void =>
   world.files.writeAtomic(`${directory}/${waitingFileName(waiting.nonce)}`, formatWaiting(waiting), { mode: 0o600 })
 
-const namesIn = (world: World, directory: string): readonly string[] =>
+const namesIn = (world: Parts<'files'>, directory: string): readonly string[] =>
   (world.files.list(directory) ?? []).filter((name) => nonceOf(name) !== undefined).toSorted()
 
-function makeRoom(world: World, directory: string): void {
+function makeRoom(world: Parts<'files'>, directory: string): void {
   const names = namesIn(world, directory)
   const surplus = names.slice(0, Math.max(0, names.length - mostWaiting + 1))
   for (const name of surplus) world.files.remove(`${directory}/${name}`)
@@ -84,7 +87,7 @@ function makeRoom(world: World, directory: string): void {
 }
 
 /** How many events were dropped because too many waited. */
-export function droppedCount(world: World): number {
+export function droppedCount(world: Parts<'files'>): number {
   const bytes = world.files.read(droppedFile, 64)
   const count = Number((bytes && decodeUtf8(bytes))?.trim() ?? 0)
   return Number.isSafeInteger(count) && count > 0 ? count : 0
@@ -97,14 +100,14 @@ export type Spool = {
 }
 
 /** What waits and what was put aside, oldest first. */
-export const readSpool = (world: World): Spool => ({
+export const readSpool = (world: Parts<'files'>): Spool => ({
   waiting: readAll(world, paths.notify),
   dead: readAll(world, dead),
   dropped: droppedCount(world),
 })
 
 /** Forgets what was put aside, and the count of what was dropped. Returns how much that was. */
-export function clearLost(world: World): number {
+export function clearLost(world: Parts<'files'>): number {
   const names = namesIn(world, dead)
   const lost = names.length + droppedCount(world)
   for (const name of names) world.files.remove(`${dead}/${name}`)
@@ -112,16 +115,16 @@ export function clearLost(world: World): number {
   return lost
 }
 
-const readAll = (world: World, directory: string): readonly Waiting[] =>
+const readAll = (world: Parts<'files'>, directory: string): readonly Waiting[] =>
   namesIn(world, directory).flatMap((name) => readOne(world, `${directory}/${name}`) ?? [])
 
-function readOne(world: World, path: string): Waiting | undefined {
+function readOne(world: Parts<'files'>, path: string): Waiting | undefined {
   const bytes = world.files.readTrusted(path, { limit: 8192, secret: true })
   return bytes && parseWaiting(decodeUtf8(bytes) ?? '')
 }
 
 /** The way to notify_url: its own authorities, no pins, no proxy. */
-export const openWebhookHttp = (world: World, config: Config): Http =>
+export const openWebhookHttp = (world: Parts<'limit' | 'fetch' | 'files'>, config: Config): Http =>
   openHttp(world, {
     ca_cert: config.notify_ca_cert,
     min_tls_version: config.min_tls_version,
@@ -135,7 +138,12 @@ export const openWebhookHttp = (world: World, config: Config): Http =>
 export type Attempt = { readonly said: string; readonly taken: boolean; readonly hopeless: boolean }
 
 /** Sends one event now and says what came back. */
-export async function deliver(world: World, config: Config, http: Http, waiting: Waiting): Promise<Attempt> {
+export async function deliver(
+  world: Parts<'now' | 'random' | 'files' | 'keyring'>,
+  config: Config,
+  http: Http,
+  waiting: Waiting,
+): Promise<Attempt> {
   const { nonce, body } = waiting
   if (config.notify_url === undefined)
     throw new Fault('notify_url is not set', { hint: 'set notify_enabled and notify_url in openbastion.conf' })
@@ -147,14 +155,21 @@ export async function deliver(world: World, config: Config, http: Http, waiting:
 }
 
 /** Delivers what is due, oldest first; one drain at a time. It ends at the first receiver that cannot be reached. */
-export async function drainSpool(world: World, config: Config, http: Http): Promise<Drained> {
+export async function drainSpool(
+  world: Parts<'now' | 'monotonic' | 'random' | 'deadline' | 'files' | 'keyring'>,
+  config: Config,
+  http: Http,
+): Promise<Drained> {
   const idle: Drained = { delivered: 0, waiting: 0, dead: 0, problem: undefined }
   if (!config.notify_enabled || !world.files.stat(paths.notify)) return idle
   return world.files.withLock(drainLock, () => drain(world, config, http))
 }
 
 /** As drainSpool, for a mode that has more important things to do: problems go to syslog. */
-export async function drainAside(world: World, config: Config): Promise<void> {
+export async function drainAside(
+  world: Parts<'now' | 'monotonic' | 'random' | 'deadline' | 'limit' | 'fetch' | 'files' | 'keyring' | 'syslog'>,
+  config: Config,
+): Promise<void> {
   try {
     const { problem } = await drainSpool(world, config, openWebhookHttp(world, config))
     if (problem !== undefined) world.syslog('warning', `events wait: ${problem}`)
@@ -164,7 +179,11 @@ export async function drainAside(world: World, config: Config): Promise<void> {
   }
 }
 
-async function drain(world: World, config: Config, http: Http): Promise<Drained> {
+async function drain(
+  world: Parts<'now' | 'monotonic' | 'random' | 'deadline' | 'files' | 'keyring'>,
+  config: Config,
+  http: Http,
+): Promise<Drained> {
   const until = world.monotonic() + longestDrain * 1000
   const total = { delivered: 0, dead: 0 }
   let problem: string | undefined
@@ -191,7 +210,12 @@ async function drain(world: World, config: Config, http: Http): Promise<Drained>
   return { ...total, waiting: namesIn(world, paths.notify).length, problem }
 }
 
-async function tryOnce(world: World, config: Config, http: Http, waiting: Waiting): Promise<Attempt> {
+async function tryOnce(
+  world: Parts<'now' | 'random' | 'files' | 'keyring'>,
+  config: Config,
+  http: Http,
+  waiting: Waiting,
+): Promise<Attempt> {
   try {
     return await deliver(world, config, http, waiting)
   } catch (error) {
@@ -204,7 +228,7 @@ async function tryOnce(world: World, config: Config, http: Http, waiting: Waitin
 const longestPause = 3600
 
 /** Later each time, from half a minute to an hour; after a day it is put aside. */
-function postpone(world: World, waiting: Waiting, said: string): 'waiting' | 'dead' {
+function postpone(world: Parts<'now' | 'files'>, waiting: Waiting, said: string): 'waiting' | 'dead' {
   const now = world.now()
   const attempts = waiting.attempts + 1
   const pause = Math.min(longestPause, 30 * 2 ** Math.min(attempts - 1, 10))
@@ -222,7 +246,7 @@ function postpone(world: World, waiting: Waiting, said: string): 'waiting' | 'de
 }
 
 /** What a killed process left half-written. */
-function sweep(world: World): void {
+function sweep(world: Parts<'now' | 'files'>): void {
   for (const name of world.files.list(paths.notify) ?? []) {
     const path = `${paths.notify}/${name}`
     const facts = name.includes('.tmp.') ? world.files.stat(path) : undefined

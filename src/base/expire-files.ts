@@ -1,10 +1,14 @@
 // Small files that strangers and logins leave behind. Once an hour somebody who is there anyway removes the old ones.
-import type { FileFacts, World } from './world.ts'
+import type { FileFacts, Parts } from './world.ts'
 
 const everySeconds = 3_600
 
 /** Everybody else finds files by name and lists nothing. */
-export function sweep(world: World, directory: string, isStale: (path: string, facts: FileFacts) => boolean): void {
+export function sweep(
+  world: Parts<'now' | 'files'>,
+  directory: string,
+  isStale: (path: string, facts: FileFacts) => boolean,
+): void {
   const marker = `${directory}/.swept`
   const swept = world.files.stat(marker)
   if (swept && Math.abs(world.now() - swept.modifiedAt) < everySeconds) return
@@ -19,6 +23,6 @@ export function sweep(world: World, directory: string, isStale: (path: string, f
 
 /** Nothing was written to it for so many seconds. */
 export const olderThan =
-  (world: World, seconds: number) =>
+  (world: Parts<'now'>, seconds: number) =>
   (_path: string, facts: FileFacts): boolean =>
     world.now() - facts.modifiedAt > seconds

@@ -1,10 +1,10 @@
 // How often somebody may ask, and how much at once.
-import type { World } from './world.ts'
+import type { Parts } from './world.ts'
 
 type BucketRules = { readonly burst: number; readonly rate: number; readonly most: number }
 
 /** Token buckets, one a key; a stranger cannot make it grow without end. */
-export function buckets(world: World, { burst, rate, most }: BucketRules) {
+export function buckets(world: Parts<'now'>, { burst, rate, most }: BucketRules) {
   const levels = new Map<string, { left: number; at: number }>()
   return {
     take: (key: string): boolean => {

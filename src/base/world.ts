@@ -193,7 +193,13 @@ export type World = {
   readonly terminal: Terminal | undefined
 }
 
-/** Enough for whoever writes nothing. */
-export type ReadOnlyWorld = Pick<World, 'now' | 'limit' | 'spawn' | 'stdout' | 'stderr' | 'syslog'> & {
+/**
+ * The parts of the World that a function is handed, and no more: the store of used tokens has no network to call.
+ * Only login/ports.ts and the modes see all of it.
+ */
+export type Parts<Names extends keyof World> = Pick<World, Names>
+
+/** Enough for a mode that writes nothing. */
+export type ReadOnlyWorld = Parts<'now' | 'limit' | 'spawn' | 'stdout' | 'stderr' | 'syslog'> & {
   readonly files: Pick<Files, 'read' | 'readTrusted' | 'stat'>
 }

@@ -4,14 +4,17 @@ import { Fault } from '../base/fault.ts'
 import type { Finding } from '../base/finding.ts'
 import { paths } from '../base/paths.ts'
 import { Secret, sealedName } from '../base/secret.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { configPath } from '../config/load.ts'
 import { readTokenFile } from '../portal-client/token-file.ts'
 import { isStore, refreshTokenName } from '../secrets/resolve.ts'
 import { openVault } from '../secrets/store.ts'
 
-export async function judgeSecrets(world: World, config: Config): Promise<readonly Finding[]> {
+export async function judgeSecrets(
+  world: Parts<'random' | 'files' | 'keyring'>,
+  config: Config,
+): Promise<readonly Finding[]> {
   const written = Object.entries(config).flatMap(([key, value]) => (value instanceof Secret ? [{ key, value }] : []))
   const plain = written.filter(({ value }) => sealedName(value) === undefined)
   const findings: Finding[] = plain.map(({ key }) => ({
@@ -35,7 +38,11 @@ export async function judgeSecrets(world: World, config: Config): Promise<readon
 
 type Asked = { readonly name: string; readonly by: string }
 
-async function judgeStore(world: World, config: Config, asked: readonly Asked[]): Promise<readonly Finding[]> {
+async function judgeStore(
+  world: Parts<'random' | 'files' | 'keyring'>,
+  config: Config,
+  asked: readonly Asked[],
+): Promise<readonly Finding[]> {
   const vault = openVault(world, config)
   const names = vault.names().map(({ name }) => name)
   const findings: Finding[] = asked

@@ -3,11 +3,11 @@
 import { parseAuditLine } from '../audit/event-format.ts'
 import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { secondsLeft } from '../lockout/policy.ts'
 import { parseLockoutState } from '../lockout/state-format.ts'
-import { openPorts } from '../login/ports.ts'
+import type { Ports } from '../login/ports.ts'
 import { currentSessions } from '../portal-client/host-report.ts'
 
 export type AuditStanding = {
@@ -15,6 +15,8 @@ export type AuditStanding = {
   readonly bytes: number
   readonly last: { readonly at: number; readonly event: string; readonly user: string } | undefined
 }
+
+export type SnapshotPorts = Pick<Ports, 'accounts' | 'offlineSessions'>
 
 export type Standing = {
   readonly locked: number
@@ -27,7 +29,11 @@ export type Standing = {
   readonly problems: readonly string[]
 }
 
-export async function standing(world: World, config: Config): Promise<Standing> {
+export async function standing(
+  world: Parts<'now' | 'limit' | 'files' | 'spawn'>,
+  config: Config,
+  ports: SnapshotPorts,
+): Promise<Standing> {
   const problems: string[] = []
   const tried = async <T>(work: () => T | Promise<T>, otherwise: T): Promise<T> => {
     try {
@@ -40,20 +46,24 @@ export async function standing(world: World, config: Config): Promise<Standing> 
   }
   return {
     locked: await tried(() => lockedKeys(world, config), 0),
-    accounts: await tried(() => activeAccounts(world, config), 0),
+    accounts: await tried(() => activeAccounts(ports), 0),
     audit: await tried(() => auditStanding(world, config), undefined),
     sessions: await tried(async () => (await currentSessions(world)).length, 0),
-    offline: await tried(() => offlineStanding(world, config), { kept: 0, users: 0 }),
+    offline: await tried(() => offlineStanding(world, config, ports), { kept: 0, users: 0 }),
     problems,
   }
 }
 
-const offlineStanding = (world: World, config: Config): Standing['offline'] => ({
+const offlineStanding = (
+  world: Parts<'files'>,
+  config: Config,
+  { offlineSessions }: SnapshotPorts,
+): Standing['offline'] => ({
   kept: (world.files.list(config.auth_cache_dir) ?? []).filter((name) => name.endsWith('.authcache')).length,
-  users: openPorts(world, config).offlineSessions.list().length,
+  users: offlineSessions.list().length,
 })
 
-function lockedKeys(world: World, config: Config): number {
+function lockedKeys(world: Parts<'now' | 'files'>, config: Config): number {
   const directory = config.rate_limit_state_dir
   const names = (world.files.list(directory) ?? []).filter((name) => name.endsWith('.state'))
   return names.filter((name) => {
@@ -62,12 +72,12 @@ function lockedKeys(world: World, config: Config): number {
   }).length
 }
 
-async function activeAccounts(world: World, config: Config): Promise<number> {
-  const { users } = (await openPorts(world, config).accounts()).registry()
+async function activeAccounts({ accounts }: SnapshotPorts): Promise<number> {
+  const { users } = (await accounts()).registry()
   return [...users.values()].filter(({ state }) => state === 'active').length
 }
 
-function auditStanding(world: World, config: Config): AuditStanding | undefined {
+function auditStanding(world: Parts<'files'>, config: Config): AuditStanding | undefined {
   const path = config.audit_log_file
   const facts = config.audit_enabled ? world.files.stat(path) : undefined
   const end = facts && world.files.readEnd(path, 8192)

@@ -2,13 +2,16 @@
 
 import { readSpool, signsEvents } from '../audit/webhooks.ts'
 import type { Finding } from '../base/finding.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 
 /** A timer that works delivers within minutes. Seconds. */
 const tooLong = 3600
 
-export async function judgeWebhooks(world: World, config: Config): Promise<readonly Finding[]> {
+export async function judgeWebhooks(
+  world: Parts<'now' | 'random' | 'files' | 'keyring'>,
+  config: Config,
+): Promise<readonly Finding[]> {
   if (!config.notify_enabled) return []
   const { waiting, dead, dropped } = readSpool(world)
   const lost = dead.length + dropped

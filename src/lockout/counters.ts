@@ -1,7 +1,7 @@
 // Failure counters, one file a key, in upstream's format; every change under a lock.
 import { decodeUtf8 } from '../base/bytes.ts'
 import { olderThan, sweep } from '../base/expire-files.ts'
-import type { FileFacts, World } from '../base/world.ts'
+import type { FileFacts, Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { afterFailure, clockAdjusted, failuresLeft, secondsLeft } from './policy.ts'
 import { formatLockoutState, type LockoutState, lockoutFileName, parseLockoutState } from './state-format.ts'
@@ -19,7 +19,7 @@ const forgottenSeconds = 86_400
 
 /** With `most`, so many keys are counted by themselves and all others together: strangers choose the keys. */
 export function openLockouts(
-  world: World,
+  world: Parts<'now' | 'files'>,
   config: Config,
   directory: string,
   most = Number.POSITIVE_INFINITY,

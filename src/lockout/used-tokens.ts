@@ -3,7 +3,7 @@ import { hex, sha256 } from '../base/bytes.ts'
 import { olderThan, sweep } from '../base/expire-files.ts'
 import { paths } from '../base/paths.ts'
 import type { Secret } from '../base/secret.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 
 export type Claims = {
   readonly take: (token: Secret) => 'won' | 'lost'
@@ -13,7 +13,7 @@ export type Claims = {
 /** Longer than any portal lets a one-time token live (an hour by default). */
 const keptSeconds = 86_400
 
-export function openClaims(world: World): Claims {
+export function openClaims(world: Parts<'now' | 'files'>): Claims {
   const fileOf = (token: Secret): string => `${paths.claims}/${hex(sha256(token.expose()))}`
   return {
     take: (token) => {

@@ -5,7 +5,7 @@ import { decodeUtf8 } from '../base/bytes.ts'
 import { olderThan, sweep } from '../base/expire-files.ts'
 import { type LoginName, parseFingerprint, parseLoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
 import type { Remembered } from './session.ts'
 
@@ -35,7 +35,7 @@ const record = () =>
     }),
   })
 
-export function openConnections(world: World): Connections {
+export function openConnections(world: Parts<'now' | 'files'>): Connections {
   const fileOf = (connection: string): string => `${paths.connections}/${connection}.json`
   return {
     remember: (connection, { authorization, fingerprint, offline }) => {

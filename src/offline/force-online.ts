@@ -1,7 +1,7 @@
 // Whether a user's logins always need the portal, by the administrator's file.
 import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { mustBeOnline, parseForceOnline } from './force-online-format.ts'
 
@@ -9,7 +9,7 @@ const limit = 16 * 1024 * 1024
 
 /** A file that cannot be trusted or read lists everybody: it was made to take something away. */
 export function forcedOnline(
-  world: World,
+  world: Parts<'files'>,
   config: Pick<Config, 'auth_cache_force_online'>,
   user: string,
 ): 'listed' | 'free' {

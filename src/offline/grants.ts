@@ -2,7 +2,7 @@
 
 import { Fault } from '../base/fault.ts'
 import type { Fingerprint, LoginName } from '../base/names.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { type Lockouts, openLockouts } from '../lockout/counters.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
@@ -61,7 +61,7 @@ const mostGroups = 256
 type Found = { readonly kind: 'entry'; readonly entry: AuthEntry; readonly writtenAt: number } | NoCachedGrant
 
 export function openAuthCache(
-  world: World,
+  world: Parts<'now' | 'random' | 'files' | 'keyring'>,
   config: KeepingConfig & Pick<Config, 'auth_cache_dir' | 'auth_cache_ttl'>,
 ): AuthCache {
   const directory = config.auth_cache_dir
@@ -103,7 +103,7 @@ export function openAuthCache(
 
 type File = { readonly path: string; readonly bytes: Uint8Array; readonly key: Uint8Array; readonly user: string }
 
-async function openFile(world: World, { path, bytes, key, user }: File): Promise<Found> {
+async function openFile(world: Parts<'now' | 'files'>, { path, bytes, key, user }: File): Promise<Found> {
   const header = openAuthHeader(key, bytes)
   if (header.kind !== 'header') return { ...header, detail: `${path}: ${header.detail}` }
   if (header.expiresAt <= world.now()) {
@@ -173,7 +173,7 @@ const entryOf = (
 })
 
 /** How often the cache is asked for one user: the C implementation's counter files, in its place. */
-export const openCacheLimits = (world: World, config: Config): Lockouts =>
+export const openCacheLimits = (world: Parts<'now' | 'files'>, config: Config): Lockouts =>
   openLockouts(
     world,
     {

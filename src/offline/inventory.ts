@@ -2,7 +2,7 @@
 import { decodeBytewise } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { openCacheKey } from '../secrets/sealed-directory.ts'
 import { authSalt } from './grants.ts'
@@ -57,7 +57,10 @@ const suffixes: Readonly<Record<KeptKind, string>> = {
 }
 const kinds = Object.keys(suffixes) as readonly KeptKind[]
 
-export function openInventory(world: World, config: Config): Inventory {
+export function openInventory(
+  world: Parts<'now' | 'random' | 'hostname' | 'files' | 'keyring'>,
+  config: Config,
+): Inventory {
   const directories: Readonly<Record<KeptKind, string>> = {
     authorization: config.auth_cache_dir,
     password: config.offline_cache_dir,
@@ -135,14 +138,14 @@ const limits: Readonly<Record<KeptKind, number>> = {
   token: tokenCacheLimit,
 }
 
-const authorizationFile = (world: World, config: Config, user: string): string =>
+const authorizationFile = (world: Parts<'hostname'>, config: Config, user: string): string =>
   authCacheFileName({ user, host: world.hostname(), group: config.server_group })
 
 type Opening = (key: Uint8Array, bytes: Uint8Array, name: string) => Promise<Finding>
 
 const asState = (kind: 'tampered' | 'unreadable'): KeptState => (kind === 'tampered' ? 'tampered' : 'malformed')
 
-function authorizations(world: World, config: Config): Opening {
+function authorizations(world: Parts<'now' | 'hostname'>, config: Config): Opening {
   return async (key, bytes, name) => {
     const header = openAuthHeader(key, bytes)
     if (header.kind !== 'header') return { user: undefined, state: asState(header.kind), detail: header.detail }
@@ -157,7 +160,7 @@ function authorizations(world: World, config: Config): Opening {
   }
 }
 
-function passwords(world: World, config: Config): Opening {
+function passwords(world: Parts<'now' | 'random' | 'files'>, config: Config): Opening {
   const files = openCredentialFiles(world, config.offline_cache_dir)
   const policy = { maxFailures: config.offline_cache_max_failures, lockoutSeconds: config.offline_cache_lockout }
   return async (key, bytes, name) => {
@@ -179,7 +182,7 @@ function passwords(world: World, config: Config): Opening {
   }
 }
 
-function tokens(world: World): Opening {
+function tokens(world: Parts<'now'>): Opening {
   return async (key, bytes) => {
     const opened = await openTokenEntry(key, bytes)
     if (opened.kind !== 'entry') return { user: undefined, state: asState(opened.kind), detail: opened.detail }
@@ -194,7 +197,7 @@ function tokens(world: World): Opening {
 }
 
 /** Who a file that does not open would be about, for every name this host knows. */
-function fileNames(world: World, config: Config): Map<string, string> {
+function fileNames(world: Parts<'hostname' | 'files'>, config: Config): Map<string, string> {
   const names = new Map<string, string>()
   for (const path of ['/etc/passwd', `${paths.extrausers}/passwd`])
     for (const line of decodeBytewise(world.files.read(path, 64 * 1024 * 1024) ?? new Uint8Array(0)).split('\n')) {

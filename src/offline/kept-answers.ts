@@ -1,7 +1,7 @@
 // What this host may go by while the portal is away: one door to the cache, its limiter and the force_online file.
 
 import type { Fingerprint, LoginName } from '../base/names.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
 import { forcedOnline } from './force-online.ts'
@@ -18,7 +18,10 @@ export type Offline = {
   readonly forget: (user: LoginName) => void
 }
 
-export function openOffline(world: World, config: Config): Offline {
+export function openOffline(
+  world: Parts<'now' | 'random' | 'hostname' | 'files' | 'keyring'>,
+  config: Config,
+): Offline {
   const cache = openAuthCache(world, config)
   const limits = openCacheLimits(world, config)
   const nameOf = (user: LoginName) => ({ user, host: world.hostname(), group: config.server_group })

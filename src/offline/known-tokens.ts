@@ -2,7 +2,7 @@
 
 import type { LoginName } from '../base/names.ts'
 import type { Secret } from '../base/secret.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { openTokenCache } from './tokens.ts'
 
@@ -13,7 +13,7 @@ export type KnownTokens = {
   readonly forgetUser: (user: LoginName) => Promise<void>
 }
 
-export function openKnownTokens(world: World, config: Config): KnownTokens {
+export function openKnownTokens(world: Parts<'now' | 'random' | 'files' | 'keyring'>, config: Config): KnownTokens {
   const cache = openTokenCache(world, config)
   return {
     // Whatever is wrong with an entry, the portal is asked as if there were none.

@@ -3,7 +3,7 @@
 import { decodeUtf8 } from '../base/bytes.ts'
 import { type LoginName, parseLoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 
 export type OfflineSession = { readonly user: LoginName; readonly since: number }
 
@@ -13,7 +13,7 @@ export type OfflineSessions = {
   readonly list: () => readonly OfflineSession[]
 }
 
-export function openOfflineSessions(world: World): OfflineSessions {
+export function openOfflineSessions(world: Parts<'now' | 'files'>): OfflineSessions {
   const fileOf = (user: LoginName): string => `${paths.offlineSessions}/${user}`
   const read = (name: string): OfflineSession | undefined => {
     const user = parseLoginName(name)

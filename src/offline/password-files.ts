@@ -3,7 +3,7 @@
 
 import type { JsonObject } from '../base/json.ts'
 import { paths } from '../base/paths.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import { ivLength } from '../secrets/sealed-format.ts'
 import {
   type Credential,
@@ -37,7 +37,7 @@ export type CredentialFiles = {
   readonly alone: <T>(user: string, work: () => Promise<T>) => Promise<T>
 }
 
-export function openCredentialFiles(world: World, directory: string): CredentialFiles {
+export function openCredentialFiles(world: Parts<'now' | 'random' | 'files'>, directory: string): CredentialFiles {
   const fileOf = (user: string): string => `${directory}/${credentialFileName(user)}`
   const generationOf = (user: string): string => `${paths.generations}/${generationFileName(user)}`
   const trusted = (path: string, limit: number) => world.files.readTrusted(path, { limit, secret: true })

@@ -4,7 +4,7 @@ import { equalBytes, utf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import type { Secret } from '../base/secret.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { KeepingConfig } from '../secrets/derived-keys.ts'
 import { openCacheKey } from '../secrets/sealed-directory.ts'
@@ -76,7 +76,10 @@ export const credentialSalt = '.cred_salt'
 /** Refusals end on whole multiples of this, so that what they did on the disk cannot be timed. Milliseconds. */
 const grid = 500
 
-export function openCredentials(world: World, config: CredentialConfig): Credentials {
+export function openCredentials(
+  world: Parts<'now' | 'monotonic' | 'random' | 'sleep' | 'files' | 'keyring' | 'argon2'>,
+  config: CredentialConfig,
+): Credentials {
   const { offline_cache_dir: directory, offline_cache_key_file: keyFile } = config
   const policy: CredentialPolicy = {
     maxFailures: config.offline_cache_max_failures,
@@ -197,7 +200,7 @@ async function matchingCost(
   return { spent: costs.length }
 }
 
-async function verifierOf(world: World, argon2: Argon2, password: Secret): Promise<Verifier | undefined> {
+async function verifierOf(world: Parts<'random'>, argon2: Argon2, password: Secret): Promise<Verifier | undefined> {
   const typed = utf8(password.expose())
   if (typed.length === 0) return undefined
   const salt = world.random(argon2SaltLength)

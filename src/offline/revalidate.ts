@@ -5,7 +5,7 @@ import { Fault } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
 import type { Reason } from '../base/reason.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { Portal } from '../portal-client/endpoints.ts'
 import { openHttp } from '../portal-client/http.ts'
@@ -37,7 +37,11 @@ export type RoundParts = {
   readonly forgetGrant: (user: LoginName) => Promise<void>
 }
 
-export async function monitorRound(world: World, config: Config, parts: RoundParts): Promise<RoundResult> {
+export async function monitorRound(
+  world: Parts<'now' | 'limit' | 'fetch' | 'files' | 'syslog'>,
+  config: Config,
+  parts: RoundParts,
+): Promise<RoundResult> {
   const sessions = openOfflineSessions(world)
   const marked = sessions.list()
   if (marked.length === 0) {
@@ -88,7 +92,7 @@ function judgementOf(said: Said, isTooLong: boolean): { readonly verdict: Verdic
 
 type Question = { readonly user: LoginName; readonly door: Reach }
 
-async function ask(world: World, { control, portal }: RoundParts, { user, door }: Question): Promise<Said> {
+async function ask(world: Parts<'syslog'>, { control, portal }: RoundParts, { user, door }: Question): Promise<Said> {
   if (!(await control.isPresent(user))) return 'gone'
   if (door !== 'portal') return 'unanswered'
   return unlessRefused(world, 'unanswered', async () => {
@@ -100,7 +104,7 @@ async function ask(world: World, { control, portal }: RoundParts, { user, door }
 }
 
 /** Somebody who stands in for the portal keeps it silent: no reason to let sessions be. */
-async function unlessRefused<T>(world: World, otherwise: T, work: () => Promise<T>): Promise<T> {
+async function unlessRefused<T>(world: Parts<'syslog'>, otherwise: T, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
@@ -111,7 +115,7 @@ async function unlessRefused<T>(world: World, otherwise: T, work: () => Promise<
 }
 
 /** A grant that cannot be destroyed keeps nobody logged in. */
-async function forgetGrant(world: World, parts: RoundParts, user: LoginName): Promise<void> {
+async function forgetGrant(world: Parts<'syslog'>, parts: RoundParts, user: LoginName): Promise<void> {
   try {
     await parts.forgetGrant(user)
   } catch (error) {
@@ -121,10 +125,10 @@ async function forgetGrant(world: World, parts: RoundParts, user: LoginName): Pr
 }
 
 /** No public address is asked: somebody who answers, even with a refusal, or a default route is a network. */
-const reachOf = (world: World, config: Config): Promise<Reach> =>
+const reachOf = (world: Parts<'limit' | 'fetch' | 'files' | 'syslog'>, config: Config): Promise<Reach> =>
   unlessRefused<Reach>(world, 'silent', () => findReach(world, config))
 
-async function findReach(world: World, config: Config): Promise<Reach> {
+async function findReach(world: Parts<'limit' | 'fetch' | 'files'>, config: Config): Promise<Reach> {
   const url = `${config.portal_url}/.well-known/openid-configuration`
   const answer = await openHttp(world, config)({ method: 'GET', url, headers: {} })
   if (answer.kind !== 'unreachable') return 'portal'
@@ -136,11 +140,11 @@ async function findReach(world: World, config: Config): Promise<Reach> {
 
 const silenceSchema = v.object({ roundAt: v.number(), silentSeconds: v.number(), downSeconds: v.number() })
 
-function readSilence(world: World): Silence | undefined {
+function readSilence(world: Parts<'files'>): Silence | undefined {
   const bytes = world.files.readTrusted(paths.silence, { limit: 1024, secret: false })
   const read = v.safeParse(v.pipe(v.string(), v.parseJson(), silenceSchema), bytes ? decodeUtf8(bytes) : '')
   return read.success ? read.output : undefined
 }
 
-const writeSilence = (world: World, silence: Silence): void =>
+const writeSilence = (world: Parts<'files'>, silence: Silence): void =>
   world.files.writeAtomic(paths.silence, JSON.stringify(silence), { mode: 0o600 })

@@ -4,7 +4,7 @@ import { olderThan, sweep } from '../base/expire-files.ts'
 import { Fault } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import type { Secret } from '../base/secret.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { KeepingConfig } from '../secrets/derived-keys.ts'
 import { openCacheKey } from '../secrets/sealed-directory.ts'
@@ -38,7 +38,10 @@ export type TokenCacheConfig = KeepingConfig & Pick<Config, 'cache_dir' | 'cache
 
 export const tokenSalt = '.cache_salt'
 
-export function openTokenCache(world: World, config: TokenCacheConfig): TokenCache {
+export function openTokenCache(
+  world: Parts<'now' | 'random' | 'files' | 'keyring'>,
+  config: TokenCacheConfig,
+): TokenCache {
   const directory = config.cache_dir
   const keys = openCacheKey(world, config, { directory, saltName: tokenSalt })
   const fileOf = (token: Secret, user: LoginName): string => `${directory}/${tokenCacheFileName(token.expose(), user)}`

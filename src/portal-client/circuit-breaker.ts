@@ -3,7 +3,7 @@
 
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
-import type { FileFacts, World } from '../base/world.ts'
+import type { FileFacts, Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { Http } from './http.ts'
 
@@ -12,7 +12,10 @@ const rememberedSeconds = 60
 /** A portal that accepts connections and never answers would cost every login its whole timeout. Seconds. */
 const shortSeconds = 2
 
-export function openPatientHttp(world: World, config: Config): Http {
+export function openPatientHttp(
+  world: Parts<'now' | 'monotonic' | 'limit' | 'fetch' | 'knock' | 'files'>,
+  config: Config,
+): Http {
   const isRecent = (facts: FileFacts | undefined): boolean =>
     facts !== undefined && Math.abs(world.now() - facts.modifiedAt) < rememberedSeconds
   return async (request) => {
@@ -47,7 +50,7 @@ export function openPatientHttp(world: World, config: Config): Http {
  * The host that refuses a connection, which is what the whole request would end with. It costs half of that; what is
  * less clear is left to the request itself, and so is a proxy.
  */
-async function refusing(world: World, { proxy }: Config, url: string): Promise<string | undefined> {
+async function refusing(world: Parts<'limit' | 'knock'>, { proxy }: Config, url: string): Promise<string | undefined> {
   if (proxy !== undefined) return undefined
   const { host, hostname, port } = new URL(url)
   const name = hostname.replace(/^\[|\]$/g, '')

@@ -3,7 +3,7 @@
 import * as oauth from 'oauth4webapi'
 import { decodeBase64, decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { secretFor } from '../secrets/resolve.ts'
 import { makeUuid } from './request-signature.ts'
@@ -30,13 +30,19 @@ export function clientMethod(config: Config): ClientMethod {
 }
 
 /** The configuration with the client secret itself, wherever it is kept. */
-export const withClientSecret = async (world: World, config: Config): Promise<Config> => ({
+export const withClientSecret = async (
+  world: Parts<'random' | 'files' | 'keyring'>,
+  config: Config,
+): Promise<Config> => ({
   ...config,
   client_secret: await secretFor(world, config, 'client_secret'),
 })
 
 /** Reads what the method needs; a Fault names the key that is missing. */
-export async function openClientAuth(world: World, given: Config): Promise<ClientAuth> {
+export async function openClientAuth(
+  world: Parts<'now' | 'random' | 'files' | 'keyring'>,
+  given: Config,
+): Promise<ClientAuth> {
   const config = await withClientSecret(world, given)
   const { client_id } = config
   if (client_id === undefined)
@@ -47,7 +53,11 @@ export async function openClientAuth(world: World, given: Config): Promise<Clien
   return { client: { client_id }, method, proofFor: await prover(world, config, method) }
 }
 
-async function prover(world: World, config: Config, method: ClientMethod): Promise<ClientAuth['proofFor']> {
+async function prover(
+  world: Parts<'now' | 'random' | 'files'>,
+  config: Config,
+  method: ClientMethod,
+): Promise<ClientAuth['proofFor']> {
   switch (method) {
     case 'none':
       return () => oauth.None()
@@ -94,7 +104,7 @@ type Assertion = Record<string, oauth.JsonValue | undefined>
 
 /** Header and claims as the portal's other clients send them; the audience is the very endpoint (RFC 7523 §3). */
 const claims =
-  (world: World, endpoint: string) =>
+  (world: Parts<'now' | 'random'>, endpoint: string) =>
   (header: Assertion, payload: Assertion): void => {
     const iat = Math.floor(world.now())
     // RFC 8037 names Ed25519 keys EdDSA; the younger name of RFC 9864 is unknown to portals.
@@ -113,7 +123,7 @@ const kinds = [
   { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
 ] as const
 
-async function readKey(world: World, config: Config): Promise<oauth.PrivateKey> {
+async function readKey(world: Parts<'files'>, config: Config): Promise<oauth.PrivateKey> {
   const path = config.client_key_file
   if (path === undefined)
     throw new Fault('client_auth_method = private_key_jwt needs client_key_file, which is not set', {

@@ -3,7 +3,7 @@
 import * as oauth from 'oauth4webapi'
 import { Fault } from '../base/fault.ts'
 import { Secret } from '../base/secret.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { type ClientAuth, type ClientMethod, openClientAuth } from './client-auth.ts'
 import { discover } from './discovery.ts'
@@ -35,7 +35,11 @@ export type DeviceGrant = { readonly code: DeviceCode; readonly poll: () => Prom
 const scope = 'pam:server offline_access'
 
 /** Asks for a device code; the grant it returns is polled until somebody approved it at the portal. */
-export async function requestDeviceCode(world: World, config: Config, http: Http): Promise<DeviceGrant> {
+export async function requestDeviceCode(
+  world: Parts<'now' | 'random' | 'files' | 'keyring'>,
+  config: Config,
+  http: Http,
+): Promise<DeviceGrant> {
   const auth = await openClientAuth(world, config)
   const discovered = await discover(config, http)
   if (discovered.kind === 'unreachable') throw noAnswer(discovered.detail)

@@ -2,7 +2,7 @@
 import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { defaultEndpoints, type Endpoints, parseDiscovery } from './discovery-format.ts'
 import type { Http } from './http.ts'
@@ -38,7 +38,7 @@ function believed(text: string, config: Config, url: string): Endpoints | undefi
 const keptSeconds = 3600
 
 /** As discover, with a copy of the document in /run, so that a login asks one question and not two. */
-export async function discoverOnce(world: World, config: Config, http: Http): Promise<Discovered> {
+export async function discoverOnce(world: Parts<'now' | 'files'>, config: Config, http: Http): Promise<Discovered> {
   const facts = world.files.stat(paths.discovery)
   if (facts && Math.abs(world.now() - facts.modifiedAt) < keptSeconds) {
     const bytes = world.files.readTrusted(paths.discovery, { limit: 1 << 20, secret: true })
@@ -59,7 +59,7 @@ const split = (text: string): readonly [string, string] => {
   return end < 0 ? ['', ''] : [text.slice(0, end), text.slice(end + 1)]
 }
 
-function keep(world: World, text: string): void {
+function keep(world: Parts<'files'>, text: string): void {
   try {
     world.files.makeDirectory(paths.discovery.slice(0, paths.discovery.lastIndexOf('/')), 0o755)
     world.files.writeAtomic(paths.discovery, text, { mode: 0o600 })

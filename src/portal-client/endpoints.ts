@@ -3,7 +3,7 @@
 
 import type { Fingerprint, LoginName } from '../base/names.ts'
 import type { Secret } from '../base/secret.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { secretFor, unsealed } from '../secrets/resolve.ts'
 import type { HeartbeatBody, Report } from './heartbeat-format.ts'
@@ -36,7 +36,12 @@ export type Portal = {
   readonly heartbeat: (refresh: Secret, report?: Report) => Promise<Renewal>
 }
 
-export function openPortal(world: World, config: Config, http: Http, tokens: Tokens): Portal {
+export function openPortal(
+  world: Parts<'now' | 'random' | 'hostname' | 'files' | 'keyring'>,
+  config: Config,
+  http: Http,
+  tokens: Tokens,
+): Portal {
   const post = async (path: string, body: object, bearer: Secret | undefined): Promise<HttpAnswer> => {
     const text = JSON.stringify(body)
     return http({
@@ -89,7 +94,7 @@ export const programVersion = '0.1.0'
 
 /** What a heartbeat sends; with the Secret itself instead of its text it can be shown. */
 export const heartbeatBody = (
-  world: World,
+  world: Parts<'hostname'>,
   config: Config,
   refresh: string | Secret,
   report: Report,
@@ -103,7 +108,7 @@ export const heartbeatBody = (
 })
 
 async function signature(
-  world: World,
+  world: Parts<'now' | 'random' | 'files' | 'keyring'>,
   config: Config,
   path: string,
   body: string,

@@ -6,7 +6,7 @@ import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { Secret } from '../base/secret.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { intervalFrom, isDue } from './enrollment-policy.ts'
 import {
@@ -22,7 +22,7 @@ import { readTokenFile, withTokenLock, writeTokenFile } from './token-file.ts'
 
 export type Renewed = { readonly kind: 'token'; readonly accessToken: Secret } | NoAnswer
 
-export type Host = { readonly world: World; readonly config: Config }
+export type Host = { readonly world: Parts<'now' | 'files' | 'syslog'>; readonly config: Config }
 
 export type Ask = (refresh: Secret, report?: Report) => Promise<Renewal>
 
@@ -143,7 +143,7 @@ function save({ world, config }: Host, current: TokenFile, renewal: Renewal & { 
   }
 }
 
-export function readHeartbeat(world: World): HeartbeatState | undefined {
+export function readHeartbeat(world: Parts<'files'>): HeartbeatState | undefined {
   try {
     const bytes = world.files.readTrusted(paths.heartbeat, { limit: 4096, secret: false })
     return bytes && parseHeartbeatState(decodeUtf8(bytes) ?? '')
@@ -154,7 +154,10 @@ export function readHeartbeat(world: World): HeartbeatState | undefined {
 }
 
 /** What was true before stays, but for the last detail. Nobody is refused because it cannot be kept. */
-function record(world: World, news: Partial<HeartbeatState> & { readonly result: HeartbeatResult }): HeartbeatState {
+function record(
+  world: Parts<'now' | 'files' | 'syslog'>,
+  news: Partial<HeartbeatState> & { readonly result: HeartbeatResult },
+): HeartbeatState {
   const { detail: _, ...before } = readHeartbeat(world) ?? { attempts: 0 }
   const state = { ...before, ...news, attempts: before.attempts + 1, at: world.now() }
   try {

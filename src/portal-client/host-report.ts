@@ -1,7 +1,7 @@
 // What a heartbeat tells the portal about this host: how long it runs, who is logged in, what was decided since.
 import { decodeBytewise, decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import {
   parseLogindSessions,
@@ -15,7 +15,11 @@ import { countEvents, type Report, type Stats } from './heartbeat-format.ts'
 /** How much of the audit log is counted: some 3000 decisions between two heartbeats. Bytes. */
 const auditLimit = 1 << 20
 
-export async function gatherReport(world: World, config: Config, since: number | undefined): Promise<Report> {
+export async function gatherReport(
+  world: Parts<'now' | 'limit' | 'files' | 'spawn'>,
+  config: Config,
+  since: number | undefined,
+): Promise<Report> {
   const uptime = uptimeOf(world)
   const now = world.now()
   return {
@@ -25,13 +29,13 @@ export async function gatherReport(world: World, config: Config, since: number |
   }
 }
 
-export function uptimeOf(world: World): number | undefined {
+export function uptimeOf(world: Parts<'files'>): number | undefined {
   const bytes = world.files.read('/proc/uptime', 256)
   const seconds = Number.parseFloat((bytes && decodeUtf8(bytes)) ?? '')
   return seconds >= 0 ? seconds : undefined
 }
 
-function countDecisions(world: World, config: Config, since: number): Stats {
+function countDecisions(world: Parts<'now' | 'files'>, config: Config, since: number): Stats {
   try {
     const bytes = config.audit_enabled ? world.files.readEnd(config.audit_log_file, auditLimit) : undefined
     return bytes ? countEvents(decodeBytewise(bytes), since, world.now()) : {}
@@ -42,7 +46,10 @@ function countDecisions(world: World, config: Config, since: number): Stats {
 }
 
 /** The newest ones when there are more than the portal should hear of. */
-async function reportedSessions(world: World, config: Config): Promise<readonly Session[]> {
+async function reportedSessions(
+  world: Parts<'now' | 'limit' | 'files' | 'spawn'>,
+  config: Config,
+): Promise<readonly Session[]> {
   const sessions = [...(await currentSessions(world))].sort((a, b) => (b.since ?? 0) - (a.since ?? 0))
   return sessions.slice(0, config.max_reported_sessions)
 }
@@ -50,13 +57,13 @@ async function reportedSessions(world: World, config: Config): Promise<readonly 
 /** logind may hang where its bus does; then utmp has to do. Seconds. */
 const patience = 5
 
-export async function currentSessions(world: World): Promise<readonly Session[]> {
+export async function currentSessions(world: Parts<'now' | 'limit' | 'files' | 'spawn'>): Promise<readonly Session[]> {
   const signal = world.limit(patience)
   const late = new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined)))
   return (await Promise.race([logindSessions(world), late])) ?? utmpSessions(world)
 }
 
-async function logindSessions(world: World): Promise<readonly Session[] | undefined> {
+async function logindSessions(world: Parts<'now' | 'files' | 'spawn'>): Promise<readonly Session[] | undefined> {
   // sd_booted(3)
   if (!world.files.stat('/run/systemd/system')) return undefined
   const listed = await world.spawn(['loginctl', 'list-sessions', '--no-legend', '--no-pager'])
@@ -69,7 +76,7 @@ async function logindSessions(world: World): Promise<readonly Session[] | undefi
   return parseLogindSessions(stdout, { now: world.now(), uptime: uptimeOf(world) ?? 0 })
 }
 
-function utmpSessions(world: World): readonly Session[] {
+function utmpSessions(world: Parts<'files'>): readonly Session[] {
   const bytes = world.files.read('/run/utmp', 4 << 20)
   // Records of sessions that ended badly stay behind; their process does not.
   return parseUtmp(bytes ?? new Uint8Array())

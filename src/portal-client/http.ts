@@ -4,7 +4,7 @@ import { ofetch } from 'ofetch'
 import { concat, decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
-import type { TlsOptions, World } from '../base/world.ts'
+import type { Parts, TlsOptions } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 
 export type HttpRequest = {
@@ -40,7 +40,7 @@ const portalPeer: Peer = {
   caKey: 'ca_cert',
 }
 
-export function openHttp(world: World, config: HttpSettings): Http {
+export function openHttp(world: Parts<'limit' | 'fetch' | 'files'>, config: HttpSettings): Http {
   let tls: TlsOptions | undefined
   return async (request) => {
     // Only a webhook on this host may be spoken to without TLS: the schema sees to that.
@@ -49,7 +49,7 @@ export function openHttp(world: World, config: HttpSettings): Http {
   }
 }
 
-function tlsOptions(world: World, config: HttpSettings): TlsOptions {
+function tlsOptions(world: Parts<'files'>, config: HttpSettings): TlsOptions {
   return {
     ca: readAuthorities(world, config),
     minVersion: config.min_tls_version === 12 ? 0x0303 : 0x0304,
@@ -57,7 +57,7 @@ function tlsOptions(world: World, config: HttpSettings): TlsOptions {
   }
 }
 
-function readAuthorities(world: World, config: HttpSettings): string {
+function readAuthorities(world: Parts<'files'>, config: HttpSettings): string {
   const { name, caKey } = config.peer ?? portalPeer
   const candidates = config.ca_cert === undefined ? paths.systemAuthorities : [config.ca_cert]
   for (const path of candidates) {
@@ -75,7 +75,7 @@ function readAuthorities(world: World, config: HttpSettings): string {
 }
 
 async function send(
-  world: World,
+  world: Parts<'limit' | 'fetch'>,
   config: HttpSettings,
   tls: TlsOptions | undefined,
   request: HttpRequest,
@@ -101,7 +101,7 @@ const noTls: TlsOptions = { ca: '', minVersion: 0x0304, pins: [] }
 const weather = new Set([429, 500, 501, 502, 503, 504])
 
 async function exchange(
-  world: World,
+  world: Parts<'fetch'>,
   proxy: string | undefined,
   tls: TlsOptions = noTls,
   request: HttpRequest,

@@ -3,7 +3,7 @@
 
 import { Fault } from '../base/fault.ts'
 import type { Secret } from '../base/secret.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { openClientAuth } from './client-auth.ts'
 import { discoverOnce } from './discovery.ts'
@@ -11,7 +11,12 @@ import { believe } from './endpoints.ts'
 import type { Http } from './http.ts'
 import { type Introspection, parseIntrospection } from './introspection-format.ts'
 
-export async function introspect(world: World, config: Config, http: Http, token: Secret): Promise<Introspection> {
+export async function introspect(
+  world: Parts<'now' | 'random' | 'files' | 'keyring'>,
+  config: Config,
+  http: Http,
+  token: Secret,
+): Promise<Introspection> {
   const auth = await openClientAuth(world, config)
   // RFC 7662 §2.1: the endpoint is not for everybody.
   if (auth.method === 'none')

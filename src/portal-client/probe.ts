@@ -1,6 +1,6 @@
 // One question to the portal that needs no credentials: is it there, how fast, and what time has it.
 
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { openHttp } from './http.ts'
 
@@ -12,7 +12,10 @@ export type Probe = {
   readonly skew: number | undefined
 }
 
-export async function probePortal(world: World, config: Config): Promise<Probe> {
+export async function probePortal(
+  world: Parts<'now' | 'monotonic' | 'limit' | 'fetch' | 'files'>,
+  config: Config,
+): Promise<Probe> {
   const startedAt = world.monotonic()
   const url = `${config.portal_url}/.well-known/openid-configuration`
   const answer = await openHttp(world, config)({ method: 'GET', url, headers: {} })

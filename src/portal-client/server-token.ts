@@ -2,7 +2,7 @@
 // which a login loads only when the portal refused the token.
 
 import type { Secret } from '../base/secret.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { Renewed } from './heartbeat.ts'
 import type { Renewal } from './reply-format.ts'
@@ -15,7 +15,7 @@ export type Tokens = {
   readonly renew: (refused: Secret, heartbeat: (refresh: Secret) => Promise<Renewal>) => Promise<Renewed>
 }
 
-export function openTokens(world: World, config: Config): Tokens {
+export function openTokens(world: Parts<'now' | 'files' | 'syslog'>, config: Config): Tokens {
   return {
     read: () => readTokenFile(world, config.server_token_file),
     renew: async (refused, heartbeat) => (await import('./heartbeat.ts')).renew({ world, config }, refused, heartbeat),

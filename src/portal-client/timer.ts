@@ -1,6 +1,6 @@
 // The systemd timer that sends heartbeats: whether it runs, and how it is armed.
 
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { TimerState } from './enrollment-policy.ts'
 
 const unit = 'ob-heartbeat.timer'
@@ -8,7 +8,7 @@ const unit = 'ob-heartbeat.timer'
 // systemd.unit(5), the unit search path.
 const places = ['/etc', '/run', '/usr/local/lib', '/usr/lib', '/lib'].map((root) => `${root}/systemd/system/${unit}`)
 
-export async function timerState(world: World): Promise<TimerState> {
+export async function timerState(world: Parts<'files' | 'spawn'>): Promise<TimerState> {
   // sd_booted(3)
   if (!world.files.stat('/run/systemd/system')) return 'no-systemd'
   if (!places.some((path) => world.files.stat(path))) return 'not-installed'
@@ -26,7 +26,7 @@ export const armCommand = (state: TimerState): string =>
     ? `echo '*/5 * * * * root /usr/sbin/ob heartbeat >/dev/null' > /etc/cron.d/ob-heartbeat`
     : `systemctl enable --now ${unit}`
 
-export async function armTimer(world: World): Promise<Arming> {
+export async function armTimer(world: Parts<'files' | 'spawn'>): Promise<Arming> {
   const state = await timerState(world)
   if (state === 'armed') return { armed: true, text: `${unit} is armed` }
   const command = armCommand(state)

@@ -2,12 +2,12 @@
 import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { keepRefreshToken } from '../secrets/resolve.ts'
 import { formatTokenFile, parseTokenFile, type TokenFile } from './server-token-format.ts'
 
-export function readTokenFile(world: World, path: string): TokenFile {
+export function readTokenFile(world: Parts<'files'>, path: string): TokenFile {
   const bytes = world.files.readTrusted(path, { limit: 1 << 20, secret: true })
   if (!bytes) throw new Fault(`this host is not enrolled: ${path} does not exist`, { hint: 'run: ob enroll' })
   const parsed = parseTokenFile(decodeUtf8(bytes) ?? '')
@@ -16,18 +16,22 @@ export function readTokenFile(world: World, path: string): TokenFile {
 }
 
 /** A new enrollment, never overwritten by a login that renews the old one at the same time. */
-export const saveEnrollment = (world: World, config: Config, tokens: TokenFile): Promise<void> =>
+export const saveEnrollment = (
+  world: Parts<'random' | 'files' | 'keyring'>,
+  config: Config,
+  tokens: TokenFile,
+): Promise<void> =>
   withTokenLock(world, async () => {
     const { refreshToken: given, ...others } = tokens
     const refreshToken = given && (await keepRefreshToken(world, config, given))
     writeTokenFile(world, config.server_token_file, { ...others, ...(refreshToken ? { refreshToken } : {}) })
   })
 
-export const writeTokenFile = (world: World, path: string, tokens: TokenFile): void =>
+export const writeTokenFile = (world: Parts<'files'>, path: string, tokens: TokenFile): void =>
   world.files.writeAtomic(path, formatTokenFile(tokens), { mode: 0o600 })
 
 /** In /run, so that it can be taken when the disk is full or read-only. */
-export function withTokenLock<T>(world: World, work: () => T | Promise<T>): Promise<T> {
+export function withTokenLock<T>(world: Parts<'files'>, work: () => T | Promise<T>): Promise<T> {
   world.files.makeDirectory(paths.run, 0o755)
   return world.files.withLock(paths.tokenLock, work)
 }

@@ -2,7 +2,7 @@
 // it is replaced only by a whole list, never by an older one, and never emptied unasked.
 import { decodeBase64 } from '../base/bytes.ts'
 import { paths } from '../base/paths.ts'
-import type { ReadOnlyWorld, World } from '../base/world.ts'
+import type { Parts, ReadOnlyWorld } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { type HttpAnswer, openHttp } from '../portal-client/http.ts'
 import type { NoAnswer } from '../portal-client/reply-format.ts'
@@ -34,7 +34,11 @@ export function readKrl(world: ReadOnlyWorld): KrlState {
 export const isStale = (state: KrlState, maxAge: number): boolean =>
   maxAge > 0 && (state.kind !== 'list' || state.ageSeconds > maxAge)
 
-export async function updateKrl(world: World, config: Config, allowEmpty: boolean): Promise<KrlUpdate> {
+export async function updateKrl(
+  world: Parts<'now' | 'limit' | 'fetch' | 'files' | 'spawn' | 'stdout' | 'stderr' | 'syslog'>,
+  config: Config,
+  allowEmpty: boolean,
+): Promise<KrlUpdate> {
   const answer = await openHttp(
     world,
     config,
@@ -59,7 +63,11 @@ function bodyOf(answer: HttpAnswer): Uint8Array<ArrayBuffer> | NoAnswer {
   return decodeBase64(answer.text) ?? garbled('not bytes')
 }
 
-async function replace(world: World, body: Uint8Array<ArrayBuffer>, allowEmpty: boolean): Promise<KrlUpdate> {
+async function replace(
+  world: Parts<'now' | 'limit' | 'files' | 'spawn' | 'stdout' | 'stderr' | 'syslog'>,
+  body: Uint8Array<ArrayBuffer>,
+  allowEmpty: boolean,
+): Promise<KrlUpdate> {
   const refused = (detail: string): KrlUpdate => ({ kind: 'refused', detail })
   // A portal that never revoked anything sends an empty body; for sshd that is made a list.
   const bytes = body.length === 0 ? formatEmptyList() : body
@@ -85,7 +93,7 @@ async function replace(world: World, body: Uint8Array<ArrayBuffer>, allowEmpty: 
 }
 
 /** What OpenSSH itself says about the list; undefined when it takes it. */
-async function examine(world: World, bytes: Uint8Array): Promise<string | undefined> {
+async function examine(world: Parts<'files' | 'spawn'>, bytes: Uint8Array): Promise<string | undefined> {
   const candidate = `${paths.run}/revoked_keys`
   world.files.writeAtomic(candidate, bytes, { mode: 0o600 })
   try {

@@ -3,7 +3,7 @@
 import { concat, equalBytes, hex, hmacSha256 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { deriveKey, type KeySource, keyLength, parseMachineId, passwordOf } from './kdf.ts'
 
@@ -19,7 +19,7 @@ export type KeepingConfig = Pick<Config, 'secrets_use_keyring' | 'secrets_keyrin
 /** In the keyring; a day without a login, and the next one derives anew. */
 const keptSeconds = 86_400
 
-export function openKeys(world: World, config: KeepingConfig): Keys {
+export function openKeys(world: Parts<'files' | 'keyring'>, config: KeepingConfig): Keys {
   const place = openPlace(world, config)
   return {
     keyFor: async (source, salt) => {
@@ -61,7 +61,10 @@ type Place = {
   readonly forget: (id: string) => boolean
 }
 
-function openPlace(world: World, { secrets_use_keyring, secrets_keyring_name }: KeepingConfig): Place {
+function openPlace(
+  world: Parts<'files' | 'keyring'>,
+  { secrets_use_keyring, secrets_keyring_name }: KeepingConfig,
+): Place {
   const fileOf = (id: string): string => `${paths.keptKeys}/${id}`
   const describe = (id: string): string => `${secrets_keyring_name}:${id}`
   const file: Place = {
@@ -105,13 +108,13 @@ function unlessFault<T>(work: () => T): T | undefined {
 }
 
 /** What this machine is called by its own files (machine-id(5)); undefined where it has no name. */
-export function readMachineId(world: World): string | undefined {
+export function readMachineId(world: Parts<'files'>): string | undefined {
   const bytes = world.files.read(paths.machineId, 4096)
   return bytes && parseMachineId(bytes)
 }
 
 /** The key file's content; a Fault when it cannot be one, undefined when there is none. */
-export function readKeyFile(world: World, path: string = paths.keyFile): Uint8Array<ArrayBuffer> | undefined {
+export function readKeyFile(world: Parts<'files'>, path: string = paths.keyFile): Uint8Array<ArrayBuffer> | undefined {
   const bytes = world.files.readTrusted(path, { limit: 65_536, secret: true })
   if (bytes && bytes.length < keyLength)
     throw new Fault(`${path} holds ${bytes.length} bytes, and a key file holds at least ${keyLength}`, {

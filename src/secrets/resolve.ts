@@ -4,14 +4,18 @@
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import { type Secret, sealedAs, sealedName } from '../base/secret.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 
 /** The keys of openbastion.conf whose values are secrets. */
 export type SecretKey = { [K in keyof Config]-?: Secret extends Config[K] ? K : never }[keyof Config]
 
 /** What this key stands for: its line, the secret its line names, or, without a line, the one kept under its name. */
-export async function secretFor(world: World, config: Config, key: SecretKey): Promise<Secret | undefined> {
+export async function secretFor(
+  world: Parts<'random' | 'files' | 'keyring'>,
+  config: Config,
+  key: SecretKey,
+): Promise<Secret | undefined> {
   const written = config[key]
   if (written !== undefined) return unsealed(world, config, written)
   if (!config.secrets_encrypted || !isStore(world)) return undefined
@@ -19,7 +23,11 @@ export async function secretFor(world: World, config: Config, key: SecretKey): P
 }
 
 /** The secret itself, for one that may be written as sealed:NAME. */
-export async function unsealed(world: World, config: Config, written: Secret): Promise<Secret> {
+export async function unsealed(
+  world: Parts<'random' | 'files' | 'keyring'>,
+  config: Config,
+  written: Secret,
+): Promise<Secret> {
   const name = sealedName(written)
   if (name === undefined) return written
   const secret = await (await vaultOf(world, config)).read(name)
@@ -32,13 +40,18 @@ export async function unsealed(world: World, config: Config, written: Secret): P
 export const refreshTokenName = 'refresh_token'
 
 /** What the token file shall hold for this refresh token: itself, or, where there is a store, its name there. */
-export async function keepRefreshToken(world: World, config: Config, token: Secret): Promise<Secret> {
+export async function keepRefreshToken(
+  world: Parts<'random' | 'files' | 'keyring'>,
+  config: Config,
+  token: Secret,
+): Promise<Secret> {
   if (!config.secrets_encrypted || !isStore(world)) return token
   await (await vaultOf(world, config)).write(refreshTokenName, token)
   return sealedAs(refreshTokenName)
 }
 
 /** Somebody made a store: with `ob secret`. */
-export const isStore = (world: World): boolean => world.files.stat(`${paths.secrets}/.store`) !== undefined
+export const isStore = (world: Parts<'files'>): boolean => world.files.stat(`${paths.secrets}/.store`) !== undefined
 
-const vaultOf = async (world: World, config: Config) => (await import('./store.ts')).openVault(world, config)
+const vaultOf = async (world: Parts<'random' | 'files' | 'keyring'>, config: Config) =>
+  (await import('./store.ts')).openVault(world, config)

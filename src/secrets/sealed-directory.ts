@@ -1,7 +1,7 @@
 // The key of a directory of sealed entries, derived when an entry is really opened or written.
 import { hex, utf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import { type KeepingConfig, openKeys, readKeyFile, readMachineId } from './derived-keys.ts'
 import { parseMachineId, saltLength } from './kdf.ts'
 
@@ -22,7 +22,7 @@ export type CacheKey = {
 }
 
 export function openCacheKey(
-  world: World,
+  world: Parts<'random' | 'files' | 'keyring'>,
   config: KeepingConfig,
   { directory, saltName, keyFile }: CacheKeyPlace,
 ): CacheKey {

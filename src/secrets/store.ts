@@ -4,7 +4,7 @@ import { decodeUtf8, hex, utf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import { Secret } from '../base/secret.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import { type KeepingConfig, type Keys, openKeys, readKeyFile, readMachineId } from './derived-keys.ts'
 import { type KeySource, keyLength, saltLength } from './kdf.ts'
 import { ivLength } from './sealed-format.ts'
@@ -49,7 +49,7 @@ export const longestSecret = 65_536
 
 const anew = 'ob secret rotate --discard, then ob secret set for each secret and ob enroll --force'
 
-export function openVault(world: World, config: KeepingConfig): Vault {
+export function openVault(world: Parts<'random' | 'files' | 'keyring'>, config: KeepingConfig): Vault {
   const keys = openKeys(world, config)
   const shop: Shop = { world, keys }
   const alone = <T>(work: () => Promise<T>): Promise<T> => {
@@ -76,12 +76,12 @@ export function openVault(world: World, config: KeepingConfig): Vault {
   }
 }
 
-type Shop = { readonly world: World; readonly keys: Keys }
+type Shop = { readonly world: Parts<'random' | 'files'>; readonly keys: Keys }
 type Opened = { readonly header: StoreHeader; readonly key: Uint8Array }
 
 const fileOf = ({ generation }: StoreHeader, name: string): string => `${directory}/${sealedFileName(generation, name)}`
 
-export function readHeader(world: World): StoreHeader | undefined {
+export function readHeader(world: Parts<'files'>): StoreHeader | undefined {
   const bytes = world.files.readTrusted(headerFile, { limit: 4096, secret: true })
   if (!bytes) return undefined
   const header = parseStoreHeader(decodeUtf8(bytes) ?? '')
@@ -93,7 +93,7 @@ export function readHeader(world: World): StoreHeader | undefined {
       })
 }
 
-function namesOf(world: World, { generation }: StoreHeader): readonly StoredName[] {
+function namesOf(world: Parts<'files'>, { generation }: StoreHeader): readonly StoredName[] {
   return (world.files.list(directory) ?? [])
     .flatMap((file) => {
       const name = nameInFile(generation, file)
@@ -103,7 +103,7 @@ function namesOf(world: World, { generation }: StoreHeader): readonly StoredName
 }
 
 /** What the key is derived from, after comparing it with what it was derived from when the store was sealed. */
-function sourceOf(world: World, header: StoreHeader): KeySource {
+function sourceOf(world: Parts<'files'>, header: StoreHeader): KeySource {
   const machineId = readMachineId(world)
   if (machineId === undefined) throw noMachineId()
   if (machineCheck(machineId, header.salt) !== header.machine)
@@ -166,7 +166,7 @@ async function put({ world }: Shop, { header, key }: Opened, name: string, secre
 }
 
 /** A header for a generation of its own, and the source of its key; the key file is made when there is none. */
-function renew(world: World): { readonly header: StoreHeader; readonly source: KeySource } {
+function renew(world: Parts<'random' | 'files'>): { readonly header: StoreHeader; readonly source: KeySource } {
   const machineId = readMachineId(world)
   if (machineId === undefined) throw noMachineId()
   if (!readKeyFile(world)) {
@@ -185,7 +185,7 @@ function renew(world: World): { readonly header: StoreHeader; readonly source: K
   return { header, source: { machineId, keyFile } }
 }
 
-function create(world: World): StoreHeader {
+function create(world: Parts<'random' | 'files'>): StoreHeader {
   const { header } = renew(world)
   world.files.writeAtomic(headerFile, formatStoreHeader(header), { mode: 0o600 })
   return header

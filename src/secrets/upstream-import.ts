@@ -4,7 +4,7 @@ import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import { Secret } from '../base/secret.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import { readMachineId } from './derived-keys.ts'
 import { deriveKey, saltLength } from './kdf.ts'
 import { open } from './sealed-format.ts'
@@ -14,7 +14,7 @@ const likely = ['client_secret', 'request_signing_secret', 'notify_secret', 'ref
 
 /** The secrets in these files by their names; `as` names the only one. */
 export async function openUpstreamSecrets(
-  world: World,
+  world: Parts<'files'>,
   files: readonly string[],
   as: string | undefined,
 ): Promise<ReadonlyMap<string, Secret>> {
@@ -33,7 +33,7 @@ export async function openUpstreamSecrets(
   return opened
 }
 
-async function openFile(world: World, path: string, machineId: string): Promise<Secret> {
+async function openFile(world: Parts<'files'>, path: string, machineId: string): Promise<Secret> {
   if (!path.startsWith('/')) throw new Fault(`${path} is not an absolute path; nothing was changed`)
   const saltFile = `${path.slice(0, path.lastIndexOf('/'))}/.salt`
   const sealed = world.files.readTrusted(path, { limit: 1 << 20, secret: true })

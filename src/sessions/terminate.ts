@@ -4,7 +4,7 @@ import { findPasswd } from '../accounts/passwd-format.ts'
 import { openRegistry } from '../accounts/registry.ts'
 import { Fault } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 
 /** What a process may still do after it was asked to end. Seconds. */
 const graceSeconds = 2
@@ -19,7 +19,7 @@ export type SessionControl = {
   readonly terminate: (user: LoginName) => Promise<boolean>
 }
 
-export function openSessionControl(world: World): SessionControl {
+export function openSessionControl(world: Parts<'sleep' | 'files' | 'processes' | 'spawn' | 'syslog'>): SessionControl {
   return {
     isPresent: async (user) => {
       const uid = await uidOf(world, user)
@@ -39,7 +39,7 @@ export function openSessionControl(world: World): SessionControl {
   }
 }
 
-async function uidOf(world: World, user: LoginName): Promise<number | undefined> {
+async function uidOf(world: Parts<'files' | 'spawn' | 'syslog'>, user: LoginName): Promise<number | undefined> {
   const { code, stdout } = await world.spawn(['getent', 'passwd', user])
   // A service of NSS that is away, and a retired user, have no entry there, and processes all the same.
   const uid = (code === 0 ? findPasswd(stdout, user)?.uid : undefined) ?? recordedUid(world, user)
@@ -47,7 +47,7 @@ async function uidOf(world: World, user: LoginName): Promise<number | undefined>
   return uid === undefined || uid < firstPersonalUid ? undefined : uid
 }
 
-function recordedUid(world: World, user: LoginName): number | undefined {
+function recordedUid(world: Parts<'files' | 'syslog'>, user: LoginName): number | undefined {
   try {
     return openRegistry(world).view((registry) => registry.user(user)?.uid)
   } catch (error) {

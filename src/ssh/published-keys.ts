@@ -3,7 +3,7 @@
 import { decodeBytewise, decodeUtf8 } from '../base/bytes.ts'
 import type { LoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
-import type { ReadOnlyWorld, World } from '../base/world.ts'
+import type { Parts, ReadOnlyWorld } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { formatPublicPolicy, type PublicPolicy, parsePublicPolicy } from './public-policy-format.ts'
 import { parsePublicKeyLine } from './wire.ts'
@@ -15,7 +15,7 @@ export type Published = {
   readonly keys: (user: LoginName, lines: readonly string[] | undefined) => void
 }
 
-export const openPublished = (world: World, config: Config): Published => ({
+export const openPublished = (world: Parts<'now' | 'files'>, config: Config): Published => ({
   policy: () => publishPolicy(world, config),
   keys: (user, lines) => publishKeys(world, user, lines ?? []),
 })
@@ -35,13 +35,13 @@ const policyOf = (config: Config): PublicPolicy => ({
   krlMaxAge: config.krl_max_age,
 })
 
-const textAt = (world: World, path: string): string | undefined => {
+const textAt = (world: Parts<'files'>, path: string): string | undefined => {
   const bytes = world.files.stat(path) && world.files.read(path, sizeLimit)
   return bytes && decodeUtf8(bytes)
 }
 
 /** Writes the public part of the configuration where it changed; a host that asks for nothing gets no file. */
-function publishPolicy(world: World, config: Config): void {
+function publishPolicy(world: Parts<'files'>, config: Config): void {
   const wanted = formatPublicPolicy(policyOf(config))
   const present = textAt(world, paths.publicPolicy)
   const asksForNothing = !config.ssh_key_policy_enabled && config.krl_max_age === 0
@@ -57,7 +57,7 @@ export function readPublicPolicy(world: ReadOnlyWorld): PublicPolicy | undefined
   return bytes && parsePublicPolicy(decodeUtf8(bytes) ?? '')
 }
 
-function publishKeys(world: World, user: LoginName, exported: readonly string[]): void {
+function publishKeys(world: Parts<'now' | 'files'>, user: LoginName, exported: readonly string[]): void {
   const path = `${paths.exportedKeys}/${user}`
   const lines = exported.flatMap((line) => {
     const parsed = parsePublicKeyLine(line.trim())
@@ -79,7 +79,7 @@ function publishKeys(world: World, user: LoginName, exported: readonly string[])
 }
 
 /** A portal names no keys for accounts that are not its own (passwd(5); the C library skips blanks before a name). */
-function isLocal(world: World, user: LoginName): boolean {
+function isLocal(world: Parts<'files'>, user: LoginName): boolean {
   const bytes = world.files.read('/etc/passwd', 64 << 20)
   const name = user.replaceAll('.', '\\.')
   return bytes !== undefined && new RegExp(`^[ \\t]*${name}:`, 'm').test(decodeBytewise(bytes))

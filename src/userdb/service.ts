@@ -7,7 +7,7 @@ import { concat } from '../base/bytes.ts'
 import { parseLoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
 import { buckets, counter } from '../base/rate-limit.ts'
-import type { Peer, PeerProcesses, World } from '../base/world.ts'
+import type { Parts, Peer, PeerProcesses } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { answer, type Newcomers } from './protocol.ts'
 import type { LiveDirectory } from './user-index.ts'
@@ -31,7 +31,7 @@ export type Userdb = {
 }
 
 export type UserdbParts = {
-  readonly world: World
+  readonly world: Parts<'now' | 'files'>
   readonly config: Config
   readonly directory: LiveDirectory
   readonly processes: PeerProcesses

@@ -3,7 +3,7 @@
 import { concat } from '../base/bytes.ts'
 import { buckets, counter } from '../base/rate-limit.ts'
 import { personText, type Reason } from '../base/reason.ts'
-import type { Peer, World } from '../base/world.ts'
+import type { Parts, Peer } from '../base/world.ts'
 import { formatUnlockReply, parseUnlockCall, type UnlockCall, type UnlockReply } from './unlock-format.ts'
 import type { LiveDirectory } from './user-index.ts'
 import { splitMessages } from './varlink-format.ts'
@@ -38,9 +38,12 @@ export const unlockLimits = {
   text: 1024,
 } as const
 
-type Parts = { readonly world: World; readonly directory: Pick<LiveDirectory, 'follow' | 'portalUser'> }
+type UnlockParts = {
+  readonly world: Parts<'now' | 'spawn' | 'syslog'>
+  readonly directory: Pick<LiveDirectory, 'follow' | 'portalUser'>
+}
 
-export function openUnlock({ world, directory }: Parts): Unlock {
+export function openUnlock({ world, directory }: UnlockParts): Unlock {
   const { burst, secondsPerQuestion, sources } = unlockLimits
   const questions = buckets(world, { burst, rate: 1 / secondsPerQuestion, most: sources })
   const turns = openTurns(unlockLimits.processes, unlockLimits.waiting)

@@ -11,7 +11,7 @@ import { type Change, parseJournal } from '../accounts/registry-journal-format.t
 import { isReservedUid } from '../accounts/uid.ts'
 import { decodeUtf8 } from '../base/bytes.ts'
 import { paths } from '../base/paths.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { Directory } from './protocol.ts'
 
@@ -39,9 +39,9 @@ const empty = (): Content => ({ users: new Map(), groups: new Map(), owners: new
 const sliceBytes = 128 << 10
 
 /** Read in less than a millisecond: then there is no moment in which a new user is missing. */
-const isSmall = (world: World): boolean => (world.files.stat(paths.registry)?.size ?? 0) < 96 << 10
+const isSmall = (world: Parts<'files'>): boolean => (world.files.stat(paths.registry)?.size ?? 0) < 96 << 10
 
-export function openDirectory(world: World, config: Config): LiveDirectory {
+export function openDirectory(world: Parts<'sleep' | 'files' | 'syslog'>, config: Config): LiveDirectory {
   let content = empty()
   let locals = readLocals(world)
   let base = ''
@@ -149,9 +149,9 @@ type Locals = {
   readonly gids: ReadonlySet<number>
 }
 
-const localStamp = (world: World): string => `${stampOf(world, '/etc/passwd')} ${stampOf(world, '/etc/group')}`
+const localStamp = (world: Parts<'files'>): string => `${stampOf(world, '/etc/passwd')} ${stampOf(world, '/etc/group')}`
 
-function readLocals(world: World): Locals {
+function readLocals(world: Parts<'files'>): Locals {
   const stamp = localStamp(world)
   const users = readIds(readForeign(world, '/etc/passwd'))
   const groups = readIds(readForeign(world, '/etc/group'))
@@ -187,7 +187,7 @@ function judges(now: () => { readonly content: Content; readonly locals: Locals;
 }
 
 /** Reads users.json line by line; false when it changed on the way. */
-async function readBase(world: World, add: (change: Change) => void): Promise<boolean> {
+async function readBase(world: Parts<'sleep' | 'files'>, add: (change: Change) => void): Promise<boolean> {
   const stamp = stampOf(world, paths.registry)
   if (stamp === '-') return true
   let rest: Uint8Array = new Uint8Array()
@@ -227,7 +227,7 @@ const entriesOf = (value: unknown): readonly (readonly [string, number])[] =>
   Object.entries(value as Record<string, number>)
 
 /** A registry that somebody wrote by hand is read in one go. */
-function readForeignLayout(world: World, add: (change: Change) => void): boolean {
+function readForeignLayout(world: Parts<'files'>, add: (change: Change) => void): boolean {
   const { users, groups } = openRegistry(world).whole()
   for (const [user, record] of users) add({ user, record })
   for (const [group, gid] of groups) add({ group, gid })
