@@ -16,7 +16,7 @@ const doors: Record<string, readonly string[]> = {
   citty: ['modes/run/args.ts'],
   ofetch: ['src/portal-client/http.ts'],
   oauth4webapi: ['src/portal-client/device-grant.ts', 'src/portal-client/client-auth.ts'],
-  uqr: ['modes/admin/enroll.ts'],
+  uqr: ['src/base/qr-code.ts'],
   'hash-wasm': ['src/offline/argon2.ts'],
   'bun:ffi': ['modes/world/io/ffi.ts'],
 }

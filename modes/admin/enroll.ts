@@ -134,9 +134,8 @@ async function announce(world: World, { code }: DeviceGrant, voice: Voice): Prom
 async function qrCode(world: World, address: string): Promise<string> {
   const columns = world.terminal?.columns ?? 0
   if (columns === 0) return ''
-  const { renderUnicodeCompact } = await import('uqr')
-  const picture = renderUnicodeCompact(address)
-  return picture.indexOf('\n') <= columns ? `${picture}\n\n` : ''
+  const picture = (await import('../../src/base/qr-code.ts')).qrCode(address, columns)
+  return picture === '' ? '' : `${picture}\n`
 }
 
 /** Polls until there is an answer; a network that comes and goes does not end it, the code's lifetime does. */

@@ -12,14 +12,25 @@ import { type Ending, ended } from '../run/mode.ts'
 /** A refusal is never faster than this, so that the time does not tell why. Seconds. */
 const refusalFloor = 0.4
 
+/** Finds the outcome of a phase. */
+type Decide = (request: PamRequest, about: { readonly world: World; readonly config: Config }) => Promise<PhaseResult>
+
 /** Decides, writes the audit line, and says what the person may read. */
-export async function runPhase(phase: Phase, request: PamRequest, world: World): Promise<Ending> {
+export const runPhase = (phase: Phase, request: PamRequest, world: World): Promise<Ending> =>
+  runDecision(phase, request, { world, decide: (...about) => decidePhase(phase, ...about) })
+
+/** As runPhase, for a program in a stack that decides otherwise. */
+export async function runDecision(
+  phase: Phase,
+  request: PamRequest,
+  { world, decide }: { readonly world: World; readonly decide: Decide },
+): Promise<Ending> {
   const startedAt = world.monotonic()
   let config: Config | undefined
   try {
     refuseDuplicates(world)
     config = loadConfig(world.files)
-    const result = await decidePhase(phase, request, { world, config })
+    const result = await decide(request, { world, config })
     const isWritten = await report(phase, request, result, { world, config, startedAt })
     const outcome = !isWritten && config.audit_required ? unavailable('audit-unwritable') : result.outcome
     if (phase === 'auth' && outcome.kind !== 'allowed') await waitForFloor(world, startedAt)

@@ -29,7 +29,11 @@ type Entry<Kind> = {
 
 /** What sshd runs only reads: it holds no secret and has no rights. */
 export type ReadingEntry = Entry<ReadingMode> & { readonly caller: 'sshd' }
-export type WholeEntry = Entry<Mode> & { readonly caller: Exclude<Caller, 'sshd'> }
+export type WholeEntry = Entry<Mode> & {
+  readonly caller: Exclude<Caller, 'sshd'>
+  /** Some of its verbs are for administrators: without PAM_TYPE in the environment a person runs it. */
+  readonly byHand?: 'admin'
+}
 export type ModeEntry = ReadingEntry | WholeEntry
 
 export const ended = (outcome: Outcome, text = ''): Ending => ({ kind: 'outcome', outcome, text })

@@ -95,6 +95,16 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
     },
   ],
   [
+    'weblogin',
+    {
+      caller: 'pam',
+      byHand: 'admin',
+      summary: 'log in on the web and type a code back: ask and check for PAM, approvals, revoke and import by hand',
+      deadlineSeconds: 25,
+      load: () => import('../pam/weblogin.ts'),
+    },
+  ],
+  [
     'cache',
     {
       caller: 'admin',

@@ -24,7 +24,8 @@ export async function act(name: string | undefined, args: readonly string[]): Pr
     return exitStatus.usage
   }
   const world = system(environment, deadlineAfter(entry.deadlineSeconds))
-  return finish(entry.caller, world, async () => {
+  const caller = environment.values['PAM_TYPE'] === undefined ? (entry.byHand ?? entry.caller) : entry.caller
+  return finish(caller, world, async () => {
     refuseDumps()
     if (!shedInheritance())
       throw new Fault('the caller limits the size of files, so nothing that is decided could be written down', {

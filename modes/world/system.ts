@@ -6,7 +6,7 @@ import { readUpTo } from './files/safe-path.ts'
 import { knock, tlsFetch } from './io/network.ts'
 import { writeAll } from './io/output.ts'
 import { syslog } from './io/syslog.ts'
-import { connectionSeed } from './process/connection-id.ts'
+import { connectionSeed, processSeed } from './process/connection-id.ts'
 import { keyring } from './process/keyring.ts'
 import { processes, readProc } from './process/proc.ts'
 import { spawn } from './process/spawn.ts'
@@ -59,7 +59,8 @@ export function system(environment: Environment, deadline: AbortSignal): World {
     random: (length) => crypto.getRandomValues(new Uint8Array(length)),
     hostname: () => readProc('/proc/sys/kernel/hostname').trim(),
     userId,
-    connectionSeed: () => seedOrRandom(),
+    connectionSeed: () => seedOrRandom(connectionSeed),
+    callerSeed: () => seedOrRandom(processSeed),
     deadline,
     limit: (seconds) => AbortSignal.any([deadline, AbortSignal.timeout(seconds * 1000)]),
     interrupted,
@@ -98,9 +99,9 @@ function interrupted(): AbortSignal {
   return controller.signal
 }
 
-function seedOrRandom(): string {
+function seedOrRandom(seedOf: (pid: number) => string): string {
   try {
-    return connectionSeed(process.ppid)
+    return seedOf(process.ppid)
   } catch {
     // /proc may be hidden from an unprivileged caller (hidepid); then the id is unique but shared with nobody.
     return crypto.randomUUID()

@@ -9,6 +9,8 @@ export const paths = {
   silence: '/run/open-bastion/silence.json',
   newcomers: '/run/open-bastion/newcomers',
   run: '/run/open-bastion',
+  weblogin: '/run/open-bastion/weblogin',
+  webloginRevoked: '/var/lib/open-bastion/weblogin-revoked',
   heartbeat: '/run/open-bastion/heartbeat.json',
   tokenLock: '/run/open-bastion/token.lock',
   discovery: '/run/open-bastion/discovery',

@@ -38,6 +38,29 @@ const reasons = {
   'access-token-accepted': ['the portal says that the access token is active, and it is one for this host', 'none'],
   'token-unsuitable': ['the access token is not one for logging in here (its client, scope or type)', 'denied'],
   'token-expiring': ['the access token ends too soon', 'denied'],
+  // web login: the texts for the person are those of webText
+  'weblogin-asked': ['the address of a web login was shown', 'none'],
+  'weblogin-confirmed': ['the web login confirmed the user, and its code came back on this connection', 'none'],
+  'weblogin-approved': ['a web login of the same user, address and key is recent enough', 'none'],
+  'weblogin-not-approved': ['no web login of the same user, address and key is recent enough', 'none'],
+  'weblogin-no-code': ['nothing was typed where the code of the web login belongs', 'denied'],
+  'weblogin-malformed-code': ['what was typed cannot be a code of the web login', 'denied'],
+  'weblogin-not-asked': ['no web login was started on this connection, or it is over', 'denied'],
+  'weblogin-too-early': ['a code was typed before the web login showed one', 'denied'],
+  'weblogin-wrong-code': ['the code is not the one that the web login showed', 'denied'],
+  'weblogin-expired': ['the web login took too long, or its code was used already', 'denied'],
+  'weblogin-refused': ['the web login was refused there: by the person, or by the service', 'denied'],
+  'weblogin-other-user': ['somebody else logged in on the web', 'denied'],
+  'weblogin-needs-key': ['codes of pam-weblogin count only after an ssh key was proven', 'denied'],
+  'weblogin-no-record': ['nobody was confirmed by a web login on this very connection', 'not-allowed'],
+  'weblogin-not-listed': [
+    'weblogin_allow or weblogin_sudo does not name the user or a group of the user',
+    'not-allowed',
+  ],
+  'weblogin-local-account': ['a web login is for no local account, unless weblogin_allow names it', 'not-allowed'],
+  'weblogin-unreachable': ['the service of the web login gave no answer', 'unavailable'],
+  'weblogin-garbled': ['the service of the web login answered something that is not its protocol', 'unavailable'],
+  'weblogin-refuses-host': ['the service of the web login does not know this host', 'broken'],
   'locked-out': ['too many failures for this user from this source', 'denied'],
   'unknown-to-sshd': ['sshd does not know the user, so the answer is its placeholder and not what was typed', 'denied'],
   'newcomer-registered': ['the portal knows the user; the account is ready for the next connection', 'denied'],
@@ -124,6 +147,13 @@ export const everyReason = Object.keys(reasons) as readonly Reason[]
 
 /** The text for the audit log. */
 export const auditText = (reason: Reason): string => reasons[reason][0]
+
+/** Said instead of the sentence about tokens, for every refusal of a code: it must not tell what was wrong. */
+export const webText = (reason: Reason): string | undefined =>
+  reasons[reason][1] === 'denied'
+    ? 'Access denied. Log in at the address, confirm there, and type the code that its page shows then; ' +
+      'after several tries wait a while; on your first login here, connect once more.'
+    : undefined
 
 /** Not over ssh there is no second connection, and greeters cut what is long. */
 const shortDenied = 'Access denied. Check the token; after several tries wait a while.'

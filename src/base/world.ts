@@ -166,6 +166,8 @@ export type World = {
   readonly userId: number
   /** Correlates every process of one ssh connection: same value for each, never reused within a boot. */
   readonly connectionSeed: () => string
+  /** The same for the program that runs PAM: equal in every phase and every try of one sudo, and in no other. */
+  readonly callerSeed: () => string
   /** Ends with this invocation's deadline. */
   readonly deadline: AbortSignal
   /** Ends with the deadline or after so many seconds, whichever is first. */

@@ -6,6 +6,7 @@ export const sections = {
   host: 'This host, as the portal knows it',
   keys: 'Keys and certificates',
   secrets: 'Secrets at rest',
+  weblogin: 'Login in a web browser',
   accounts: 'Accounts on this host',
   lockout: 'Lockouts after failures',
   offline: 'When the portal is away',

@@ -98,12 +98,28 @@ function missing(draft: Draft, config: Config): readonly Problem[] {
       text: 'oauth2_token_auth needs client_id, which is not set',
       hint: 'set it, and client_secret or client_key_file, as registered at the portal',
     })
+  if (config.weblogin === 'pam-weblogin' && config.weblogin_url === undefined)
+    found.push({
+      line: lineOf('weblogin'),
+      text: 'weblogin = pam-weblogin needs weblogin_url, which is not set',
+      hint: 'run: ob weblogin import',
+    })
+  if (config.portal_url === withoutPortal && config.weblogin !== 'portal' && config.weblogin !== 'pam-weblogin')
+    found.push({
+      line: lineOf('weblogin'),
+      text: 'portal_url is not set, and weblogin is neither portal nor pam-weblogin',
+      hint: 'add: portal_url = https://auth.example.com',
+    })
   return found
 }
+
+/** The address of no portal: this host decides by what a web login says. */
+export const withoutPortal = ''
 
 function readKey(draft: Draft, name: KeyName): unknown {
   const written = draft.values[name]
   const { fallback, required, facts } = keys[name]
+  if (written === undefined && required && draft.values.weblogin_url !== undefined) return withoutPortal
   if (written !== undefined) {
     const parsed = v.safeParse(facts().schema, written)
     if (parsed.success) return parsed.output

@@ -8,6 +8,7 @@ import { notifyAliases, notifyKeys } from './keys/notify.ts'
 import { accessTokenKeys, clientKeys } from './keys/oauth.ts'
 import { secretsAliases, secretsKeys } from './keys/secrets.ts'
 import { serviceKeys } from './keys/services.ts'
+import { webloginKeys } from './keys/weblogin.ts'
 import {
   accountPath,
   choice,
@@ -38,7 +39,7 @@ const shells = [
 export const keys = {
   portal_url: required(() => ({
     schema: portalAddress(),
-    says: 'Address of the LemonLDAP::NG portal. The only key that must be set.',
+    says: 'Address of the LemonLDAP::NG portal. The only key that must be set, unless weblogin_url is.',
     section: 'portal',
     example: 'https://auth.example.com',
   })),
@@ -170,6 +171,7 @@ export const keys = {
     unit: 'seconds',
     since: '0.1',
   })),
+  ...webloginKeys,
   service_accounts_file: key('/etc/open-bastion/service-accounts.conf', () => ({
     schema: path(),
     says: 'Accounts for programs, each bound to one key and decided without the portal. It may be missing.',

@@ -1,7 +1,7 @@
 // The kinds of values a key can have. Each carries its rule as a title: messages and the manual say the same words.
 import * as v from 'valibot'
 import { decodeBase64 } from '../base/bytes.ts'
-import { parseGroupName } from '../base/names.ts'
+import { parseGroupName, parseLoginName } from '../base/names.ts'
 import { isSecretName, reference, Secret } from '../base/secret.ts'
 
 /** A value with its rule, which completes the sentence "KEY must be …"; the messages never repeat what was written. */
@@ -206,6 +206,28 @@ export const webhookAddress = () =>
       if (username !== '' || password !== '' || hash !== '' || /%(?:[01]|7f)/i.test(text)) return undefined
       return protocol === 'https:' || loopback.test(hostname) ? href : undefined
     },
+  )
+
+/** The address of a service of ours; http:// only on this host. */
+export const serviceAddress = () =>
+  value(
+    'an https:// address (http:// only on this host) of at most 512 characters, without user, query, fragment or ' +
+      'control characters',
+    (text) => {
+      const parsed = parseAddress(text)
+      return parsed && (parsed.startsWith('https://') || loopback.test(new URL(parsed).hostname)) ? parsed : undefined
+    },
+  )
+
+/** Login names, and names of groups behind a %; * is everybody, where that is allowed. */
+export const personList = (everybody: boolean) =>
+  value(
+    `login names, %GROUP${everybody ? ' or *' : ''}, separated by commas or blanks`,
+    (text): readonly string[] | undefined =>
+      parseList(text.split(/[\s,]+/), (item) => {
+        if (item === '*') return everybody ? item : undefined
+        return item.startsWith('%') ? (/^%[\w.:/@-]{1,255}$/.test(item) ? item : undefined) : parseLoginName(item)
+      }),
   )
 
 const eventShape = /^[A-Z][A-Z_]{2,39}$/

@@ -33,6 +33,9 @@ export type EventContext = {
 const events: Partial<Record<Reason, string>> = {
   'locked-out': 'RATE_LIMITED',
   'token-of-another-user': 'SECURITY_ERROR',
+  'weblogin-other-user': 'SECURITY_ERROR',
+  'weblogin-refused': 'SECURITY_ERROR',
+  'weblogin-asked': 'AUTH_CHALLENGE',
   'service-account-other-key': 'SECURITY_ERROR',
   'krl-stale': 'SECURITY_ERROR',
   'cache-tampered': 'SECURITY_ERROR',

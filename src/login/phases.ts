@@ -10,7 +10,7 @@ import type { PasswordCheck } from './auth.ts'
 import { forgetConnection, performAccount, performAuth, performSession, publishPolicy } from './effects.ts'
 import type { Phase, PhaseResult } from './event-policy.ts'
 import { openPorts } from './ports.ts'
-import { parseUserToken } from './typed-answer-format.ts'
+import { parseUserToken, type UserToken } from './typed-answer-format.ts'
 
 /** Decides one phase. A Fault says that this host is broken. */
 export function decidePhase(
@@ -32,10 +32,22 @@ export function decidePhase(
 
 const longestAnswer = 8192
 
-async function authenticate(request: PamRequest, config: Config, world: World): Promise<PhaseResult> {
+/** What the person typed. It is on standard input once. */
+export function readAnswer(world: World, config: Config): UserToken {
   const input = world.stdin(longestAnswer)
   const typed = parseUserToken(input, config.offline_cache_enabled)
   input.fill(0)
+  return typed
+}
+
+const authenticate = (request: PamRequest, config: Config, world: World): Promise<PhaseResult> =>
+  authenticateWith(readAnswer(world, config), request, { world, config })
+
+export async function authenticateWith(
+  typed: UserToken,
+  request: PamRequest,
+  { world, config }: { readonly world: World; readonly config: Config },
+): Promise<PhaseResult> {
   const ports = openPorts(world, config)
   const { outcome, effects, facts } = await settleAuth(ports, config, request, typed)
   const performed = await performAuth(ports, request, typed, effects)
@@ -85,7 +97,8 @@ async function closeSession(request: PamRequest, config: Config, world: World): 
   return { outcome: allowed('session-closed'), notes: [] }
 }
 
-const proofOf = (phase: Phase, world: World, config: Config): Promise<Proof> =>
+/** What sshd has proven up to this phase. In the auth phase that is what it had proven before it ran PAM. */
+export const proofOf = (phase: Phase, world: World, config: Config): Promise<Proof> =>
   readProof({
     authInfo: world.env['SSH_AUTH_INFO_0'],
     connection: world.env['SSH_CONNECTION'],
@@ -103,5 +116,5 @@ const proofOf = (phase: Phase, world: World, config: Config): Promise<Proof> =>
     },
   })
 
-const detailOf = (reply: { readonly kind: string } | undefined): string =>
+export const detailOf = (reply: { readonly kind: string } | undefined): string =>
   reply && 'detail' in reply && typeof reply.detail === 'string' ? reply.detail : ''

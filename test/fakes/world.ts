@@ -67,6 +67,7 @@ export function fakeWorld(options: Options = {}): FakeWorld {
     hostname: () => 'host1',
     userId: 0,
     connectionSeed: () => 'boot 100 200',
+    callerSeed: () => 'boot 300 400',
     deadline: new AbortController().signal,
     limit: (seconds) => AbortSignal.timeout(seconds * 1000),
     interrupted: () => new AbortController().signal,

@@ -14,6 +14,14 @@ export function connectionSeed(parent: number): string {
   return `${boot} ${anchor.pid} ${anchor.startedAt}`
 }
 
+/** The same for this very process. */
+export function processSeed(pid: number): string {
+  const boot = readProc('/proc/sys/kernel/random/boot_id').trim()
+  const found = examine(pid)
+  if (!found) throw new Error('the process cannot be examined')
+  return `${boot} ${found.pid} ${found.startedAt}`
+}
+
 const maximumDepth = 24
 
 function ancestors(first: number): Ancestor[] {

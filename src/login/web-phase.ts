@@ -1,0 +1,78 @@
+// The auth phase of the stacks with a web login: what each of their programs decides.
+import { reference } from '../audit/event-format.ts'
+import type { Outcome } from '../base/outcome.ts'
+import { webText } from '../base/reason.ts'
+import type { World } from '../base/world.ts'
+import type { Config } from '../config/load.ts'
+import {
+  describeConfirmed,
+  openParts,
+  performCheck,
+  settleAsk,
+  settleCheck,
+  type WebLogin,
+} from '../weblogin/answers.ts'
+import type { PamRequest } from './answers.ts'
+import type { PhaseResult } from './event-policy.ts'
+import { authenticateWith, detailOf, proofOf, readAnswer } from './phases.ts'
+import { openPorts } from './ports.ts'
+
+export type WebVerb = 'ask' | 'check'
+
+type About = { readonly world: World; readonly config: Config }
+
+export function decideWebPhase(verb: WebVerb, request: PamRequest, about: About): Promise<PhaseResult> {
+  switch (verb) {
+    case 'ask':
+      return ask(request, about)
+    case 'check':
+      return check(request, about)
+  }
+}
+
+async function ask(request: PamRequest, { world, config }: About): Promise<PhaseResult> {
+  const login = await loginOf(request, { world, config })
+  const { outcome, effects, facts } = await settleAsk(await partsFor(login, { world, config }), login)
+  const { againText, formatScreen } = await import('../weblogin/screen-format.ts')
+  const shown = effects.map(({ url, again }) => (again ? againText : formatScreen(url, world.hostname())))
+  const message = outcome.kind === 'allowed' ? shown.join('') : refusal(outcome, request)
+  return { outcome, notes: [detailOf(facts.start)], message }
+}
+
+async function check(request: PamRequest, { world, config }: About): Promise<PhaseResult> {
+  const typed = readAnswer(world, config)
+  // sshd does not know this user and replaces what was typed: only the portal can say whether that may change.
+  if (typed.kind === 'placeholder' || config.weblogin === 'llng') {
+    const result = await authenticateWith(typed, request, { world, config })
+    return { ...result, message: refusal(result.outcome, request) }
+  }
+  const login = await loginOf(request, { world, config })
+  const parts = await partsFor(login, { world, config })
+  const kind = typed.kind === 'token' ? 'code' : typed.kind === 'absent' ? 'absent' : 'malformed'
+  const { outcome, effects, facts } = await settleCheck(parts, login, { kind, code: typed.token })
+  await performCheck(parts, login, effects)
+  const who = facts.check?.kind === 'confirmed' ? describeConfirmed(facts.check.confirmed) : ''
+  return { outcome, notes: [who, detailOf(facts.check)], message: refusal(outcome, request) }
+}
+
+/** The one sentence for every code that does not count; undefined where another sentence goes with the reason. */
+function refusal({ reason }: Outcome, request: PamRequest): string | undefined {
+  const text = webText(reason)
+  return text === undefined ? undefined : `${text} [ref ${reference(request.connection)}]\n`
+}
+
+async function loginOf({ user, service, rhost }: PamRequest, { world, config }: About): Promise<WebLogin> {
+  const serviceAccount = user && (await openPorts(world, config).serviceAccounts.standing(user))
+  return { user, service, rhost, key: await keyOf(world, config), serviceAccount }
+}
+
+/** The key that sshd proved before it ran PAM; of a certificate, the key in it. */
+async function keyOf(world: World, config: Config): Promise<WebLogin['key']> {
+  const proof = await proofOf('account', world, config)
+  if (proof.kind !== 'key') return undefined
+  const type = /^publickey (\S+)/m.exec(world.env['SSH_AUTH_INFO_0'] ?? '')?.[1] ?? ''
+  return { type: type.replace(/-cert-v\d\d@openssh\.com$/, ''), fingerprint: proof.fingerprint }
+}
+
+const partsFor = (login: WebLogin, { world, config }: About) =>
+  openParts(login, { world, config, lockouts: openPorts(world, config).lockouts })
