@@ -6,12 +6,12 @@ import { Fault } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import { askedService, isSsh, isSudo } from '../base/pam-service.ts'
 import type { Secret } from '../base/secret.ts'
-import type { World, Parts as WorldParts } from '../base/world.ts'
+import type { Parts as WorldParts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { Lockouts } from '../lockout/counters.ts'
 import { lockoutKey } from '../lockout/state-format.ts'
 import { type ConfirmedLogins, openConfirmedLogins } from './confirmed.ts'
-import { openWebService } from './open.ts'
+import { openWebService, type WebWorld } from './open.ts'
 import { openPendingLogins, type PendingLogins, type Place } from './pending.ts'
 import {
   type AskEffect,
@@ -45,7 +45,11 @@ export type Parts = {
 /** Everything that a decision about this login needs. */
 export const openParts = async (
   login: WebLogin,
-  { world, config, lockouts }: { readonly world: World; readonly config: Config; readonly lockouts: Lockouts },
+  {
+    world,
+    config,
+    lockouts,
+  }: { readonly world: WebWorld & Seeds; readonly config: Config; readonly lockouts: Lockouts },
 ): Promise<Parts> => ({
   config,
   service: await openWebService(world, config),

@@ -1,7 +1,7 @@
 // Puts the parts of a web login together: the driver that the configuration names, and the records of this connection.
 import { Fault } from '../base/fault.ts'
 import type { Secret } from '../base/secret.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { openPortal } from '../portal-client/endpoints.ts'
 import { type HttpSettings, openHttp } from '../portal-client/http.ts'
@@ -10,8 +10,10 @@ import { secretFor } from '../secrets/resolve.ts'
 import { type HostCredential, openPortalDriver, type Post } from './portal-driver.ts'
 import type { WebService } from './service.ts'
 
+export type WebWorld = Parts<'now' | 'limit' | 'fetch' | 'random' | 'hostname' | 'files' | 'keyring' | 'syslog'>
+
 /** The service that weblogin names, reached but not yet asked. */
-export async function openWebService(world: World, config: Config): Promise<WebService> {
+export async function openWebService(world: WebWorld, config: Config): Promise<WebService> {
   const base = config.weblogin_url ?? config.portal_url
   const post = postTo(world, config, base)
   switch (config.weblogin) {
@@ -32,7 +34,7 @@ export async function openWebService(world: World, config: Config): Promise<WebS
   }
 }
 
-function postTo(world: World, config: Config, base: string): Post {
+function postTo(world: WebWorld, config: Config, base: string): Post {
   const http = openHttp(world, settingsFor(config, base))
   return (path, authorization, body) =>
     http({
@@ -62,7 +64,7 @@ function settingsFor(config: Config, base: string): HttpSettings {
   }
 }
 
-async function credentialOf(world: World, config: Config): Promise<HostCredential> {
+async function credentialOf(world: WebWorld, config: Config): Promise<HostCredential> {
   const own = await secretFor(world, config, 'weblogin_token')
   if (own) return { read: async () => own }
   if (config.portal_url === '')

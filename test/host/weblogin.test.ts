@@ -27,7 +27,6 @@ lab_test('the terminal shows an address, the page a code, and the code opens a s
   const login = await onScreen(lab, sshCommand('alice', 'id -un; pwd'), {
     type: async ({ handle }) => String(await web.service('confirm', handle)),
   })
-  console.log(login.output)
   expect(login.output.trim().split('\n').slice(-2)).toEqual(['alice', '/home/alice'])
   expect(login.addresses.length).toBe(1)
   expect(reasons()).toEqual(['weblogin-asked', 'weblogin-confirmed', 'portal-allowed', 'session-opened'])

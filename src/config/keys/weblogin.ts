@@ -69,7 +69,7 @@ export const webloginKeys = {
   })),
   weblogin_sudo: key([], () => ({
     schema: personList(false),
-    says: 'Without portal_url: who may sudo after a web login for it. USER or %GROUP of the web login. Not set: nobody.',
+    says: 'Without portal_url: who may sudo after a web login for it: USER, %GROUP of the web login. Not set: nobody.',
     section: 'weblogin',
     example: '%administrators',
     since: '0.2',
