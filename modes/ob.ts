@@ -8,8 +8,8 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   const helper = sshdModes.get(name ?? '')
   // Loaded apart: what sshd runs pays for nothing that it does not use.
   return helper
-    ? (await import('./run/unprivileged.ts')).look(helper, args)
-    : (await import('./run/privileged.ts')).act(name, args)
+    ? (await import('./run/unprivileged.ts')).runUnprivileged(helper, args)
+    : (await import('./run/privileged.ts')).runPrivileged(name, args)
 }
 
 /** For what no mode could say itself; the text of such an error could quote anything. */

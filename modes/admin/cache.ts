@@ -6,8 +6,8 @@ import type { World } from '../../src/base/world.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import { forcedOnline } from '../../src/offline/force-online.ts'
 import { openCacheLimits } from '../../src/offline/grants.ts'
-import { type Inventory, type Kept, type KeptKind, openInventory } from '../../src/offline/inventory.ts'
-import { openCredentials } from '../../src/offline/passwords.ts'
+import { type CachedEntry, type CachedKind, type Inventory, openInventory } from '../../src/offline/inventory.ts'
+import { openOfflinePasswords } from '../../src/offline/passwords.ts'
 import { parse } from '../run/args.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
 
@@ -73,7 +73,7 @@ const answer = ({ json }: Job, value: object, text: string): Ending =>
   ended(allowed('done'), json ? `${JSON.stringify(value)}\n` : `${text}\n`)
 
 /** Looks at every entry, one after the other, and says how far it is to whoever watches. */
-async function each(job: Job, work: (kept: Kept, name: string) => void | Promise<void>): Promise<number> {
+async function each(job: Job, work: (kept: CachedEntry, name: string) => void | Promise<void>): Promise<number> {
   const { world, inventory } = job
   const files = inventory.files()
   const clear = world.terminal ? '\r\u001b[K' : ''
@@ -88,7 +88,7 @@ async function each(job: Job, work: (kept: Kept, name: string) => void | Promise
 
 const when = (seconds: number): string => new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
 
-const row = ({ kind, user, state, expiresAt, detail }: Kept): string =>
+const row = ({ kind, user, state, expiresAt, detail }: CachedEntry): string =>
   [
     (user ?? '?').padEnd(24),
     kind.padEnd(13),
@@ -130,7 +130,17 @@ async function show(job: Job, user: LoginName): Promise<Ending> {
   return answer(job, { user, forcedOnline: forced, kept }, lines.join('\n'))
 }
 
-const facts = ({ file, createdAt, expiresAt, lastSuccessAt, failures, lockedSeconds, sudo, groups, keys }: Kept) => [
+const facts = ({
+  file,
+  createdAt,
+  expiresAt,
+  lastSuccessAt,
+  failures,
+  lockedSeconds,
+  sudo,
+  groups,
+  keys,
+}: CachedEntry) => [
   `  file: ${file}`,
   ...(createdAt === undefined ? [] : [`  kept since: ${when(createdAt)}`]),
   ...(expiresAt === undefined ? [] : [`  until: ${when(expiresAt)}`]),
@@ -145,7 +155,7 @@ const facts = ({ file, createdAt, expiresAt, lastSuccessAt, failures, lockedSeco
 type Counts = Record<string, number>
 
 async function stats(job: Job): Promise<Ending> {
-  const counts: Record<KeptKind, Counts> = { authorization: {}, password: {}, token: {} }
+  const counts: Record<CachedKind, Counts> = { authorization: {}, password: {}, token: {} }
   await each(job, ({ kind, state }) => {
     counts[kind][state] = (counts[kind][state] ?? 0) + 1
   })
@@ -157,7 +167,7 @@ async function stats(job: Job): Promise<Ending> {
   return answer(job, counts, lines.join('\n'))
 }
 
-const honest =
+const erasureNotice =
   'Each was overwritten, synced and unlinked. On copy-on-write file systems, flash and in backups the old blocks may\n' +
   'live on: sealed, useless without the keys of this host, and an old password entry put back is refused.'
 
@@ -165,14 +175,16 @@ const honest =
 async function invalidate(job: Job, user: LoginName): Promise<Ending> {
   const { world, config, inventory } = job
   const destroyed: string[] = []
-  if (await openCredentials(world, config).forget(user)) destroyed.push('password')
+  if (await openOfflinePasswords(world, config).forget(user)) destroyed.push('password')
   for (const { kind, file } of await inventory.ofUser(user))
     if (kind === 'authorization' && world.files.destroy(file)) destroyed.push(kind)
   await each(job, (kept) => {
     if (kept.user === user && world.files.destroy(kept.file)) destroyed.push(kept.kind)
   })
   const text =
-    destroyed.length === 0 ? `nothing was kept for ${user}` : `${user}: ${destroyed.join(', ')} destroyed\n${honest}`
+    destroyed.length === 0
+      ? `nothing was kept for ${user}`
+      : `${user}: ${destroyed.join(', ')} destroyed\n${erasureNotice}`
   return answer(job, { user, destroyed }, text)
 }
 
@@ -180,20 +192,20 @@ async function invalidateAll(job: Job): Promise<Ending> {
   const { world, config, inventory, yes } = job
   const files = inventory.files()
   if (!yes) return usage(`${files.length} entries would be destroyed; ob cache invalidate-all --yes does it`)
-  const credentials = openCredentials(world, config)
+  const credentials = openOfflinePasswords(world, config)
   let count = 0
   await each(job, async ({ kind, user, file }) => {
     const name = parseLoginName(user ?? '')
     const gone = kind === 'password' && name ? await credentials.forget(name) : false
     if (world.files.destroy(file) || gone) count++
   })
-  return answer(job, { destroyed: count }, `${count} entries destroyed${count > 0 ? `\n${honest}` : ''}`)
+  return answer(job, { destroyed: count }, `${count} entries destroyed${count > 0 ? `\n${erasureNotice}` : ''}`)
 }
 
 async function unlock(job: Job, user: LoginName): Promise<Ending> {
   const { world, config } = job
   openCacheLimits(world, config).clear(user)
-  const done = await openCredentials(world, config).unlock(user)
+  const done = await openOfflinePasswords(world, config).unlock(user)
   if (done === 'unlocked') return answer(job, { user, done }, `${user}: the failures are forgotten`)
   const text =
     done === 'unknown'
@@ -217,7 +229,7 @@ async function cleanup(job: Job): Promise<Ending> {
 
 async function verify(job: Job): Promise<Ending> {
   const { world, json } = job
-  const problems: Kept[] = []
+  const problems: CachedEntry[] = []
   const count = await each(job, (kept) => {
     if (kept.state === 'tampered' || kept.state === 'unreadable' || kept.state === 'malformed') problems.push(kept)
   })

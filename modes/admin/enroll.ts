@@ -29,29 +29,32 @@ export const syntax = {
   },
 } as const
 
-type Voice = { readonly say: (text: string, event: Readonly<Record<string, unknown>>) => void }
+type Output = { readonly say: (text: string, event: Readonly<Record<string, unknown>>) => void }
 
 export const mode: Mode = {
   run: async (args, world) => {
     const result = await parse(syntax, args)
     if ('ending' in result) return result.ending
     const { json, force } = result.parsed
-    const voice: Voice = { say: (text, event) => world.stdout(json ? `${JSON.stringify(event)}\n` : `${text}\n`) }
+    const output: Output = { say: (text, event) => world.stdout(json ? `${JSON.stringify(event)}\n` : `${text}\n`) }
     const config = await withClientSecret(world, loadConfig(world.files))
     const http = openHttp(world, config)
-    if (result.parsed['dry-run']) return rehearse(config, http, voice)
+    if (result.parsed['dry-run']) return rehearse(config, http, output)
     if (!force && (await proves(world, config))) {
-      voice.say('this host is enrolled already, and the portal accepts its token; ob enroll --force enrolls it again', {
-        event: 'already-enrolled',
-      })
-      await arm(world, voice)
+      output.say(
+        'this host is enrolled already, and the portal accepts its token; ob enroll --force enrolls it again',
+        {
+          event: 'already-enrolled',
+        },
+      )
+      await arm(world, output)
       return ended(allowed('done'))
     }
-    return enroll(world, config, http, voice)
+    return enroll(world, config, http, output)
   },
 }
 
-async function rehearse(config: Config, http: Http, voice: Voice): Promise<Ending> {
+async function rehearse(config: Config, http: Http, output: Output): Promise<Ending> {
   const answer = await http({
     method: 'GET',
     url: `${config.portal_url}/.well-known/openid-configuration`,
@@ -59,7 +62,7 @@ async function rehearse(config: Config, http: Http, voice: Voice): Promise<Endin
   })
   const reachable = answer.kind === 'answer'
   const method = clientMethod(config)
-  voice.say(
+  output.say(
     [
       `would enroll at ${config.portal_url} as client ${config.client_id ?? '(client_id is not set)'}, group ${config.server_group}`,
       `would authenticate by ${method === 'none' ? 'no secret (public client)' : method} with PKCE`,
@@ -77,15 +80,15 @@ async function rehearse(config: Config, http: Http, voice: Voice): Promise<Endin
   return ended(reachable && config.client_id !== undefined ? allowed('done') : unavailable('portal-unreachable'))
 }
 
-async function enroll(world: World, config: Config, http: Http, voice: Voice): Promise<Ending> {
+async function enroll(world: World, config: Config, http: Http, output: Output): Promise<Ending> {
   const directory = config.server_token_file.slice(0, config.server_token_file.lastIndexOf('/')) || '/'
   world.files.makeDirectory(directory, 0o711)
   const interrupted = world.interrupted()
   const grant = await requestDeviceCode(world, config, http)
-  await announce(world, grant, voice)
+  await announce(world, grant, output)
   const granted = await wait(world, grant, interrupted)
   if (typeof granted === 'string') {
-    voice.say(`not enrolled: ${granted}; nothing was changed`, { event: 'not-enrolled', detail: granted })
+    output.say(`not enrolled: ${granted}; nothing was changed`, { event: 'not-enrolled', detail: granted })
     return ended(denied('gave-up'))
   }
   if (granted.refreshToken === undefined)
@@ -100,24 +103,24 @@ async function enroll(world: World, config: Config, http: Http, voice: Voice): P
     throw new Fault(`the token was saved in ${config.server_token_file}, but the portal does not accept it`, {
       hint: 'check that the PAM plugin of the portal is active, then run: ob doctor',
     })
-  voice.say(`enrolled: the portal accepts this host; its token is in ${config.server_token_file}`, {
+  output.say(`enrolled: the portal accepts this host; its token is in ${config.server_token_file}`, {
     event: 'enrolled',
     file: config.server_token_file,
   })
-  await arm(world, voice)
+  await arm(world, output)
   return ended(allowed('done'))
 }
 
 /** Without heartbeats the portal forgets this host after a month; their absence does not undo the enrollment. */
-async function arm(world: World, voice: Voice): Promise<void> {
+async function arm(world: World, output: Output): Promise<void> {
   const { armed, text } = await armTimer(world)
-  voice.say(text, { event: 'heartbeats', armed, detail: text })
+  output.say(text, { event: 'heartbeats', armed, detail: text })
 }
 
-async function announce(world: World, { code }: DeviceGrant, voice: Voice): Promise<void> {
+async function announce(world: World, { code }: DeviceGrant, output: Output): Promise<void> {
   const address = code.completeUri ?? code.verificationUri
   const minutes = Math.max(1, Math.round(code.expiresIn / 60))
-  voice.say(
+  output.say(
     `${await qrCode(world, address)}Open   ${address}\nas an administrator of the portal and approve this code within ${minutes} min:\n\n    ${code.userCode}\n`,
     {
       event: 'code',

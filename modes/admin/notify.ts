@@ -63,11 +63,11 @@ async function test(world: World, config: Config, json: boolean): Promise<Ending
     result_code: 0,
     reason: 'done',
   })
-  const { said, taken } = await deliver(world, config, openWebhookHttp(world, config), waiting)
+  const { response, taken } = await deliver(world, config, openWebhookHttp(world, config), waiting)
   const signed = (await signsEvents(world, config)) ? 'signed' : 'not signed: notify_secret is not set'
-  const text = `${hostOf(config)} ${taken ? 'took' : 'did not take'} a test event (${signed}): ${said}`
+  const text = `${hostOf(config)} ${taken ? 'took' : 'did not take'} a test event (${signed}): ${response}`
   const outcome = taken ? allowed('done') : denied('found-problems')
-  return ended(outcome, print(json, { taken, said, nonce: waiting.nonce }, text))
+  return ended(outcome, print(json, { taken, said: response, nonce: waiting.nonce }, text))
 }
 
 /** Without its path, which may be a secret. */

@@ -167,10 +167,10 @@ async function verify(accounts: Accounts, world: World, json: boolean): Promise<
 }
 
 /**
- * Every known user is asked about once; who is gone at the portal is told, and changed by nobody but an administrator.
+ * Every known user is asked about once; a user who is gone at the portal is reported, and only an administrator changes it.
  */
 async function sync(ports: Ports, world: World, json: boolean): Promise<Ending> {
-  const told: { user: string; kind: string; detail: string }[] = []
+  const results: { user: string; kind: string; detail: string }[] = []
   for (const [name, { state, source }] of (await ports.accounts()).registry().users) {
     const user = parseLoginName(name)
     if (!user || state !== 'active' || source === 'service') continue
@@ -178,17 +178,17 @@ async function sync(ports: Ports, world: World, json: boolean): Promise<Ending> 
     if (info.kind === 'found') {
       const made = await (await ports.accounts()).provision(user, { ...info.attributes, groups: info.groups }, false)
       if (made.kind === 'ready') ports.published.keys(info.user, info.attributes.sshPublicKeys)
-      told.push({ user, kind: made.kind, detail: made.detail })
+      results.push({ user, kind: made.kind, detail: made.detail })
     } else
-      told.push({
+      results.push({
         user,
         kind: info.kind,
         detail: 'detail' in info ? info.detail : 'the portal knows this user no more',
       })
-    if (!json) world.stderr(`${user}: ${told.at(-1)?.detail}\n`)
+    if (!json) world.stderr(`${user}: ${results.at(-1)?.detail}\n`)
   }
   await (await ports.accounts()).sync()
-  const wrong = told.filter(({ kind }) => kind !== 'ready').length
-  const text = `${told.length} users asked about, ${wrong} to look at`
-  return ended(wrong === 0 ? allowed('done') : denied('found-problems'), print(json, { users: told }, text))
+  const wrong = results.filter(({ kind }) => kind !== 'ready').length
+  const text = `${results.length} users asked about, ${wrong} to look at`
+  return ended(wrong === 0 ? allowed('done') : denied('found-problems'), print(json, { users: results }, text))
 }

@@ -8,7 +8,7 @@ import type { World } from '../../src/base/world.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import { type Refresh, settleRefreshToken } from '../../src/portal-client/refresh-token.ts'
 import { isStore, refreshTokenName } from '../../src/secrets/resolve.ts'
-import { longestSecret, openVault, type Vault } from '../../src/secrets/store.ts'
+import { longestSecret, openSecretStore, type SecretStore } from '../../src/secrets/store.ts'
 import { openUpstreamSecrets } from '../../src/secrets/upstream-import.ts'
 import { parse } from '../run/args.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
@@ -75,7 +75,7 @@ const print = (json: boolean, value: object, text: string): string =>
 
 async function set(world: World, config: Config, { name, json }: Asked): Promise<Ending> {
   const secret = await typed(world, name)
-  await openVault(world, config).write(name, secret)
+  await openSecretStore(world, config).write(name, secret)
   const doubt = shadowed(config, name)
   return ended(
     allowed('done'),
@@ -108,7 +108,7 @@ function shadowed(config: Config, name: string): string | undefined {
 }
 
 async function get(world: World, config: Config, { name, reveal, json }: Asked): Promise<Ending> {
-  const vault = openVault(world, config)
+  const vault = openSecretStore(world, config)
   const stored = vault.names().find((one) => one.name === name)
   const secret = await vault.read(name)
   if (!secret || !stored)
@@ -127,7 +127,7 @@ async function get(world: World, config: Config, { name, reveal, json }: Asked):
 }
 
 async function list(world: World, config: Config, { json }: Asked): Promise<Ending> {
-  const rows = openVault(world, config)
+  const rows = openSecretStore(world, config)
     .names()
     .map(({ name, changedAt }) => ({
       name,
@@ -148,7 +148,7 @@ function usesOf(config: Config, name: string): readonly string[] {
 }
 
 async function remove(world: World, config: Config, { name, json }: Asked): Promise<Ending> {
-  const was = isStore(world) && (await openVault(world, config).remove(name))
+  const was = isStore(world) && (await openSecretStore(world, config).remove(name))
   if (!was) return ended(denied('no-secret'), print(json, { name, removed: false }, `${name} is not in the store`))
   return ended(allowed('done'), print(json, { name, removed: true }, `${name} is removed`))
 }
@@ -160,7 +160,7 @@ const refreshTexts: Record<Refresh, string> = {
 }
 
 async function rotate(world: World, config: Config, { discard, json }: Asked): Promise<Ending> {
-  const vault = openVault(world, config)
+  const vault = openSecretStore(world, config)
   const { kept, dropped, forgotten } = await vault.rotate({ discard })
   const refresh = await settleRefreshToken(world, config, vault)
   const lost = dropped.length > 0 ? `dropped, because they did not open: ${dropped.join(', ')}` : ''
@@ -174,7 +174,7 @@ async function rotate(world: World, config: Config, { discard, json }: Asked): P
 
 async function importFiles(world: World, config: Config, { words, as, json }: Asked): Promise<Ending> {
   const opened = await openUpstreamSecrets(world, words, as)
-  const vault: Vault = openVault(world, config)
+  const vault: SecretStore = openSecretStore(world, config)
   for (const [name, secret] of opened) await vault.write(name, secret)
   const names = [...opened.keys()]
   return ended(

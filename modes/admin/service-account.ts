@@ -1,4 +1,4 @@
-// Accounts for programs, for the administrator: the file, the key that sshd is told, and the entry in NSS.
+// Accounts for programs, for the administrator: the file, the key that sshd gets, and the entry in NSS.
 
 import { entryOf } from '../../src/accounts/service-accounts.ts'
 import {
@@ -148,13 +148,13 @@ async function list(host: Host): Promise<Ending> {
 
 async function exportAll(host: Host): Promise<Ending> {
   const accounts = await host.ports.accounts()
-  const told: { name: string; kind: string; detail: string }[] = []
+  const results: { name: string; kind: string; detail: string }[] = []
   for (const account of (await host.ports.serviceAccounts.read()).accounts.values()) {
     const { kind, detail } = await accounts.provision(account.name, entryOf(account), false)
-    told.push({ name: account.name, kind, detail })
+    results.push({ name: account.name, kind, detail })
   }
-  const text = told.map(({ name, detail }) => `${name}: ${detail}`).join('\n') || 'no service accounts'
-  return answer(host, !told.some(({ kind }) => kind === 'impossible'), { accounts: told }, text)
+  const text = results.map(({ name, detail }) => `${name}: ${detail}`).join('\n') || 'no service accounts'
+  return answer(host, !results.some(({ kind }) => kind === 'impossible'), { accounts: results }, text)
 }
 
 async function check(host: Host): Promise<Ending> {
@@ -178,7 +178,7 @@ async function doubts(world: World, { name, fingerprint }: ServiceAccount): Prom
   if (keys && !keys.some((one) => !('problem' in one) && one.key.fingerprint === fingerprint))
     found.push(`${keyPath(name)}: the key is not ${fingerprint}, which ${name} is bound to`)
   if (!keys && !world.files.stat(`${paths.authorizedKeys}/${name}`))
-    found.push(`${keyPath(name)} does not exist: sshd is told no key of ${name}`)
+    found.push(`${keyPath(name)} does not exist: sshd is results no key of ${name}`)
   const { code } = await world.spawn(['getent', 'passwd', name])
   if (code !== 0) found.push(`${name} has no account, so sshd does not know it: ob service-account export`)
   return found

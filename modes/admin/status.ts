@@ -5,7 +5,7 @@ import type { Finding } from '../../src/base/finding.ts'
 import { allowed, denied } from '../../src/base/outcome.ts'
 import type { World } from '../../src/base/world.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
-import { type Standing, standing } from '../../src/health/snapshot.ts'
+import { type Snapshot, takeSnapshot } from '../../src/health/snapshot.ts'
 import { openPorts } from '../../src/login/ports.ts'
 import {
   judgeClock,
@@ -50,7 +50,7 @@ type View = {
   readonly beat: HeartbeatState | undefined
   readonly probe: Probe
   readonly skew: number | undefined
-  readonly here: Standing
+  readonly here: Snapshot
   readonly findings: readonly Finding[]
 }
 
@@ -71,10 +71,10 @@ async function look(world: World, config: Config): Promise<View> {
   const refused: Probe = { problem: 'refused', tookMs: 0, skew: undefined }
   const [probe, here, timer] = await Promise.all([
     tried(() => probePortal(world, config), refused),
-    standing(world, config, openPorts(world, config)),
+    takeSnapshot(world, config, openPorts(world, config)),
     timerState(world),
   ])
-  // The Date of an answer now is newer than what a heartbeat was told.
+  // The Date of an answer now is newer than what a heartbeat was answered.
   const skew = probe.skew ?? beat?.skew
   const unreachable: Finding[] =
     probe.problem === undefined || probe === refused
@@ -93,11 +93,11 @@ async function look(world: World, config: Config): Promise<View> {
 function screen(world: World, view: View): string {
   const rows = rowsOf(world, view).map(([name, text]) => `${name.padEnd(11)} ${fit(text, 67)}`)
   const attention = view.findings.filter(({ verdict }) => verdict === 'bad')
-  const told = attention.flatMap(({ message, remedy }) => [
+  const warnings = attention.flatMap(({ message, remedy }) => [
     ...wrap(message, 78).map((line, at) => `${at === 0 ? '!' : ' '} ${line}`),
     ...(remedy === undefined ? [] : [`    → ${fit(remedy, 74)}`]),
   ])
-  const last = attention.length === 0 ? 'nothing needs attention' : told.join('\n')
+  const last = attention.length === 0 ? 'nothing needs attention' : warnings.join('\n')
   return `${rows.join('\n')}\n\n${last}\n`
 }
 
@@ -133,7 +133,7 @@ function expiry({ expiresAt }: TokenFile, now: number): string {
   return expiresAt > now ? `expires in ${span(expiresAt - now)}` : `expired ${span(now - expiresAt)} ago`
 }
 
-function audit(config: Config, { audit }: Standing, now: number): string {
+function audit(config: Config, { audit }: Snapshot, now: number): string {
   if (!audit) return config.audit_enabled ? 'nothing written yet' : 'switched off'
   const { last, bytes } = audit
   const size = bytes < 10_240 ? `${bytes} bytes` : `${Math.round(bytes / 1024)} KiB`

@@ -55,7 +55,7 @@ async function foresee(world: World, config: Config, question: Question, json: b
   const request = { service, user, rhost, connection: '' }
   const { outcome, facts } = await settleAccount(ports, config, request, { kind: 'no-key' })
   const authorization = facts.authorization
-  const told: Fact[] = [
+  const found: Fact[] = [
     await lockoutFact(world, config, ports, user, rhost),
     await accountFact(world, config, ports, user),
     ...(authorization && 'detail' in authorization ? [{ about: 'portal', text: authorization.detail }] : []),
@@ -68,7 +68,7 @@ async function foresee(world: World, config: Config, question: Question, json: b
         ]
       : []),
   ]
-  return verdict(`${user}, service ${service}`, outcome.kind, outcome.reason, told, json)
+  return verdict(`${user}, service ${service}`, outcome.kind, outcome.reason, found, json)
 }
 
 const grantText = ({ groups, sudoAllowed }: Granted): string =>
@@ -137,12 +137,12 @@ function explain(world: World, config: Config, matches: (event: AuditEvent) => b
   const lines = (decodeUtf8(whole) ?? decodeBytewise(whole)).split('\n')
   for (let i = lines.length - 1; i >= 0; i--) {
     const event = parseAuditLine(lines[i]!)
-    if (event && event.result_code !== 0 && matches(event)) return told(event, json)
+    if (event && event.result_code !== 0 && matches(event)) return explainEvent(event, json)
   }
   return ended(allowed('done'), json ? `${JSON.stringify({ found: false })}\n` : 'no such refusal in the audit log\n')
 }
 
-function told(event: AuditEvent, json: boolean): Ending {
+function explainEvent(event: AuditEvent, json: boolean): Ending {
   const facts: Fact[] = [
     { about: 'when', text: new Date(event.timestamp * 1000).toISOString() },
     { about: 'from', text: event.client_ip ?? 'this host itself' },

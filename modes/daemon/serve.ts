@@ -12,7 +12,7 @@ import { type Config, loadConfig } from '../../src/config/load.ts'
 import { serviceName } from '../../src/userdb/protocol.ts'
 import { type Conversation, openUserdb, type Userdb } from '../../src/userdb/service.ts'
 import { openUnlock, type Unlock, type UnlockConversation } from '../../src/userdb/unlock.ts'
-import { openDirectory } from '../../src/userdb/user-index.ts'
+import { openUserIndex } from '../../src/userdb/user-index.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
 import { sendDatagram } from '../world/io/datagram.ts'
 import { callerOf, type Listener, listenAt } from '../world/io/unix-socket.ts'
@@ -36,7 +36,7 @@ export const mode: Mode = {
 
 async function serve(world: World, config: Config): Promise<Ending> {
   Bun.unsafe.setJITPolicy?.(1)
-  const directory = openDirectory(world, config)
+  const directory = openUserIndex(world, config)
   await directory.ready()
   const userdb = openUserdb({ world, config, directory, processes: peerProcesses })
   const sockets: Listener[] = []

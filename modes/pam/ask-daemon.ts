@@ -16,9 +16,9 @@ export async function askServe(phase: UnlockPhase, world: World): Promise<Ending
   const answer = phase === 'auth' ? world.stdin(longestAnswer) : new Uint8Array()
   const question = formatUnlockCall({ user: world.env['PAM_USER'] ?? '', phase, answer })
   answer.fill(0)
-  const told = await exchange(question, world.deadline)
-  if (!told) return ended(unavailable('serve-away'), `${personText('serve-away')}\n`)
-  const reply = parseUnlockReply(told)
+  const response = await exchange(question, world.deadline)
+  if (!response) return ended(unavailable('serve-away'), `${personText('serve-away')}\n`)
+  const reply = parseUnlockReply(response)
   return ended(reply.allowed ? allowed('unlocked') : denied('unlock-refused'), reply.text)
 }
 

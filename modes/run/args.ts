@@ -25,7 +25,7 @@ export async function parse<A extends ArgsDef>(
   if (args.some((arg) => help.has(arg))) return { ending: await usageText(syntax) }
   try {
     const parsed = parseArgs<A>([...args], syntax.args)
-    const problem = stranger(syntax, parsed) ?? surplus(syntax, parsed)
+    const problem = unknownOption(syntax, parsed) ?? surplus(syntax, parsed)
     return problem === undefined ? { parsed } : { ending: usage(`${problem}; ob ${syntax.name} --help explains`) }
   } catch (error) {
     const text = error instanceof Error ? error.message : 'wrong arguments'
@@ -39,7 +39,7 @@ async function usageText<A extends ArgsDef>(syntax: Syntax<A>): Promise<Ending> 
   return { kind: 'outcome', outcome: { kind: 'allowed', reason: 'done' }, text: `${text}\n` }
 }
 
-function stranger<A extends ArgsDef>({ args }: Syntax<A>, parsed: Parsed<A>): string | undefined {
+function unknownOption<A extends ArgsDef>({ args }: Syntax<A>, parsed: Parsed<A>): string | undefined {
   const known = new Set(Object.entries(args).flatMap(([name, about]) => [name, ...aliasesOf(about)]))
   const name = Object.keys(parsed).find((key) => key !== '_' && !known.has(key) && !known.has(dashed(key)))
   return name === undefined ? undefined : `unknown option --${name}`

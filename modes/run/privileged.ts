@@ -1,6 +1,6 @@
 // What pam_exec and administrators run: the whole World, and nothing of the caller's that would be in its way.
 import { Fault } from '../../src/base/fault.ts'
-import { refuseDumps, shedInheritance } from '../world/process/libc.ts'
+import { dropInheritedLimits, refuseDumps } from '../world/process/libc.ts'
 import { system, takeEnvironment, writeText } from '../world/system.ts'
 import { endAfter, exitStatus } from './exit.ts'
 import { finish, printable } from './finish.ts'
@@ -15,7 +15,7 @@ const options: Readonly<Record<string, string>> = {
 }
 
 /** The mode by that name; without a name, the phase that pam_exec says in the environment. */
-export async function act(name: string | undefined, args: readonly string[]): Promise<number> {
+export async function runPrivileged(name: string | undefined, args: readonly string[]): Promise<number> {
   const environment = takeEnvironment()
   const entry = name === undefined ? phaseEntry(environment.values['PAM_TYPE']) : await entryOf(options[name] ?? name)
   if (!entry) {
@@ -27,7 +27,7 @@ export async function act(name: string | undefined, args: readonly string[]): Pr
   const caller = environment.values['PAM_TYPE'] === undefined ? (entry.byHand ?? entry.caller) : entry.caller
   return finish(caller, world, async () => {
     refuseDumps()
-    if (!shedInheritance())
+    if (!dropInheritedLimits())
       throw new Fault('the caller limits the size of files, so nothing that is decided could be written down', {
         hint: 'lift that limit: ulimit -f unlimited',
       })

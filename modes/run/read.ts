@@ -1,11 +1,11 @@
 // A mode of sshd's that has something to read.
 import type { ReadOnlyWorld } from '../../src/base/world.ts'
-import { onlooker } from '../world/read-only.ts'
+import { readOnlyWorld } from '../world/read-only.ts'
 import { finish } from './finish.ts'
 import type { ReadingMode } from './mode.ts'
 
-export async function read(mode: ReadingMode, args: readonly string[]): Promise<number> {
-  const world = onlooker() ?? (await whole())
+export async function runReading(mode: ReadingMode, args: readonly string[]): Promise<number> {
+  const world = readOnlyWorld() ?? (await whole())
   return finish('sshd', world, () => mode.run(args, world))
 }
 

@@ -3,11 +3,11 @@
 import { endAfter, exitStatus } from './exit.ts'
 import type { ReadingEntry } from './mode.ts'
 
-export async function look(entry: ReadingEntry, args: readonly string[]): Promise<number> {
+export async function runUnprivileged(entry: ReadingEntry, args: readonly string[]): Promise<number> {
   endAfter(entry.deadlineSeconds)
   const { mode } = await entry.load()
   if (mode.sources(args)?.every(isAbsent)) return exitStatus.ok
-  const { read } = await import('./read.ts')
+  const { runReading: read } = await import('./read.ts')
   return read(mode, args)
 }
 

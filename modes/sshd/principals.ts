@@ -22,7 +22,7 @@ export const mode: ReadingMode = {
     const outcome = decidePrincipal({
       user,
       key,
-      told: { keyId, serial, fingerprint },
+      ids: { keyId, serial, fingerprint },
       accepted: policy === undefined || 'problem' in key || judgeKey(policy.keys, key) === 'accepted',
       stale: await isListStale(world, policy?.krlMaxAge ?? 0),
     })

@@ -7,12 +7,12 @@ import { syslog } from './io/syslog.ts'
 import { spawn } from './process/spawn.ts'
 
 /** Undefined where the C library cannot be called; then the whole World does as well, and takes longer. */
-export function onlooker(): ReadOnlyWorld | undefined {
+export function readOnlyWorld(): ReadOnlyWorld | undefined {
   const calls = openCalls()
   return (
     calls && {
       now: () => Date.now() / 1000,
-      limit: (seconds) => AbortSignal.timeout(seconds * 1000),
+      timeout: (seconds) => AbortSignal.timeout(seconds * 1000),
       files: readers(calls),
       spawn,
       stdout: (text) => writeAll(text, (bytes) => calls.write(1, bytes)),

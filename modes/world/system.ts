@@ -3,7 +3,7 @@ import { readFileSync, readSync, writeSync } from 'node:fs'
 import type { NativeArgon2, Terminal, World } from '../../src/base/world.ts'
 import { disk } from './files/disk.ts'
 import { readUpTo } from './files/safe-path.ts'
-import { knock, tlsFetch } from './io/network.ts'
+import { probeTcp, tlsFetch } from './io/network.ts'
 import { writeAll } from './io/output.ts'
 import { syslog } from './io/syslog.ts'
 import { connectionSeed, processSeed } from './process/connection-id.ts'
@@ -62,10 +62,10 @@ export function system(environment: Environment, deadline: AbortSignal): World {
     connectionSeed: () => seedOrRandom(connectionSeed),
     callerSeed: () => seedOrRandom(processSeed),
     deadline,
-    limit: (seconds) => AbortSignal.any([deadline, AbortSignal.timeout(seconds * 1000)]),
+    timeout: (seconds) => AbortSignal.any([deadline, AbortSignal.timeout(seconds * 1000)]),
     interrupted,
     fetch: tlsFetch,
-    knock,
+    probeTcp,
     sleep: (seconds) => Bun.sleep(seconds * 1000),
     files: disk(deadline),
     keyring,

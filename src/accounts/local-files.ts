@@ -1,5 +1,5 @@
 // The registry in /etc/passwd, /etc/shadow, /etc/group and /etc/gshadow, for create_user_target = passwd. Lines of
-// others, passwords that somebody set, and members that are not ours stay.
+// other programs, passwords that were set, and members that are not ours stay.
 import { decodeBytewise, utf8 } from '../base/bytes.ts'
 import type { AccountFiles, Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
@@ -59,18 +59,18 @@ export function editLocal(files: AccountFiles, config: Config, registry: Registr
         gshadow.lines.delete(name)
     }
   }
-  const ours = new Set(users.map(([name]) => name))
+  const own = new Set(users.map(([name]) => name))
   for (const [name, members] of managed(users, registry, config)) {
     const gid = registry.groups.get(name)
     const line = group.lines.get(name) ?? (gid === undefined ? undefined : formatGroupLine({ name, gid, members: [] }))
     if (line === undefined) continue
-    group.lines.set(name, withMembers(line, { ours, members }))
-    gshadow.lines.set(name, withMembers(gshadow.lines.get(name) ?? `${name}:!::`, { ours, members }))
+    group.lines.set(name, withMembers(line, { own, members }))
+    gshadow.lines.set(name, withMembers(gshadow.lines.get(name) ?? `${name}:!::`, { own, members }))
   }
   return { passwd: textOf(passwd), shadow: textOf(shadow), group: textOf(group), gshadow: textOf(gshadow) }
 }
 
-/** Every group that is ours to fill, with who belongs in it. */
+/** Every group that this program fills, with its members. */
 function managed(users: readonly (readonly [string, RegistryUser])[], registry: Registry, config: Config) {
   const names = [...registry.groups.keys(), ...config.allowed_managed_groups]
   const groups = new Map<string, string[]>(names.map((name) => [name, []]))
@@ -79,13 +79,13 @@ function managed(users: readonly (readonly [string, RegistryUser])[], registry: 
   return groups
 }
 
-type Members = { readonly ours: ReadonlySet<string>; readonly members: readonly string[] }
+type Members = { readonly own: ReadonlySet<string>; readonly members: readonly string[] }
 
 /** group(5) and gshadow(5) both have the members in the fourth field. */
-function withMembers(line: string, { ours, members }: Members): string {
+function withMembers(line: string, { own, members }: Members): string {
   const fields = line.split(':')
   const present = (fields[3] ?? '').split(',').filter((name) => name !== '')
-  const kept = present.filter((name) => !ours.has(name) || members.includes(name))
+  const kept = present.filter((name) => !own.has(name) || members.includes(name))
   fields[3] = [...kept, ...members.filter((name) => !kept.includes(name))].join(',')
   return fields.join(':')
 }

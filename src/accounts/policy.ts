@@ -81,7 +81,7 @@ function homeOf(name: LoginName, facts: EntryFacts): string {
 }
 
 /** The uid that NSS told sshd about a user who had none yet, if it did. */
-export const promisedTo = (name: string, { promised }: Pick<EntryFacts, 'promised'>): number | undefined =>
+export const reservedFor = (name: string, { promised }: Pick<EntryFacts, 'promised'>): number | undefined =>
   promised?.entries().find(([, holder]) => holder === name)?.[0]
 
 function uidOf(name: LoginName, facts: EntryFacts): number | undefined {
@@ -94,7 +94,7 @@ function uidOf(name: LoginName, facts: EntryFacts): number | undefined {
   const proposed = facts.wanted.service?.uid ?? parsePortalUid(facts.wanted.uid, rules.range)
   if (proposed !== undefined && !isOwned(proposed)) return proposed
   if (facts.wanted.insist) return undefined
-  const promise = promisedTo(name, facts)
+  const promise = reservedFor(name, facts)
   if (promise !== undefined && !isOwned(promise)) return promise
   return firstFreeUid(name, rules.range, isOwned)
 }

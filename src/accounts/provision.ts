@@ -23,13 +23,13 @@ import type { Registry, RegistryUser } from './registry-format.ts'
 import type { RegistryView } from './registry-index.ts'
 import type { Change } from './registry-journal-format.ts'
 import { firstFreeUid } from './uid.ts'
-import { connectionOf, holders, readPromises } from './uid-reservations.ts'
+import { connectionOf, holders, readReservations } from './uid-reservations.ts'
 
 export type Accounts = {
   /** The entry of this user: kept, updated or made; with a home when asked for. */
   readonly provision: (user: LoginName, wanted: WantedEntry, home: boolean) => Promise<Provisioned>
   /** Whether sshd, which looked the user up when the connection began, was told this uid. */
-  readonly agrees: (user: LoginName, entry: Provisioned & { kind: 'ready' }) => boolean
+  readonly matchesReservation: (user: LoginName, entry: Provisioned & { kind: 'ready' }) => boolean
   readonly registry: () => Registry
   /** Writes the export files anew; true when one changed. */
   readonly sync: () => Promise<boolean>
@@ -47,7 +47,7 @@ export type Provisioned =
 type Host = { readonly world: Parts<'now' | 'files'>; readonly config: Config; readonly store: RegistryStore }
 
 export function openAccounts(
-  world: Parts<'now' | 'connectionSeed' | 'limit' | 'files' | 'spawn'>,
+  world: Parts<'now' | 'connectionSeed' | 'timeout' | 'files' | 'spawn'>,
   config: Config,
 ): Accounts {
   const host: Host = { world, config, store: openRegistry(world) }
@@ -76,8 +76,8 @@ export function openAccounts(
       const detail = `uid ${verdict.record.uid}${homeMade ? `, home ${verdict.record.home} made` : ''}`
       return { kind: 'ready', record: verdict.record, made, detail }
     },
-    agrees: (user, { record, made }) => {
-      const promises = readPromises(world)
+    matchesReservation: (user, { record, made }) => {
+      const promises = readReservations(world)
       if (promises === undefined) return true
       const connection = connectionOf(world.connectionSeed())
       const promise = promises.find((one) => one.name === user && one.connection === connection)
@@ -98,13 +98,13 @@ export function openAccounts(
  * of /etc/passwd. True when there was one that was not known yet.
  */
 async function findElsewhere(
-  world: Parts<'limit' | 'spawn'>,
+  world: Parts<'timeout' | 'spawn'>,
   name: LoginName,
   uid: number,
   found: Map<string, number>,
 ): Promise<boolean> {
   const before = found.size
-  const signal = world.limit(nssSeconds)
+  const signal = world.timeout(nssSeconds)
   const { stdout } = await world.spawn(['getent', 'passwd', name, String(uid)], { signal, limit: 1 << 16 })
   for (const [other, id] of readIds(stdout)) if (other === name || id === uid) found.set(other, id)
   return found.size > before
@@ -131,9 +131,9 @@ const refusal = (why: (EntryVerdict & { kind: 'refused' })['why'], user: LoginNa
 }
 
 /** Names and ids that are not ours. */
-type Looked = { readonly foreign: Foreign; readonly elsewhere: ReadonlyMap<string, number> }
+type ExternalIds = { readonly foreign: Foreign; readonly elsewhere: ReadonlyMap<string, number> }
 
-function localIds({ world, config }: Host, { foreign, elsewhere }: Looked, view: RegistryView) {
+function localIds({ world, config }: Host, { foreign, elsewhere }: ExternalIds, view: RegistryView) {
   const isOurs = (name: string, id: number): boolean =>
     view.group(name) === id || [view.user(name)?.uid, view.user(name)?.gid].includes(id)
   const read = (file: 'passwd' | 'group'): ReadonlyMap<string, number> => {
@@ -148,7 +148,7 @@ function localIds({ world, config }: Host, { foreign, elsewhere }: Looked, view:
   return { passwd: read('passwd'), group: read('group') }
 }
 
-function judge(host: Host, looked: Looked, user: LoginName, wanted: WantedEntry): EntryVerdict {
+function judge(host: Host, looked: ExternalIds, user: LoginName, wanted: WantedEntry): EntryVerdict {
   const { world, config } = host
   return host.store.view((registry) => {
     const local = localIds(host, looked, registry)
@@ -158,7 +158,7 @@ function judge(host: Host, looked: Looked, user: LoginName, wanted: WantedEntry)
       registry,
       localPasswd: local.passwd,
       localGroup: local.group,
-      promised: holders(readPromises(world) ?? []),
+      promised: holders(readReservations(world) ?? []),
       rules: {
         range: { min: config.min_uid, max: config.max_uid },
         approvedShells: config.approved_shells,
@@ -232,7 +232,7 @@ function missingGroups(host: Host, foreign: Foreign, names: readonly string[]): 
     if (missing.length === 0) return []
     const local = localIds(host, { foreign, elsewhere: new Map() }, view)
     const taken = new Set([...local.passwd.values(), ...local.group.values()])
-    for (const { uid } of readPromises(world) ?? []) taken.add(uid)
+    for (const { uid } of readReservations(world) ?? []) taken.add(uid)
     return missing.flatMap((name) => {
       if (local.group.has(name)) return []
       const range = { min: config.min_uid, max: config.max_uid }

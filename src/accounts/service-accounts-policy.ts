@@ -7,12 +7,12 @@ import type { Proof } from '../ssh/proof.ts'
 import type { ServiceAccount } from './service-accounts-format.ts'
 
 /** What service-accounts.conf says about a name; undefined facts mean that it says nothing. */
-export type ServiceStanding =
+export type ServiceAccountState =
   | { readonly kind: 'sound'; readonly account: ServiceAccount }
   | { readonly kind: 'broken'; readonly detail: string }
 
 /** Nothing that is typed proves a service account; under sudo the file may say that nothing has to. */
-export function decideServiceAuth(standing: ServiceStanding, service: string): Outcome {
+export function decideServiceAuth(standing: ServiceAccountState, service: string): Outcome {
   if (standing.kind === 'broken') return denied('service-account-broken')
   if (!isSudo(service)) return denied('service-account-key-only')
   const { sudoAllowed, sudoNopasswd } = standing.account
@@ -20,7 +20,7 @@ export function decideServiceAuth(standing: ServiceStanding, service: string): O
   return sudoNopasswd ? allowed('service-account-sudo') : denied('service-account-key-only')
 }
 
-export function decideServiceAccess(standing: ServiceStanding, service: string): Outcome {
+export function decideServiceAccess(standing: ServiceAccountState, service: string): Outcome {
   if (standing.kind === 'broken') return denied('service-account-broken')
   if (isSudo(service))
     return standing.account.sudoAllowed ? allowed('service-account-sudo') : denied('service-account-no-sudo')
@@ -29,7 +29,7 @@ export function decideServiceAccess(standing: ServiceStanding, service: string):
 }
 
 /** The key that sshd saw proven must be the one in the file, whatever made sshd accept it. */
-export function decideServiceKey(standing: ServiceStanding, proof: Proof): Outcome {
+export function decideServiceKey(standing: ServiceAccountState, proof: Proof): Outcome {
   if (standing.kind === 'broken') return denied('service-account-broken')
   if (proof.kind !== 'key') return denied('service-account-key-only')
   return proof.fingerprint === standing.account.fingerprint

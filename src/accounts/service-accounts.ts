@@ -6,11 +6,11 @@ import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { WantedEntry } from './policy.ts'
 import type { ServiceAccount, ServiceAccounts } from './service-accounts-format.ts'
-import type { ServiceStanding } from './service-accounts-policy.ts'
+import type { ServiceAccountState } from './service-accounts-policy.ts'
 
 export type ServiceAccountsFile = {
   /** What the file says about this name; undefined when it says nothing. */
-  readonly standing: (user: LoginName) => Promise<ServiceStanding | undefined>
+  readonly standing: (user: LoginName) => Promise<ServiceAccountState | undefined>
   readonly read: () => Promise<ServiceAccounts>
   /** Writes what the edit makes of the text, unless it is the same; two editors wait for each other. */
   readonly change: (edit: (text: string) => string) => Promise<void>

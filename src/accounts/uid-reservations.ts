@@ -5,21 +5,21 @@ import { parseLoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
 
-export type Promised = { readonly uid: number; readonly name: string; readonly connection: number }
+export type UidReservation = { readonly uid: number; readonly name: string; readonly connection: number }
 
 /** Every promise, or undefined when no service has run since the last boot. */
-export function readPromises(world: Parts<'files'>): readonly Promised[] | undefined {
-  return world.files.list(paths.promises)?.flatMap((file) => {
+export function readReservations(world: Parts<'files'>): readonly UidReservation[] | undefined {
+  return world.files.list(paths.uidReservations)?.flatMap((file) => {
     const [, uid, connection, name = ''] = /^(\d+)\.(\d+)\.(.+)$/.exec(file) ?? []
     return parseLoginName(name) ? [{ uid: Number(uid), name, connection: Number(connection) }] : []
   })
 }
 
-export const promisePath = ({ uid, name, connection }: Promised): string =>
-  `${paths.promises}/${uid}.${connection}.${name}`
+export const reservationPath = ({ uid, name, connection }: UidReservation): string =>
+  `${paths.uidReservations}/${uid}.${connection}.${name}`
 
 /** Whom each promised uid was promised to. */
-export const holders = (promises: readonly Promised[]): ReadonlyMap<number, string> =>
+export const holders = (promises: readonly UidReservation[]): ReadonlyMap<number, string> =>
   new Map(promises.map(({ uid, name }) => [uid, name]))
 
 /** The process that every phase of this connection descends from, and that asked NSS (ancestry.ts). */

@@ -124,7 +124,7 @@ function readOne(world: Parts<'files'>, path: string): Waiting | undefined {
 }
 
 /** The way to notify_url: its own authorities, no pins, no proxy. */
-export const openWebhookHttp = (world: Parts<'limit' | 'fetch' | 'files'>, config: Config): Http =>
+export const openWebhookHttp = (world: Parts<'timeout' | 'fetch' | 'files'>, config: Config): Http =>
   openHttp(world, {
     ca_cert: config.notify_ca_cert,
     min_tls_version: config.min_tls_version,
@@ -135,7 +135,7 @@ export const openWebhookHttp = (world: Parts<'limit' | 'fetch' | 'files'>, confi
   })
 
 /** `hopeless`: nobody answered, so another event would fare no better now. */
-export type Attempt = { readonly said: string; readonly taken: boolean; readonly hopeless: boolean }
+export type Attempt = { readonly response: string; readonly taken: boolean; readonly hopeless: boolean }
 
 /** Sends one event now and says what came back. */
 export async function deliver(
@@ -150,8 +150,9 @@ export async function deliver(
   const secret = await secretFor(world, config, 'notify_secret')
   const headers = webhookHeaders({ secret: secret?.expose(), body, nonce, seconds: world.now() })
   const answer = await http({ method: 'POST', url: config.notify_url, headers, body, binary: true })
-  if (answer.kind !== 'answer') return { said: answer.detail, taken: false, hopeless: answer.kind === 'unreachable' }
-  return { said: `HTTP ${answer.status}`, taken: answer.status >= 200 && answer.status < 300, hopeless: false }
+  if (answer.kind !== 'answer')
+    return { response: answer.detail, taken: false, hopeless: answer.kind === 'unreachable' }
+  return { response: `HTTP ${answer.status}`, taken: answer.status >= 200 && answer.status < 300, hopeless: false }
 }
 
 /** Delivers what is due, oldest first; one drain at a time. It ends at the first receiver that cannot be reached. */
@@ -167,7 +168,7 @@ export async function drainSpool(
 
 /** As drainSpool, for a mode that has more important things to do: problems go to syslog. */
 export async function drainAside(
-  world: Parts<'now' | 'monotonic' | 'random' | 'deadline' | 'limit' | 'fetch' | 'files' | 'keyring' | 'syslog'>,
+  world: Parts<'now' | 'monotonic' | 'random' | 'deadline' | 'timeout' | 'fetch' | 'files' | 'keyring' | 'syslog'>,
   config: Config,
 ): Promise<void> {
   try {
@@ -203,8 +204,8 @@ async function drain(
       total.delivered++
       continue
     }
-    problem = attempt.said
-    if (postpone(world, waiting, attempt.said) === 'dead') total.dead++
+    problem = attempt.response
+    if (postpone(world, waiting, attempt.response) === 'dead') total.dead++
     if (attempt.hopeless) break
   }
   return { ...total, waiting: namesIn(world, paths.notify).length, problem }
@@ -221,18 +222,18 @@ async function tryOnce(
   } catch (error) {
     // A refused certificate must not end the heartbeat that drains the spool.
     if (!(error instanceof Fault)) throw error
-    return { said: error.message, taken: false, hopeless: true }
+    return { response: error.message, taken: false, hopeless: true }
   }
 }
 
 const longestPause = 3600
 
 /** Later each time, from half a minute to an hour; after a day it is put aside. */
-function postpone(world: Parts<'now' | 'files'>, waiting: Waiting, said: string): 'waiting' | 'dead' {
+function postpone(world: Parts<'now' | 'files'>, waiting: Waiting, response: string): 'waiting' | 'dead' {
   const now = world.now()
   const attempts = waiting.attempts + 1
   const pause = Math.min(longestPause, 30 * 2 ** Math.min(attempts - 1, 10))
-  const next: Waiting = { ...waiting, attempts, notBefore: now + pause, problem: said.slice(0, 300) }
+  const next: Waiting = { ...waiting, attempts, notBefore: now + pause, problem: response.slice(0, 300) }
   if (Math.abs(now - waiting.queuedAt) < givenUpAfter) {
     write(world, paths.notify, next)
     return 'waiting'

@@ -16,4 +16,5 @@ export function askedService(service: string, map: ServiceMap): string | undefin
 }
 
 /** What is kept of the portal's answers is about ssh and sudo. */
-export const isKept = (asked: string | undefined): boolean => asked === 'sudo' || (asked !== undefined && isSsh(asked))
+export const isCacheable = (asked: string | undefined): boolean =>
+  asked === 'sudo' || (asked !== undefined && isSsh(asked))

@@ -1,13 +1,13 @@
 // Where everything lies. Fixed, so that nothing in the environment can move it.
 
 export const paths = {
-  claims: '/run/open-bastion/claims',
+  usedTokens: '/run/open-bastion/claims',
   connections: '/run/open-bastion/connections',
   offlineSessions: '/run/open-bastion/offline_sessions',
-  silentPortal: '/run/open-bastion/silent-portal',
-  absentPortal: '/run/open-bastion/absent-portal',
+  timedOutPortal: '/run/open-bastion/silent-portal',
+  refusedPortal: '/run/open-bastion/absent-portal',
   silence: '/run/open-bastion/silence.json',
-  newcomers: '/run/open-bastion/newcomers',
+  unknownUsers: '/run/open-bastion/newcomers',
   run: '/run/open-bastion',
   weblogin: '/run/open-bastion/weblogin',
   webloginRevoked: '/var/lib/open-bastion/weblogin-revoked',
@@ -33,7 +33,7 @@ export const paths = {
   /** What the export files looked like when they last said what the registry says. */
   seal: '/var/lib/open-bastion/export.json',
   /** Uids that `ob serve` told sshd about first-time users, one empty file each. */
-  promises: '/run/open-bastion/promises',
+  uidReservations: '/run/open-bastion/promises',
   /** Where `ob serve` listens for screen lockers. */
   unlock: '/run/open-bastion/unlock',
   serveLock: '/run/open-bastion/serve.lock',

@@ -1,7 +1,7 @@
 // Every reason a decision can have: a stable word (for scripts), a text for the log, and what the person may read.
 // People get few distinct texts, none of which tells whether an account exists.
 
-export type Voice =
+export type PublicText =
   | 'none'
   | 'denied'
   | 'unavailable'
@@ -12,7 +12,7 @@ export type Voice =
   | 'not-your-name'
   | 'busy'
 
-const spoken: Record<Voice, string> = {
+const publicTexts: Record<PublicText, string> = {
   none: '',
   denied:
     'Access denied. Check the token; after several tries wait a while; on your first login here, connect once more.',
@@ -139,7 +139,7 @@ const reasons = {
   'no-secret': ['there is no such secret', 'none'],
   'found-problems': ['something is wrong', 'none'],
   'gave-up': ['the person or the portal ended it', 'none'],
-} as const satisfies Record<string, readonly [string, Voice]>
+} as const satisfies Record<string, readonly [string, PublicText]>
 
 export type Reason = keyof typeof reasons
 
@@ -161,5 +161,5 @@ const shortDenied = 'Access denied. Check the token; after several tries wait a 
 /** The one sentence the person may read; empty when nothing needs saying. */
 export function personText(reason: Reason, overSsh = false): string {
   const [, voice] = reasons[reason]
-  return voice === 'denied' && !overSsh ? shortDenied : spoken[voice]
+  return voice === 'denied' && !overSsh ? shortDenied : publicTexts[voice]
 }

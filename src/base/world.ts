@@ -171,12 +171,12 @@ export type World = {
   /** Ends with this invocation's deadline. */
   readonly deadline: AbortSignal
   /** Ends with the deadline or after so many seconds, whichever is first. */
-  readonly limit: (seconds: number) => AbortSignal
+  readonly timeout: (seconds: number) => AbortSignal
   /** From its first call on, Ctrl-C aborts this instead of ending the process. */
   readonly interrupted: () => AbortSignal
   readonly fetch: (url: string, init: RequestInit, tls: TlsOptions, proxy: string | undefined) => Promise<Response>
   /** Makes a TCP connection and says nothing on it: undefined, or the code of what went wrong. */
-  readonly knock: (host: string, port: number, signal: AbortSignal) => Promise<string | undefined>
+  readonly probeTcp: (host: string, port: number, signal: AbortSignal) => Promise<string | undefined>
   readonly sleep: (seconds: number) => Promise<void>
   readonly files: Files
   readonly keyring: Keyring
@@ -202,6 +202,6 @@ export type World = {
 export type Parts<Names extends keyof World> = Pick<World, Names>
 
 /** Enough for a mode that writes nothing. */
-export type ReadOnlyWorld = Parts<'now' | 'limit' | 'spawn' | 'stdout' | 'stderr' | 'syslog'> & {
+export type ReadOnlyWorld = Parts<'now' | 'timeout' | 'spawn' | 'stdout' | 'stderr' | 'syslog'> & {
   readonly files: Pick<Files, 'read' | 'readTrusted' | 'stat'>
 }

@@ -9,7 +9,7 @@ import type { Config } from '../config/load.ts'
 import { configPath } from '../config/load.ts'
 import { readTokenFile } from '../portal-client/token-file.ts'
 import { isStore, refreshTokenName } from '../secrets/resolve.ts'
-import { openVault } from '../secrets/store.ts'
+import { openSecretStore } from '../secrets/store.ts'
 
 export async function judgeSecrets(
   world: Parts<'random' | 'files' | 'keyring'>,
@@ -43,7 +43,7 @@ async function judgeStore(
   config: Config,
   asked: readonly Asked[],
 ): Promise<readonly Finding[]> {
-  const vault = openVault(world, config)
+  const vault = openSecretStore(world, config)
   const names = vault.names().map(({ name }) => name)
   const findings: Finding[] = asked
     .filter(({ name }) => !names.includes(name))

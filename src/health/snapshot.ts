@@ -10,7 +10,7 @@ import { parseLockoutState } from '../lockout/state-format.ts'
 import type { Ports } from '../login/ports.ts'
 import { currentSessions } from '../portal-client/host-report.ts'
 
-export type AuditStanding = {
+export type AuditSnapshot = {
   readonly path: string
   readonly bytes: number
   readonly last: { readonly at: number; readonly event: string; readonly user: string } | undefined
@@ -18,10 +18,10 @@ export type AuditStanding = {
 
 export type SnapshotPorts = Pick<Ports, 'accounts' | 'offlineSessions'>
 
-export type Standing = {
+export type Snapshot = {
   readonly locked: number
   readonly accounts: number
-  readonly audit: AuditStanding | undefined
+  readonly audit: AuditSnapshot | undefined
   readonly sessions: number
   /** Answers of the portal that are kept, and users whose sessions began while it was away. */
   readonly offline: { readonly kept: number; readonly users: number }
@@ -29,11 +29,11 @@ export type Standing = {
   readonly problems: readonly string[]
 }
 
-export async function standing(
-  world: Parts<'now' | 'limit' | 'files' | 'spawn'>,
+export async function takeSnapshot(
+  world: Parts<'now' | 'timeout' | 'files' | 'spawn'>,
   config: Config,
   ports: SnapshotPorts,
-): Promise<Standing> {
+): Promise<Snapshot> {
   const problems: string[] = []
   const tried = async <T>(work: () => T | Promise<T>, otherwise: T): Promise<T> => {
     try {
@@ -47,18 +47,18 @@ export async function standing(
   return {
     locked: await tried(() => lockedKeys(world, config), 0),
     accounts: await tried(() => activeAccounts(ports), 0),
-    audit: await tried(() => auditStanding(world, config), undefined),
+    audit: await tried(() => auditSnapshot(world, config), undefined),
     sessions: await tried(async () => (await currentSessions(world)).length, 0),
-    offline: await tried(() => offlineStanding(world, config, ports), { kept: 0, users: 0 }),
+    offline: await tried(() => offlineSnapshot(world, config, ports), { kept: 0, users: 0 }),
     problems,
   }
 }
 
-const offlineStanding = (
+const offlineSnapshot = (
   world: Parts<'files'>,
   config: Config,
   { offlineSessions }: SnapshotPorts,
-): Standing['offline'] => ({
+): Snapshot['offline'] => ({
   kept: (world.files.list(config.auth_cache_dir) ?? []).filter((name) => name.endsWith('.authcache')).length,
   users: offlineSessions.list().length,
 })
@@ -77,7 +77,7 @@ async function activeAccounts({ accounts }: SnapshotPorts): Promise<number> {
   return [...users.values()].filter(({ state }) => state === 'active').length
 }
 
-function auditStanding(world: Parts<'files'>, config: Config): AuditStanding | undefined {
+function auditSnapshot(world: Parts<'files'>, config: Config): AuditSnapshot | undefined {
   const path = config.audit_log_file
   const facts = config.audit_enabled ? world.files.stat(path) : undefined
   const end = facts && world.files.readEnd(path, 8192)

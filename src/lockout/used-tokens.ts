@@ -5,7 +5,7 @@ import { paths } from '../base/paths.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Parts } from '../base/world.ts'
 
-export type Claims = {
+export type UsedTokens = {
   readonly take: (token: Secret) => 'won' | 'lost'
   readonly release: (token: Secret) => void
 }
@@ -13,12 +13,12 @@ export type Claims = {
 /** Longer than any portal lets a one-time token live (an hour by default). */
 const keptSeconds = 86_400
 
-export function openClaims(world: Parts<'now' | 'files'>): Claims {
-  const fileOf = (token: Secret): string => `${paths.claims}/${hex(sha256(token.expose()))}`
+export function openUsedTokens(world: Parts<'now' | 'files'>): UsedTokens {
+  const fileOf = (token: Secret): string => `${paths.usedTokens}/${hex(sha256(token.expose()))}`
   return {
     take: (token) => {
-      world.files.makeDirectory(paths.claims, 0o700)
-      sweep(world, paths.claims, olderThan(world, keptSeconds))
+      world.files.makeDirectory(paths.usedTokens, 0o700)
+      sweep(world, paths.usedTokens, olderThan(world, keptSeconds))
       return world.files.createExclusive(fileOf(token), '', 0o600) ? 'won' : 'lost'
     },
     release: (token) => void world.files.remove(fileOf(token)),

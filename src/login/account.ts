@@ -1,7 +1,7 @@
 // PAM account: may this user use this service on this host? Asked for every login and every sudo, whatever proved the
 // person.
 
-import { decideServiceAccess, type ServiceStanding } from '../accounts/service-accounts-policy.ts'
+import { decideServiceAccess, type ServiceAccountState } from '../accounts/service-accounts-policy.ts'
 import type { Step } from '../base/decision.ts'
 import type { Fingerprint, LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
@@ -17,7 +17,7 @@ export type AccountFacts = OfflineFacts & {
   /** The fingerprint that the login is bound to (ssh/proof). */
   readonly bound?: Fingerprint | undefined
   readonly authorization?: Authorization
-  readonly serviceAccount?: ServiceStanding | undefined
+  readonly serviceAccount?: ServiceAccountState | undefined
   /** The portal knows no such service, and service_map does not say as what it counts. */
   readonly unmapped?: boolean
   /** Whether an account is needed before the session begins: login(1) and greeters look the user up before that. */

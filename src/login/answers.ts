@@ -3,18 +3,18 @@
 
 import type { WantedEntry } from '../accounts/policy.ts'
 import { entryOf } from '../accounts/service-accounts.ts'
-import { type Settled, settle } from '../base/decision.ts'
+import { type Answers, type Settled, settle } from '../base/decision.ts'
 import { Fault } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
-import { askedService, isKept, isSsh, isSudo, unlockService } from '../base/pam-service.ts'
+import { askedService, isCacheable, isSsh, isSudo, unlockService } from '../base/pam-service.ts'
 import type { Config } from '../config/load.ts'
 import { lockoutKey } from '../lockout/state-format.ts'
-import type { CredentialVerdict } from '../offline/passwords.ts'
+import type { PasswordVerdict } from '../offline/passwords.ts'
+import type { OfflineFacts, OfflinePolicy } from '../offline/policy.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
 import { boundFingerprint, type Proof } from '../ssh/proof.ts'
 import { type AccountEffect, type AccountFacts, decideAccount } from './account.ts'
 import { type AccessTokenPolicy, type AuthEffect, type AuthFacts, decideAuth, type PasswordCheck } from './auth.ts'
-import { offlineAnswers, offlinePolicy } from './offline-answers.ts'
 import type { Ports } from './ports.ts'
 import { decideSession, type SessionEffect, type SessionFacts } from './session.ts'
 import type { UserToken } from './typed-answer-format.ts'
@@ -47,25 +47,25 @@ export const settleAuth = async (
     ...standingOf(service, config),
   }
   return settle(decideAuth, facts, {
-    lockout: ({ user }) => ports.lockouts.left(lockoutKey(named(user), rhost)),
+    lockout: ({ user }) => ports.lockouts.left(lockoutKey(requireUser(user), rhost)),
     newcomerLimit: async ({ user }) => {
-      const name = await ports.newcomers.left(lockoutKey(named(user), rhost))
-      return name.secondsLeft > 0 ? name : ports.newcomers.left(newcomerKey(rhost))
+      const name = await ports.unknownUsers.left(lockoutKey(requireUser(user), rhost))
+      return name.secondsLeft > 0 ? name : ports.unknownUsers.left(unknownUserKey(rhost))
     },
-    newcomer: ({ user }) => ports.portal.authorize({ user: named(user), service: asked(service, config) }),
-    claim: () => ports.claims.take(typed.token),
+    newcomer: ({ user }) => ports.portal.authorize({ user: requireUser(user), service: asked(service, config) }),
+    claim: () => ports.usedTokens.take(typed.token),
     verification: () => ports.portal.verify(typed.token),
-    knownToken: async ({ user }) => (await ports.knownTokens()).recall(named(user), typed.token),
+    knownToken: async ({ user }) => (await ports.knownTokens()).recall(requireUser(user), typed.token),
     introspection: () => ports.introspect(typed.token),
-    forceOnline: async ({ user }) => (await ports.offline()).forceOnline(named(user)),
+    forceOnline: async ({ user }) => (await ports.offline()).forceOnline(requireUser(user)),
     password: async ({ user }) => {
-      ports.claims.release(typed.token)
-      return checked(await (await ports.credentials()).verify(named(user), typed.token))
+      ports.usedTokens.release(typed.token)
+      return checked(await (await ports.passwords()).verify(requireUser(user), typed.token))
     },
   })
 }
 
-const checked = (found: CredentialVerdict): PasswordCheck =>
+const checked = (found: PasswordVerdict): PasswordCheck =>
   found.kind === 'accepted' ? { kind: 'accepted', secondsLeft: 0, detail: '' } : found
 
 const accessTokenPolicy = (config: Config, service: string): AccessTokenPolicy | undefined => {
@@ -87,16 +87,16 @@ export const settleAccount = async (
   const serviceAccount = user && (await ports.serviceAccounts.standing(user))
   const offline = offlinePolicy(config, service)
   const needsAccount = config.create_user && needsAccountEarly(service)
-  const unkept = !isKept(askedService(service, config.service_map))
+  const unkept = !isCacheable(askedService(service, config.service_map))
   const standing = standingOf(service, config)
   const facts: AccountFacts = { user, service, bound, offline, serviceAccount, needsAccount, unkept, ...standing }
   return settle(decideAccount, facts, {
     ...offlineAnswers(ports),
     authorization: ({ user }) =>
-      ports.portal.authorize({ user: named(user), service: asked(service, config), fingerprint: bound }),
+      ports.portal.authorize({ user: requireUser(user), service: asked(service, config), fingerprint: bound }),
     account: async ({ user, authorization }) => {
       if (authorization?.kind !== 'granted') throw tooEarly()
-      return (await ports.accounts()).provision(named(user), wantedOf(authorization), false)
+      return (await ports.accounts()).provision(requireUser(user), wantedOf(authorization), false)
     },
   })
 }
@@ -119,14 +119,14 @@ export const settleSession = async (
     ...offlineAnswers(ports),
     authorization: (f) =>
       ports.portal.authorize({
-        user: named(f.user),
+        user: requireUser(f.user),
         service: asked(service, config),
         fingerprint: f.bound,
       }),
     account: async (f) => {
       const accounts = await ports.accounts()
-      const made = await accounts.provision(named(f.user), entryFor(f), true)
-      if (made.kind !== 'ready' || accounts.agrees(named(f.user), made)) return made
+      const made = await accounts.provision(requireUser(f.user), entryFor(f), true)
+      if (made.kind !== 'ready' || accounts.matchesReservation(requireUser(f.user), made)) return made
       return { kind: 'unsettled', detail: `${made.detail}, and sshd was told another` }
     },
   })
@@ -159,11 +159,28 @@ const latest = (f: SessionFacts) => {
   return f.cached?.kind === 'hit' ? f.cached.authorization : f.remembered?.authorization
 }
 
-export const named = (user: LoginName | undefined): LoginName => {
+export const requireUser = (user: LoginName | undefined): LoginName => {
   if (!user) throw new Fault('a question about nobody')
   return user
 }
 
 export const wantedOf = ({ attributes, groups, sudoAllowed }: Granted) => ({ ...attributes, groups, sudo: sudoAllowed })
 
-export const newcomerKey = (rhost: string | undefined): string => lockoutKey('newcomer', rhost)
+export const unknownUserKey = (rhost: string | undefined): string => lockoutKey('newcomer', rhost)
+
+/** `sudo -i` is as risky as sudo, whichever of the two the list names. */
+export function offlinePolicy(config: Config, service: string): OfflinePolicy {
+  const { high_risk_services: listed } = config
+  const isRisky = listed.includes(service) || (isSudo(service) && listed.some(isSudo))
+  return {
+    cacheEnabled: config.auth_cache_enabled && isCacheable(askedService(service, config.service_map)),
+    highRiskSeconds: isRisky ? config.cache_ttl_high_risk : undefined,
+  }
+}
+
+type About = OfflineFacts & { readonly user: LoginName | undefined }
+
+export const offlineAnswers = (ports: Ports): Answers<About, 'forceOnline' | 'cached'> => ({
+  forceOnline: async ({ user }) => (await ports.offline()).forceOnline(requireUser(user)),
+  cached: async ({ user }) => (await ports.offline()).lookup(requireUser(user)),
+})

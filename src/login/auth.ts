@@ -1,12 +1,12 @@
 // PAM authentication: may the person who typed this go on? Reads top to bottom as the policy;
 // the order of the questions is part of it.
 
-import { decideServiceAuth, type ServiceStanding } from '../accounts/service-accounts-policy.ts'
+import { decideServiceAuth, type ServiceAccountState } from '../accounts/service-accounts-policy.ts'
 import type { Step } from '../base/decision.ts'
 import type { LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../base/outcome.ts'
 import type { Reason } from '../base/reason.ts'
-import type { CredentialEnd } from '../offline/password-policy.ts'
+import type { PasswordResult } from '../offline/password-policy.ts'
 import type { ActiveToken, Introspection } from '../portal-client/introspection-format.ts'
 import { noAnswer } from '../portal-client/no-answer.ts'
 import type { Authorization, Verification } from '../portal-client/reply-format.ts'
@@ -33,7 +33,7 @@ export type AuthFacts = {
   readonly forceOnline?: 'listed' | 'free'
   readonly password?: PasswordCheck
   readonly service: string
-  readonly serviceAccount?: ServiceStanding | undefined
+  readonly serviceAccount?: ServiceAccountState | undefined
   /** The account phase would refuse; a one-time token would be spent for nothing. */
   readonly unmapped?: boolean
 }
@@ -47,7 +47,7 @@ export type AccessTokenPolicy = {
 }
 
 /** How a password was found while the portal is away. */
-export type PasswordCheck = { readonly kind: CredentialEnd; readonly secondsLeft: number; readonly detail: string }
+export type PasswordCheck = { readonly kind: PasswordResult; readonly secondsLeft: number; readonly detail: string }
 
 export type AuthQuestion =
   | 'lockout'
@@ -81,7 +81,7 @@ export function decideAuth(f: AuthFacts): AuthStep {
     case 'malformed':
       return end(denied('token-malformed'))
     case 'placeholder':
-      return decideNewcomer(f)
+      return decideUnknownUser(f)
     case 'token':
       return decideToken(f, f.user)
   }
@@ -116,17 +116,17 @@ function decideToken(f: AuthFacts, user: LoginName): AuthStep {
 function decideAccessToken(f: AuthFacts, user: LoginName, policy: AccessTokenPolicy): AuthStep {
   if (policy.mayRemember && !f.knownToken) return { ask: 'knownToken' }
   if (f.knownToken === 'active') return end(allowed('token-remembered'), { do: 'clear-failures' })
-  const { introspection: told } = f
-  if (!told) return { ask: 'introspection' }
-  switch (told.kind) {
+  const { introspection } = f
+  if (!introspection) return { ask: 'introspection' }
+  switch (introspection.kind) {
     case 'active': {
-      const objection = objectionTo(told, user, policy)
+      const objection = objectionTo(introspection, user, policy)
       if (objection !== undefined) return end(denied(objection), { do: 'count-failure' })
-      const kept: AuthEffect[] = [
-        ...(policy.mayRemember ? [{ do: 'keep-token', secondsLeft: told.secondsLeft } as const] : []),
-        ...(f.offlinePasswords ? [{ do: 'keep-password', secondsLeft: told.secondsLeft } as const] : []),
+      const storing: AuthEffect[] = [
+        ...(policy.mayRemember ? [{ do: 'keep-token', secondsLeft: introspection.secondsLeft } as const] : []),
+        ...(f.offlinePasswords ? [{ do: 'keep-password', secondsLeft: introspection.secondsLeft } as const] : []),
       ]
-      return end(allowed('access-token-accepted'), { do: 'clear-failures' }, ...kept)
+      return end(allowed('access-token-accepted'), { do: 'clear-failures' }, ...storing)
     }
     case 'inactive':
       return end(denied('token-rejected'), { do: 'count-failure' })
@@ -134,7 +134,7 @@ function decideAccessToken(f: AuthFacts, user: LoginName, policy: AccessTokenPol
       return decidePassword(f)
     case 'garbled':
     case 'refuses-host':
-      return end(noAnswer(told))
+      return end(noAnswer(introspection))
   }
 }
 
@@ -174,7 +174,7 @@ function objectionTo(token: ActiveToken, user: LoginName, policy: AccessTokenPol
 
 // sshd knows no such user and sent its placeholder, so nothing was proven and nobody gets in. But when the portal
 // allows the name here, the account can be ready for the next connection (sshd looks names up once, before PAM).
-function decideNewcomer(f: AuthFacts): AuthStep {
+function decideUnknownUser(f: AuthFacts): AuthStep {
   if (!f.createUser) return end(denied('unknown-to-sshd'))
   if (!f.newcomerLimit) return { ask: 'newcomerLimit' }
   if (f.newcomerLimit.secondsLeft > 0) return end(denied('unknown-to-sshd'))

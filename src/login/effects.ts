@@ -1,11 +1,11 @@
-// Performs what a decision ended with. What could not be written is told to the log, and changes no verdict.
+// Carries out the effects of a decision. A failed write becomes a note in the log and changes no verdict.
 
 import { Fault } from '../base/fault.ts'
 import type { Fingerprint } from '../base/names.ts'
 import { lockoutKey } from '../lockout/state-format.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
 import type { AccountEffect } from './account.ts'
-import { named, newcomerKey, type PamRequest, wantedOf } from './answers.ts'
+import { type PamRequest, requireUser, unknownUserKey, wantedOf } from './answers.ts'
 import type { AuthEffect } from './auth.ts'
 import type { Ports } from './ports.ts'
 import type { SessionEffect } from './session.ts'
@@ -17,7 +17,7 @@ export async function performAuth(
   typed: UserToken,
   effects: readonly AuthEffect[],
 ): Promise<readonly string[]> {
-  const key = (): string => lockoutKey(named(request.user), request.rhost)
+  const key = (): string => lockoutKey(requireUser(request.user), request.rhost)
   const perform = async (effect: AuthEffect): Promise<string | undefined> => {
     switch (effect.do) {
       case 'count-failure':
@@ -27,27 +27,27 @@ export async function performAuth(
         ports.lockouts.clear(key())
         return undefined
       case 'release-claim':
-        ports.claims.release(typed.token)
+        ports.usedTokens.release(typed.token)
         return undefined
       case 'keep-token':
-        await (await ports.knownTokens()).keep(named(request.user), typed.token, effect.secondsLeft)
+        await (await ports.knownTokens()).keep(requireUser(request.user), typed.token, effect.secondsLeft)
         return undefined
       case 'keep-password':
-        await (await ports.credentials()).store(
-          named(request.user),
+        await (await ports.passwords()).store(
+          requireUser(request.user),
           { password: typed.token, secondsLeft: effect.secondsLeft },
           {},
         )
         return undefined
       case 'count-newcomer':
-        await ports.newcomers.count(newcomerKey(request.rhost))
+        await ports.unknownUsers.count(unknownUserKey(request.rhost))
         return undefined
       case 'register': {
         const accounts = await ports.accounts()
-        const made = await accounts.provision(named(request.user), wantedOf(effect.authorization), false)
+        const made = await accounts.provision(requireUser(request.user), wantedOf(effect.authorization), false)
         // A name that sshd knew already: somebody typed the placeholder, which is no guess and yet asks the portal.
         if (made.kind !== 'ready' || !made.made)
-          await ports.newcomers.count(lockoutKey(named(request.user), request.rhost))
+          await ports.unknownUsers.count(lockoutKey(requireUser(request.user), request.rhost))
         if (made.kind === 'ready') publishKeys(ports, effect.authorization)
         return made.detail
       }
@@ -94,7 +94,7 @@ export const performSession = (
         case 'forget-grant':
           return forgetGrant(ports, request)
         case 'mark-offline':
-          ports.offlineSessions.mark(named(request.user))
+          ports.offlineSessions.mark(requireUser(request.user))
           return undefined
       }
     }),
@@ -113,11 +113,11 @@ async function keepGrant(
   if (!ports.keepsPasswords || !offlineVerifier) return undefined
   const { gecos, home, shell } = attributes
   const kept = { ...(gecos && { gecos }), ...(home && { home }), ...(shell && { shell }) }
-  await (await ports.credentials()).store(user, { verifier: offlineVerifier.expose() }, kept)
+  await (await ports.passwords()).store(user, { verifier: offlineVerifier.expose() }, kept)
 }
 
 async function forgetGrant(ports: Ports, request: PamRequest): Promise<undefined> {
-  ;(await ports.offline()).forget(named(request.user))
+  ;(await ports.offline()).forget(requireUser(request.user))
 }
 
 /** What `ob keys` and `ob principals` may know of the configuration. */
@@ -129,15 +129,15 @@ export const forgetConnection = (ports: Ports, request: PamRequest): Promise<rea
   collect([async () => void ports.connections.forget(request.connection)])
 
 async function collect(works: readonly (() => Promise<string | undefined>)[]): Promise<readonly string[]> {
-  const told: string[] = []
+  const notes: string[] = []
   for (const work of works) {
     try {
       const text = await work()
-      if (text) told.push(text)
+      if (text) notes.push(text)
     } catch (error) {
       if (!(error instanceof Fault)) throw error
-      told.push(error.message)
+      notes.push(error.message)
     }
   }
-  return told
+  return notes
 }

@@ -7,12 +7,12 @@ import type { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { type Lockouts, openLockouts } from '../lockout/counters.ts'
-import { type Claims, openClaims } from '../lockout/used-tokens.ts'
+import { openUsedTokens, type UsedTokens } from '../lockout/used-tokens.ts'
 import type { Offline } from '../offline/kept-answers.ts'
 import type { KnownTokens } from '../offline/known-tokens.ts'
 import { type OfflineSessions, openOfflineSessions } from '../offline/marks.ts'
-import type { Credentials } from '../offline/passwords.ts'
-import { openPatientHttp } from '../portal-client/circuit-breaker.ts'
+import type { OfflinePasswords } from '../offline/passwords.ts'
+import { openHttpWithBreaker } from '../portal-client/circuit-breaker.ts'
 import { openPortal, type Portal } from '../portal-client/endpoints.ts'
 import type { Introspection } from '../portal-client/introspection-format.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
@@ -26,17 +26,17 @@ export type Ports = {
   readonly introspect: (token: Secret) => Promise<Introspection>
   /** Loaded when first asked for: most phases touch no account. */
   readonly accounts: () => Promise<Accounts>
-  readonly claims: Claims
+  readonly usedTokens: UsedTokens
   readonly connections: Connections
   readonly lockouts: Lockouts
-  readonly newcomers: Lockouts
+  readonly unknownUsers: Lockouts
   readonly serviceAccounts: ServiceAccountsFile
   readonly published: Published
   /** Loaded when first asked for: only when the portal is away, or allows an answer to be kept. */
   readonly offline: () => Promise<Offline>
   /** Whether this answer is kept, or an older one may have to go. */
   readonly mayKeep: (authorization: Granted) => boolean
-  readonly credentials: () => Promise<Credentials>
+  readonly passwords: () => Promise<OfflinePasswords>
   /** offline_cache_enabled */
   readonly keepsPasswords: boolean
   readonly knownTokens: () => Promise<KnownTokens>
@@ -44,16 +44,16 @@ export type Ports = {
 }
 
 /** Sources of unknown names that are remembered by themselves: 8 MiB of /run at most. */
-const mostNewcomers = 2_048
+const mostUnknownUsers = 2_048
 
 export function openPorts(world: World, config: Config): Ports {
-  const http = openPatientHttp(world, config)
+  const http = openHttpWithBreaker(world, config)
   return {
     portal: openPortal(world, config, http, openTokens(world, config)),
     introspect: async (token) =>
       (await import('../portal-client/introspection.ts')).introspect(world, config, http, token),
     accounts: async () => (await import('../accounts/provision.ts')).openAccounts(world, config),
-    claims: openClaims(world),
+    usedTokens: openUsedTokens(world),
     connections: openConnections(world),
     serviceAccounts: openServiceAccounts(world, config),
     published: openPublished(world, config),
@@ -65,9 +65,9 @@ export function openPorts(world: World, config: Config): Ports {
         config.auth_cache_ttl !== undefined ||
         world.files.stat(config.auth_cache_dir) !== undefined),
     keepsPasswords: config.offline_cache_enabled,
-    credentials: async () => (await import('../offline/passwords.ts')).openCredentials(world, config),
+    passwords: async () => (await import('../offline/passwords.ts')).openOfflinePasswords(world, config),
     knownTokens: async () => (await import('../offline/known-tokens.ts')).openKnownTokens(world, config),
     offlineSessions: openOfflineSessions(world),
-    newcomers: openLockouts(world, config, paths.newcomers, mostNewcomers),
+    unknownUsers: openLockouts(world, config, paths.unknownUsers, mostUnknownUsers),
   }
 }

@@ -1,7 +1,7 @@
 // PAM open_session over ssh: the first moment at which sshd says what was really proven (SSH_AUTH_INFO_0),
 // and a refusal here still closes the door.
 
-import { decideServiceKey, type ServiceStanding } from '../accounts/service-accounts-policy.ts'
+import { decideServiceKey, type ServiceAccountState } from '../accounts/service-accounts-policy.ts'
 import type { Step } from '../base/decision.ts'
 import type { Fingerprint, LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../base/outcome.ts'
@@ -27,7 +27,7 @@ export type SessionFacts = OfflineFacts & {
   readonly createUser: boolean
   readonly remembered: Remembered | undefined
   readonly authorization?: Authorization
-  readonly serviceAccount?: ServiceStanding | undefined
+  readonly serviceAccount?: ServiceAccountState | undefined
   readonly unmapped?: boolean
   readonly account?: { readonly kind: 'ready' | 'local' | 'impossible' | 'unsettled'; readonly detail: string }
 }

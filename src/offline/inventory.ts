@@ -7,23 +7,23 @@ import type { Config } from '../config/load.ts'
 import { openCacheKey } from '../secrets/sealed-directory.ts'
 import { authSalt } from './grants.ts'
 import { authCacheFileName, authCacheLimit, authCacheSuffix, openAuthBody, openAuthHeader } from './grants-format.ts'
-import { openCredentialFiles } from './password-files.ts'
-import { credentialFileName, credentialLimit, credentialSuffix, openCredential } from './password-format.ts'
+import { openPasswordFiles } from './password-files.ts'
+import { openPassword, passwordFileName, passwordLimit, passwordSuffix } from './password-format.ts'
 import { lockLeft } from './password-policy.ts'
-import { credentialSalt } from './passwords.ts'
+import { passwordSalt } from './passwords.ts'
 import { tokenSalt } from './tokens.ts'
 import { openTokenEntry, tokenCacheLimit, tokenCacheSuffix } from './tokens-format.ts'
 
-export type KeptKind = 'authorization' | 'password' | 'token'
+export type CachedKind = 'authorization' | 'password' | 'token'
 
-export type KeptState = 'valid' | 'expired' | 'locked' | 'tampered' | 'unreadable' | 'malformed'
+export type CachedState = 'valid' | 'expired' | 'locked' | 'tampered' | 'unreadable' | 'malformed'
 
-export type Kept = {
-  readonly kind: KeptKind
+export type CachedEntry = {
+  readonly kind: CachedKind
   readonly file: string
   /** Out of the seal; or, for what does not open, found by the name of the file. */
   readonly user: string | undefined
-  readonly state: KeptState
+  readonly state: CachedState
   readonly detail: string
   readonly expiresAt?: number
   readonly createdAt?: number | undefined
@@ -38,39 +38,39 @@ export type Kept = {
 
 export type Inventory = {
   /** Names of files, without opening any. */
-  readonly files: () => readonly { readonly kind: KeptKind; readonly name: string }[]
+  readonly files: () => readonly { readonly kind: CachedKind; readonly name: string }[]
   /** What one file holds; undefined when it is gone. */
-  readonly examine: (file: { readonly kind: KeptKind; readonly name: string }) => Promise<Kept | undefined>
+  readonly examine: (file: { readonly kind: CachedKind; readonly name: string }) => Promise<CachedEntry | undefined>
   /** What is kept for one user on this host as it is called now, found by name. Tokens cannot be found so. */
-  readonly ofUser: (user: string) => Promise<readonly Kept[]>
+  readonly ofUser: (user: string) => Promise<readonly CachedEntry[]>
   /** Temporary files that a write which died left behind an hour ago or longer. */
   readonly leftovers: () => readonly string[]
-  readonly pathOf: (kind: KeptKind, name: string) => string
+  readonly pathOf: (kind: CachedKind, name: string) => string
 }
 
-type Finding = Omit<Kept, 'kind' | 'file'>
+type Finding = Omit<CachedEntry, 'kind' | 'file'>
 
-const suffixes: Readonly<Record<KeptKind, string>> = {
+const suffixes: Readonly<Record<CachedKind, string>> = {
   authorization: authCacheSuffix,
-  password: credentialSuffix,
+  password: passwordSuffix,
   token: tokenCacheSuffix,
 }
-const kinds = Object.keys(suffixes) as readonly KeptKind[]
+const kinds = Object.keys(suffixes) as readonly CachedKind[]
 
 export function openInventory(
   world: Parts<'now' | 'random' | 'hostname' | 'files' | 'keyring'>,
   config: Config,
 ): Inventory {
-  const directories: Readonly<Record<KeptKind, string>> = {
+  const directories: Readonly<Record<CachedKind, string>> = {
     authorization: config.auth_cache_dir,
     password: config.offline_cache_dir,
     token: config.cache_dir,
   }
-  const keyOf = (kind: KeptKind): (() => Promise<Uint8Array | undefined>) => {
+  const keyOf = (kind: CachedKind): (() => Promise<Uint8Array | undefined>) => {
     const directory = directories[kind]
     const place = {
       authorization: { directory, saltName: authSalt },
-      password: { directory, saltName: credentialSalt, keyFile: config.offline_cache_key_file },
+      password: { directory, saltName: passwordSalt, keyFile: config.offline_cache_key_file },
       token: { directory, saltName: tokenSalt },
     }[kind]
     let key: Promise<Uint8Array | undefined> | undefined
@@ -85,7 +85,7 @@ export function openInventory(
     password: passwords(world, config),
     token: tokens(world),
   }
-  const pathOf = (kind: KeptKind, name: string): string => `${directories[kind]}/${name}`
+  const pathOf = (kind: CachedKind, name: string): string => `${directories[kind]}/${name}`
   let names: Map<string, string> | undefined
   const guess = (name: string): string | undefined => {
     names ??= fileNames(world, config)
@@ -94,16 +94,20 @@ export function openInventory(
 
   const examine: Inventory['examine'] = async ({ kind, name }) => {
     const file = pathOf(kind, name)
-    const told = (finding: Finding): Kept => ({ kind, file, ...finding, user: finding.user ?? guess(name) })
+    const entryOf = (finding: Finding): CachedEntry => ({ kind, file, ...finding, user: finding.user ?? guess(name) })
     try {
       const bytes = world.files.readTrusted(file, { limit: limits[kind], secret: true })
       if (!bytes) return undefined
       const key = await findKey[kind]()
-      if (key) return told(await open[kind](key, bytes, name))
-      return told({ user: undefined, state: 'unreadable', detail: `${directories[kind]} has no salt to open it with` })
+      if (key) return entryOf(await open[kind](key, bytes, name))
+      return entryOf({
+        user: undefined,
+        state: 'unreadable',
+        detail: `${directories[kind]} has no salt to open it with`,
+      })
     } catch (error) {
       if (!(error instanceof Fault)) throw error
-      return told({ user: undefined, state: 'unreadable', detail: error.message })
+      return entryOf({ user: undefined, state: 'unreadable', detail: error.message })
     }
   }
   return {
@@ -117,7 +121,7 @@ export function openInventory(
     ofUser: async (user) => {
       const found = await Promise.all([
         examine({ kind: 'authorization', name: authorizationFile(world, config, user) }),
-        examine({ kind: 'password', name: credentialFileName(user) }),
+        examine({ kind: 'password', name: passwordFileName(user) }),
       ])
       return found.flatMap((one) => one ?? [])
     },
@@ -132,9 +136,9 @@ export function openInventory(
   }
 }
 
-const limits: Readonly<Record<KeptKind, number>> = {
+const limits: Readonly<Record<CachedKind, number>> = {
   authorization: authCacheLimit,
-  password: credentialLimit,
+  password: passwordLimit,
   token: tokenCacheLimit,
 }
 
@@ -143,7 +147,7 @@ const authorizationFile = (world: Parts<'hostname'>, config: Config, user: strin
 
 type Opening = (key: Uint8Array, bytes: Uint8Array, name: string) => Promise<Finding>
 
-const asState = (kind: 'tampered' | 'unreadable'): KeptState => (kind === 'tampered' ? 'tampered' : 'malformed')
+const asState = (kind: 'tampered' | 'unreadable'): CachedState => (kind === 'tampered' ? 'tampered' : 'malformed')
 
 function authorizations(world: Parts<'now' | 'hostname'>, config: Config): Opening {
   return async (key, bytes, name) => {
@@ -161,10 +165,10 @@ function authorizations(world: Parts<'now' | 'hostname'>, config: Config): Openi
 }
 
 function passwords(world: Parts<'now' | 'random' | 'files'>, config: Config): Opening {
-  const files = openCredentialFiles(world, config.offline_cache_dir)
+  const files = openPasswordFiles(world, config.offline_cache_dir)
   const policy = { maxFailures: config.offline_cache_max_failures, lockoutSeconds: config.offline_cache_lockout }
   return async (key, bytes, name) => {
-    const opened = await openCredential(key, bytes)
+    const opened = await openPassword(key, bytes)
     if (opened.kind !== 'credential')
       return opened.kind === 'sealed'
         ? { user: undefined, state: 'unreadable', detail: 'it was changed, or the key file, machine-id or salt was' }
@@ -173,7 +177,7 @@ function passwords(world: Parts<'now' | 'random' | 'files'>, config: Config): Op
     const { user, expiresAt, createdAt, lastSuccessAt, failedAttempts: failures } = credential
     const lockedSeconds = lockLeft(credential, policy, world.now())
     const facts = { user, expiresAt, createdAt, lastSuccessAt, failures, lockedSeconds }
-    if (name !== credentialFileName(user))
+    if (name !== passwordFileName(user))
       return { ...facts, state: 'tampered', detail: 'it was sealed for this user under another name' }
     const doubtful = await files.doubt(key, credential)
     if (doubtful !== undefined) return { ...facts, state: 'tampered', detail: doubtful }
@@ -204,7 +208,7 @@ function fileNames(world: Parts<'hostname' | 'files'>, config: Config): Map<stri
       const user = line.slice(0, Math.max(0, line.indexOf(':')))
       if (user === '') continue
       names.set(authorizationFile(world, config, user), user)
-      names.set(credentialFileName(user), user)
+      names.set(passwordFileName(user), user)
     }
   return names
 }

@@ -6,29 +6,29 @@ import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
 import { ivLength } from '../secrets/sealed-format.ts'
 import {
-  type Credential,
-  type CredentialChange,
   changedMembers,
-  credentialFileName,
-  credentialLimit,
   generationFileName,
-  openCredential,
+  type OfflinePassword,
   openGeneration,
-  sealCredential,
+  openPassword,
+  type PasswordChange,
+  passwordFileName,
+  passwordLimit,
   sealGeneration,
+  sealPassword,
 } from './password-format.ts'
 
 export type OpenedEntry =
-  | { readonly kind: 'entry'; readonly credential: Credential }
+  | { readonly kind: 'entry'; readonly credential: OfflinePassword }
   | { readonly kind: 'unknown' | 'expired' | 'unreadable' | 'invalid' | 'io'; readonly detail: string }
 
-export type CredentialFiles = {
+export type PasswordFiles = {
   /** Faults when the file cannot be trusted or read. */
   readonly open: (key: Uint8Array, user: string) => Promise<OpenedEntry>
   readonly write: (key: Uint8Array, user: string, members: JsonObject) => Promise<void>
-  readonly change: (key: Uint8Array, before: Credential, change: CredentialChange) => Promise<void>
+  readonly change: (key: Uint8Array, before: OfflinePassword, change: PasswordChange) => Promise<void>
   /** Why an entry that opens does not count, if it does not. */
-  readonly doubt: (key: Uint8Array, credential: Credential) => Promise<string | undefined>
+  readonly doubt: (key: Uint8Array, credential: OfflinePassword) => Promise<string | undefined>
   readonly generation: (key: Uint8Array, user: string) => Promise<number | undefined>
   readonly setGeneration: (key: Uint8Array, user: string, generation: number) => Promise<void>
   /** True when there was one. */
@@ -37,12 +37,12 @@ export type CredentialFiles = {
   readonly alone: <T>(user: string, work: () => Promise<T>) => Promise<T>
 }
 
-export function openCredentialFiles(world: Parts<'now' | 'random' | 'files'>, directory: string): CredentialFiles {
-  const fileOf = (user: string): string => `${directory}/${credentialFileName(user)}`
+export function openPasswordFiles(world: Parts<'now' | 'random' | 'files'>, directory: string): PasswordFiles {
+  const fileOf = (user: string): string => `${directory}/${passwordFileName(user)}`
   const generationOf = (user: string): string => `${paths.generations}/${generationFileName(user)}`
   const trusted = (path: string, limit: number) => world.files.readTrusted(path, { limit, secret: true })
   const write = async (key: Uint8Array, user: string, members: JsonObject): Promise<void> =>
-    world.files.writeAtomic(fileOf(user), await sealCredential(key, members, world.random(ivLength)), { mode: 0o600 })
+    world.files.writeAtomic(fileOf(user), await sealPassword(key, members, world.random(ivLength)), { mode: 0o600 })
   const setGeneration = async (key: Uint8Array, user: string, generation: number): Promise<void> => {
     world.files.makeDirectory(paths.generations, 0o700)
     const sealed = await sealGeneration(key, { user, generation }, world.random(ivLength))
@@ -52,7 +52,7 @@ export function openCredentialFiles(world: Parts<'now' | 'random' | 'files'>, di
     const bytes = trusted(generationOf(user), 1024)
     return bytes ? ((await openGeneration(key, bytes, user)) ?? 'broken') : 'absent'
   }
-  const doubt = async (key: Uint8Array, { user, generation }: Credential): Promise<string | undefined> => {
+  const doubt = async (key: Uint8Array, { user, generation }: OfflinePassword): Promise<string | undefined> => {
     const known = await recorded(key, user)
     if (known === 'broken') return `${generationOf(user)} does not open`
     if (known === 'absent') return generation === undefined ? undefined : `${generationOf(user)} is gone`
@@ -61,9 +61,9 @@ export function openCredentialFiles(world: Parts<'now' | 'random' | 'files'>, di
   return {
     open: async (key, user) => {
       const path = fileOf(user)
-      const bytes = trusted(path, credentialLimit)
+      const bytes = trusted(path, passwordLimit)
       if (!bytes) return { kind: 'unknown', detail: 'no password is kept for the user' }
-      const opened = await openCredential(key, bytes)
+      const opened = await openPassword(key, bytes)
       if (opened.kind !== 'credential')
         return opened.kind === 'malformed'
           ? { kind: 'invalid', detail: `${path} is not a kept password` }
@@ -96,7 +96,7 @@ export function openCredentialFiles(world: Parts<'now' | 'random' | 'files'>, di
     alone: (user, work) => {
       world.files.makeDirectory(directory, 0o700)
       // As many locks as there are beginnings of names: strangers choose the names.
-      return world.files.withLock(`${directory}/.lock-${credentialFileName(user).slice(0, 2)}`, work)
+      return world.files.withLock(`${directory}/.lock-${passwordFileName(user).slice(0, 2)}`, work)
     },
   }
 }

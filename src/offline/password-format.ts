@@ -6,7 +6,7 @@ import { formatJsonC, type JsonObject, parseJsonObject, textMember, wholeMember 
 import { open, seal } from '../secrets/sealed-format.ts'
 import { type Argon2Cost, argon2SaltLength, hashLength, isCostBearable, type Verifier } from './argon2.ts'
 
-export type CredentialState = {
+export type PasswordState = {
   readonly failedAttempts: number
   /** Epoch seconds; 0 when there is no lock. */
   readonly lockedUntil: number
@@ -14,7 +14,7 @@ export type CredentialState = {
   readonly lastFailureAt?: number | undefined
 }
 
-export type Credential = CredentialState & {
+export type OfflinePassword = PasswordState & {
   readonly user: string
   readonly createdAt: number
   readonly expiresAt: number
@@ -34,15 +34,15 @@ export type Credential = CredentialState & {
 
 const magic = utf8('OBCRED01')
 const generationMagic = utf8('OBGEN01')
-export const credentialSuffix = '.cred'
-export const credentialLimit = 1024 * 1024
+export const passwordSuffix = '.cred'
+export const passwordLimit = 1024 * 1024
 
 const digest = (user: string): string => hex(sha256(`cred:${user}`)).slice(0, 32)
 
-export const credentialFileName = (user: string): string => `${digest(user)}${credentialSuffix}`
+export const passwordFileName = (user: string): string => `${digest(user)}${passwordSuffix}`
 export const generationFileName = (user: string): string => `${digest(user)}.gen`
 
-export type NewCredential = {
+export type NewPassword = {
   readonly user: string
   readonly createdAt: number
   readonly expiresAt: number
@@ -51,14 +51,7 @@ export type NewCredential = {
   readonly generation: number
 }
 
-export function newCredential({
-  user,
-  createdAt,
-  expiresAt,
-  verifier,
-  attributes,
-  generation,
-}: NewCredential): JsonObject {
+export function newPassword({ user, createdAt, expiresAt, verifier, attributes, generation }: NewPassword): JsonObject {
   const { gecos = '', shell = '', home = '' } = attributes
   return {
     v: 1,
@@ -73,13 +66,13 @@ export function newCredential({
     ...(gecos === '' ? {} : { gecos }),
     ...(shell === '' ? {} : { shell }),
     ...(home === '' ? {} : { home }),
-    ...ours({ cost: verifier.cost, generation, lastFailureAt: undefined }),
+    ...ownMembers({ cost: verifier.cost, generation, lastFailureAt: undefined }),
   }
 }
 
-type Ours = Pick<Credential, 'cost' | 'generation' | 'lastFailureAt'>
+type OwnMembers = Pick<OfflinePassword, 'cost' | 'generation' | 'lastFailureAt'>
 
-const ours = ({ cost, generation, lastFailureAt }: Ours): JsonObject => ({
+const ownMembers = ({ cost, generation, lastFailureAt }: OwnMembers): JsonObject => ({
   ...(cost === undefined ? {} : { argon2: { m: cost.memory, t: cost.passes, p: cost.lanes } }),
   ...(generation === undefined ? {} : { generation }),
   ...(lastFailureAt === undefined ? {} : { last_failure: lastFailureAt }),
@@ -88,24 +81,24 @@ const ours = ({ cost, generation, lastFailureAt }: Ours): JsonObject => ({
 const ourNames = ['argon2', 'generation', 'last_failure']
 
 /** What changed in an entry: counters move to the end, as they do in the C implementation's. */
-export type CredentialChange = Ours & {
+export type PasswordChange = OwnMembers & {
   readonly failedAttempts: number
   readonly lockedUntil?: number
   readonly lastSuccessAt?: number
 }
 
-export function changedMembers(members: JsonObject, change: CredentialChange): JsonObject {
+export function changedMembers(members: JsonObject, change: PasswordChange): JsonObject {
   const counters: JsonObject = {
     failed_attempts: change.failedAttempts,
     ...(change.lockedUntil === undefined ? {} : { locked_until: change.lockedUntil }),
     ...(change.lastSuccessAt === undefined ? {} : { last_success: change.lastSuccessAt }),
   }
   const kept = Object.entries(members).filter(([name]) => !Object.hasOwn(counters, name) && !ourNames.includes(name))
-  return { ...Object.fromEntries(kept), ...counters, ...ours(change) }
+  return { ...Object.fromEntries(kept), ...counters, ...ownMembers(change) }
 }
 
 /** The entry, or undefined. A member that has to be a number and is none makes it no entry. */
-export function parseCredential(text: string): Credential | undefined {
+export function parsePassword(text: string): OfflinePassword | undefined {
   const members = parseJsonObject(text)
   if (!members || wholeMember(members, 'v') !== 1) return undefined
   const number = (name: string): number | undefined => wholeMember(members, name)
@@ -115,7 +108,7 @@ export function parseCredential(text: string): Credential | undefined {
   if (user === undefined || createdAt === undefined || expiresAt === undefined) return undefined
   if (failedAttempts === undefined || lockedUntil === undefined || hash?.length !== hashLength) return undefined
   if (!salt || salt.length < argon2SaltLength) return undefined
-  const own = readOurs(members)
+  const own = readOwnMembers(members)
   if (!own) return undefined
   const attributes = {
     gecos: textMember(members, 'gecos') ?? '',
@@ -131,7 +124,7 @@ export function parseCredential(text: string): Credential | undefined {
   }
 }
 
-function readOurs(members: JsonObject): Ours | undefined {
+function readOwnMembers(members: JsonObject): OwnMembers | undefined {
   const generation = wholeMember(members, 'generation')
   const lastFailureAt = wholeMember(members, 'last_failure')
   const value = Object.hasOwn(members, 'argon2') ? members['argon2'] : undefined
@@ -148,19 +141,19 @@ const bytesMember = (members: JsonObject, name: string): Uint8Array<ArrayBuffer>
 
 type Bytes = Uint8Array<ArrayBuffer>
 
-export const sealCredential = async (key: Uint8Array, members: JsonObject, iv: Uint8Array): Promise<Bytes> =>
+export const sealPassword = async (key: Uint8Array, members: JsonObject, iv: Uint8Array): Promise<Bytes> =>
   concat(magic, await seal(key, utf8(formatJsonC(members)), { iv }))
 
-export type OpenedCredential =
-  | { readonly kind: 'credential'; readonly credential: Credential }
+export type OpenedPassword =
+  | { readonly kind: 'credential'; readonly credential: OfflinePassword }
   /** `sealed`: the key or the bytes are not those it was sealed with. `malformed`: it is no such entry. */
   | { readonly kind: 'sealed' | 'malformed' }
 
-export async function openCredential(key: Uint8Array, file: Uint8Array): Promise<OpenedCredential> {
+export async function openPassword(key: Uint8Array, file: Uint8Array): Promise<OpenedPassword> {
   if (!equalBytes(file.subarray(0, magic.length), magic)) return { kind: 'malformed' }
   const plain = await open(key, file.subarray(magic.length))
   if (!plain) return { kind: 'sealed' }
-  const credential = parseCredential(decodeUtf8(plain) ?? '')
+  const credential = parsePassword(decodeUtf8(plain) ?? '')
   return credential ? { kind: 'credential', credential } : { kind: 'malformed' }
 }
 

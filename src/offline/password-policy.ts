@@ -1,24 +1,24 @@
 // Passwords verified without the portal: how failures count, and what is said about each end of a try.
-import type { CredentialState } from './password-format.ts'
+import type { PasswordState } from './password-format.ts'
 
-export type CredentialPolicy = { readonly maxFailures: number; readonly lockoutSeconds: number }
+export type PasswordPolicy = { readonly maxFailures: number; readonly lockoutSeconds: number }
 
 /** Tries left once a lock is over, so that one slip does not lock again. */
 const triesAfterLock = 2
 
 /** Seconds until the next try counts. A lock never lasts longer from now than one that begins now. */
-export const lockLeft = ({ lockedUntil }: CredentialState, policy: CredentialPolicy, now: number): number =>
+export const lockLeft = ({ lockedUntil }: PasswordState, policy: PasswordPolicy, now: number): number =>
   Math.ceil(Math.min(policy.lockoutSeconds, Math.max(0, lockedUntil - now)))
 
 /**
  * True when the lock ends later than any lock could: the clock was set back or the policy changed. It is to be written
  * down anew, or it would last until the old clock comes round.
  */
-export const isLockTooLong = ({ lockedUntil }: CredentialState, policy: CredentialPolicy, now: number): boolean =>
+export const isLockTooLong = ({ lockedUntil }: PasswordState, policy: PasswordPolicy, now: number): boolean =>
   lockedUntil - now > policy.lockoutSeconds
 
 /** The failures that count now: each lockoutSeconds without one forgives one. */
-export function failuresNow(state: CredentialState, policy: CredentialPolicy, now: number): number {
+export function failuresNow(state: PasswordState, policy: PasswordPolicy, now: number): number {
   const over = state.lockedUntil > 0 && state.lockedUntil <= now
   const count = over
     ? Math.min(state.failedAttempts, Math.max(0, policy.maxFailures - triesAfterLock))
@@ -30,10 +30,10 @@ export function failuresNow(state: CredentialState, policy: CredentialPolicy, no
 
 /** After a wrong password. */
 export function afterWrongPassword(
-  state: CredentialState,
-  policy: CredentialPolicy,
+  state: PasswordState,
+  policy: PasswordPolicy,
   now: number,
-): Required<CredentialState> & { readonly lastFailureAt: number } {
+): Required<PasswordState> & { readonly lastFailureAt: number } {
   const at = Math.floor(now)
   const failedAttempts = failuresNow(state, policy, now) + 1
   const lockedUntil = failedAttempts >= policy.maxFailures ? at + policy.lockoutSeconds : 0
@@ -41,7 +41,7 @@ export function afterWrongPassword(
 }
 
 /** How a try to verify a password without the portal ended. */
-export type CredentialEnd =
+export type PasswordResult =
   | 'accepted'
   | 'io'
   | 'unreadable'
@@ -52,7 +52,7 @@ export type CredentialEnd =
   | 'wrong-password'
 
 /** The C implementation's result codes, which its greeter understands. */
-export const credentialCode: Readonly<Record<CredentialEnd, number>> = {
+export const passwordCode: Readonly<Record<PasswordResult, number>> = {
   accepted: 0,
   io: -2,
   unreadable: -3,
@@ -64,5 +64,5 @@ export const credentialCode: Readonly<Record<CredentialEnd, number>> = {
 }
 
 /** What the greeter reads (PAM_TEXT_INFO); a lock says how long it still lasts. */
-export const greeterMessage = (end: CredentialEnd, secondsLeft = 0): string =>
-  end === 'locked' ? `OFFLINE_ERROR:${credentialCode.locked}:${secondsLeft}` : `OFFLINE_ERROR:${credentialCode[end]}`
+export const greeterMessage = (end: PasswordResult, secondsLeft = 0): string =>
+  end === 'locked' ? `OFFLINE_ERROR:${passwordCode.locked}:${secondsLeft}` : `OFFLINE_ERROR:${passwordCode[end]}`

@@ -17,17 +17,17 @@ import {
   usualCost,
   type Verifier,
 } from './argon2.ts'
-import { type OpenedEntry, openCredentialFiles } from './password-files.ts'
-import { type Credential, type CredentialChange, newCredential } from './password-format.ts'
+import { type OpenedEntry, openPasswordFiles } from './password-files.ts'
+import { newPassword, type OfflinePassword, type PasswordChange } from './password-format.ts'
 import {
   afterWrongPassword,
-  type CredentialEnd,
-  type CredentialPolicy,
   isLockTooLong,
   lockLeft,
+  type PasswordPolicy,
+  type PasswordResult,
 } from './password-policy.ts'
 
-export type CredentialConfig = KeepingConfig &
+export type PasswordConfig = KeepingConfig &
   Pick<
     Config,
     | 'offline_cache_dir'
@@ -37,57 +37,57 @@ export type CredentialConfig = KeepingConfig &
     | 'offline_cache_key_file'
   >
 
-export type CredentialAttributes = { readonly gecos?: string; readonly shell?: string; readonly home?: string }
+export type PasswordAttributes = { readonly gecos?: string; readonly shell?: string; readonly home?: string }
 
-export type CredentialVerdict =
+export type PasswordVerdict =
   | {
       readonly kind: 'accepted'
-      readonly attributes: CredentialAttributes
+      readonly attributes: PasswordAttributes
       readonly createdAt: number
       readonly expiresAt: number
     }
   | {
-      readonly kind: Exclude<CredentialEnd, 'accepted'>
+      readonly kind: Exclude<PasswordResult, 'accepted'>
       readonly detail: string
       /** Until the next try counts; 0 unless locked. */
       readonly secondsLeft: number
     }
 
 /** What ends by itself, as an access token does, counts no longer here either. */
-export type CredentialProof =
+export type ConfirmedPassword =
   | { readonly password: Secret; readonly secondsLeft?: number }
   | { readonly verifier: string }
 
-export type Credentials = {
-  readonly verify: (user: LoginName, password: Secret) => Promise<CredentialVerdict>
+export type OfflinePasswords = {
+  readonly verify: (user: LoginName, password: Secret) => Promise<PasswordVerdict>
   /** Keeps what proves the user from now on: a password the portal just confirmed, or a verifier it sent. */
   readonly store: (
     user: LoginName,
-    proof: CredentialProof,
-    attributes: CredentialAttributes,
+    proof: ConfirmedPassword,
+    attributes: PasswordAttributes,
   ) => Promise<'stored' | 'refused'>
   /** Makes sure that no copy of the entry counts again. True when there was one. */
   readonly forget: (user: LoginName) => Promise<boolean>
   readonly unlock: (user: LoginName) => Promise<'unlocked' | 'unknown' | 'unreadable'>
 }
 
-export const credentialSalt = '.cred_salt'
+export const passwordSalt = '.cred_salt'
 
 /** Refusals end on whole multiples of this, so that what they did on the disk cannot be timed. Milliseconds. */
 const grid = 500
 
-export function openCredentials(
+export function openOfflinePasswords(
   world: Parts<'now' | 'monotonic' | 'random' | 'sleep' | 'files' | 'keyring' | 'argon2'>,
-  config: CredentialConfig,
-): Credentials {
+  config: PasswordConfig,
+): OfflinePasswords {
   const { offline_cache_dir: directory, offline_cache_key_file: keyFile } = config
-  const policy: CredentialPolicy = {
+  const policy: PasswordPolicy = {
     maxFailures: config.offline_cache_max_failures,
     lockoutSeconds: config.offline_cache_lockout,
   }
-  const keys = openCacheKey(world, config, { directory, saltName: credentialSalt, keyFile })
+  const keys = openCacheKey(world, config, { directory, saltName: passwordSalt, keyFile })
   const argon2 = openArgon2(world.argon2)
-  const entries = openCredentialFiles(world, directory)
+  const entries = openPasswordFiles(world, directory)
   const opened = async (user: LoginName): Promise<OpenedEntry & { readonly key?: Uint8Array }> => {
     try {
       const key = await keys.find()
@@ -103,12 +103,12 @@ export function openCredentials(
     }
   }
 
-  const judge = async (user: LoginName, typed: Uint8Array): Promise<CredentialVerdict & { readonly spent: number }> => {
+  const judge = async (user: LoginName, typed: Uint8Array): Promise<PasswordVerdict & { readonly spent: number }> => {
     const found = await opened(user)
     if (found.kind !== 'entry' || !found.key) return { ...asRefusal(found), spent: 0 }
     const { credential, key } = found
     const now = world.now()
-    const change = (next: CredentialChange): Promise<void> => entries.change(key, credential, next)
+    const change = (next: PasswordChange): Promise<void> => entries.change(key, credential, next)
     const secondsLeft = lockLeft(credential, policy, now)
     if (secondsLeft > 0) {
       if (isLockTooLong(credential, policy, now))
@@ -148,7 +148,7 @@ export function openCredentials(
         const generation = Math.max(((await entries.generation(key, user)) ?? 0) + 1, now)
         const ownEnd = 'password' in proof ? (proof.secondsLeft ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY
         const life = { createdAt: now, expiresAt: now + Math.min(config.offline_cache_ttl, Math.floor(ownEnd)) }
-        await entries.write(key, user, newCredential({ user, ...life, verifier, attributes, generation }))
+        await entries.write(key, user, newPassword({ user, ...life, verifier, attributes, generation }))
         await entries.setGeneration(key, user, generation)
       })
       return 'stored'
@@ -178,7 +178,7 @@ export function openCredentials(
 }
 
 /** The C implementation's entries say themselves when they end. */
-const isOutlived = ({ createdAt, generation }: Credential, ttl: number, now: number): boolean =>
+const isOutlived = ({ createdAt, generation }: OfflinePassword, ttl: number, now: number): boolean =>
   generation !== undefined && createdAt + ttl <= now
 
 const someText = utf8('nobody’s password')
@@ -189,7 +189,7 @@ type Argon2 = ReturnType<typeof openArgon2>
 /** An entry without a cost is upstream's, which depends on how that was built: both are tried. */
 async function matchingCost(
   argon2: Argon2,
-  { salt, hash, cost }: Credential,
+  { salt, hash, cost }: OfflinePassword,
   typed: Uint8Array,
 ): Promise<{ readonly cost?: Argon2Cost; readonly spent: number }> {
   // Nobody's password is empty, whatever an entry says.
@@ -207,7 +207,7 @@ async function verifierOf(world: Parts<'random'>, argon2: Argon2, password: Secr
   return { cost: usualCost, salt, hash: await argon2(typed, salt, usualCost) }
 }
 
-function acceptedOf({ gecos, shell, home, createdAt, expiresAt }: Credential) {
+function acceptedOf({ gecos, shell, home, createdAt, expiresAt }: OfflinePassword) {
   const attributes = { ...(gecos && { gecos }), ...(shell && { shell }), ...(home && { home }) }
   return { kind: 'accepted', attributes, createdAt, expiresAt, spent: 0 } as const
 }
@@ -217,7 +217,7 @@ const asRefusal = (found: OpenedEntry) => {
   return { kind: found.kind, detail: found.detail, secondsLeft: 0 } as const
 }
 
-const unchanged = ({ failedAttempts, cost, generation, lastFailureAt }: Credential): CredentialChange => ({
+const unchanged = ({ failedAttempts, cost, generation, lastFailureAt }: OfflinePassword): PasswordChange => ({
   failedAttempts,
   cost,
   generation,
@@ -226,7 +226,7 @@ const unchanged = ({ failedAttempts, cost, generation, lastFailureAt }: Credenti
 
 /** The C implementation leaves locked_until where it stands while there is no lock to write down. */
 const lockOf = (
-  before: Credential,
+  before: OfflinePassword,
   { lockedUntil, ...failed }: ReturnType<typeof afterWrongPassword>,
-): Pick<CredentialChange, 'failedAttempts' | 'lockedUntil' | 'lastFailureAt'> =>
+): Pick<PasswordChange, 'failedAttempts' | 'lockedUntil' | 'lastFailureAt'> =>
   lockedUntil === before.lockedUntil ? failed : { ...failed, lockedUntil }

@@ -6,7 +6,7 @@ import type { Authorization, UserInfo } from '../portal-client/reply-format.ts'
 /** Whether anything of this round reached the portal. `down`: this host has no way out at all. */
 export type Reach = 'portal' | 'silent' | 'down'
 
-export type Silence = {
+export type Outage = {
   /** Epoch seconds of the last round. */
   readonly roundAt: number
   /** Seconds that the portal was silent while the network was there, since it last answered. */
@@ -23,7 +23,7 @@ const longestRound = 180
  * for a
  * moment would do.
  */
-export function afterRound(before: Silence | undefined, reach: Reach, now: number): Silence {
+export function afterRound(before: Outage | undefined, reach: Reach, now: number): Outage {
   if (reach === 'portal' || !before) return { roundAt: now, silentSeconds: 0, downSeconds: 0 }
   const passed = Math.min(Math.max(0, now - before.roundAt), longestRound)
   const { silentSeconds, downSeconds } = before
@@ -32,7 +32,7 @@ export function afterRound(before: Silence | undefined, reach: Reach, now: numbe
     : { roundAt: now, silentSeconds, downSeconds: downSeconds + passed }
 }
 
-export const hasBeenSilent = (silence: Silence, maximum: number): boolean => silence.silentSeconds >= maximum
+export const isOutageTooLong = (silence: Outage, maximum: number): boolean => silence.silentSeconds >= maximum
 
 export type SessionVerdict = 'clear' | 'terminate' | 'keep'
 

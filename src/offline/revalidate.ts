@@ -14,16 +14,16 @@ import { hasDefaultRoute4, hasDefaultRoute6 } from './default-route-format.ts'
 import { openOfflineSessions } from './marks.ts'
 import {
   afterRound,
-  hasBeenSilent,
+  isOutageTooLong,
   judgeUser,
+  type Outage,
   type Reach,
   type SessionVerdict,
-  type Silence,
 } from './revalidate-policy.ts'
 
 export type RoundResult = {
   readonly reach: Reach
-  readonly silence: Silence
+  readonly silence: Outage
   readonly users: readonly { readonly user: LoginName; readonly verdict: Verdict; readonly reason: Reason }[]
 }
 
@@ -38,7 +38,7 @@ export type RoundParts = {
 }
 
 export async function monitorRound(
-  world: Parts<'now' | 'limit' | 'fetch' | 'files' | 'syslog'>,
+  world: Parts<'now' | 'timeout' | 'fetch' | 'files' | 'syslog'>,
   config: Config,
   parts: RoundParts,
 ): Promise<RoundResult> {
@@ -48,19 +48,20 @@ export async function monitorRound(
     world.files.remove(paths.silence)
     return { reach: 'portal', silence: afterRound(undefined, 'portal', world.now()), users: [] }
   }
-  const door = await reachOf(world, config)
+  const portalReach = await reachOf(world, config)
   const found: Found[] = []
-  for (const { user } of marked) found.push({ user, said: await ask(world, parts, { user, door }) })
+  for (const { user } of marked) found.push({ user, response: await ask(world, parts, { user, portalReach }) })
   // Whoever lets the first question through and stops the others keeps the portal silent all the same.
-  const reach = door === 'portal' && found.some(({ said }) => said === 'unanswered') ? 'silent' : door
-  const silence = afterRound(readSilence(world), reach, world.now())
-  writeSilence(world, silence)
-  const isTooLong = reach !== 'portal' && hasBeenSilent(silence, config.offline_max_sso_unreachable)
+  const reach =
+    portalReach === 'portal' && found.some(({ response }) => response === 'unanswered') ? 'silent' : portalReach
+  const silence = afterRound(readOutage(world), reach, world.now())
+  writeOutage(world, silence)
+  const isTooLong = reach !== 'portal' && isOutageTooLong(silence, config.offline_max_sso_unreachable)
   const users: RoundResult['users'][number][] = []
-  for (const { user, said } of found) {
-    const { verdict, reason } = judgementOf(said, isTooLong)
-    // What the portal denies now is not allowed by what it said before, should it be away again.
-    if (said === 'terminate') await forgetGrant(world, parts, user)
+  for (const { user, response } of found) {
+    const { verdict, reason } = judgementOf(response, isTooLong)
+    // What the portal denies now is not allowed by an older answer, should the portal be unreachable again.
+    if (response === 'terminate') await forgetGrant(world, parts, user)
     const isDone = verdict === 'terminate' ? await parts.control.terminate(user) : verdict !== 'keep'
     // What could not be ended is tried again in the next round.
     if (isDone) sessions.clear(user)
@@ -70,11 +71,11 @@ export async function monitorRound(
 }
 
 /** What the portal says about a user; `unanswered` when it is not there to say anything. */
-type Said = SessionVerdict | 'unanswered' | 'gone'
-type Found = { readonly user: LoginName; readonly said: Said }
+type Response = SessionVerdict | 'unanswered' | 'gone'
+type Found = { readonly user: LoginName; readonly response: Response }
 
-function judgementOf(said: Said, isTooLong: boolean): { readonly verdict: Verdict; readonly reason: Reason } {
-  switch (said) {
+function judgementOf(response: Response, isTooLong: boolean): { readonly verdict: Verdict; readonly reason: Reason } {
+  switch (response) {
     case 'gone':
       return { verdict: 'gone', reason: 'session-closed' }
     case 'clear':
@@ -90,11 +91,15 @@ function judgementOf(said: Said, isTooLong: boolean): { readonly verdict: Verdic
   }
 }
 
-type Question = { readonly user: LoginName; readonly door: Reach }
+type Question = { readonly user: LoginName; readonly portalReach: Reach }
 
-async function ask(world: Parts<'syslog'>, { control, portal }: RoundParts, { user, door }: Question): Promise<Said> {
+async function ask(
+  world: Parts<'syslog'>,
+  { control, portal }: RoundParts,
+  { user, portalReach }: Question,
+): Promise<Response> {
   if (!(await control.isPresent(user))) return 'gone'
-  if (door !== 'portal') return 'unanswered'
+  if (portalReach !== 'portal') return 'unanswered'
   return unlessRefused(world, 'unanswered', async () => {
     const info = await portal.userinfo(user)
     const authorization = info.kind === 'found' ? await portal.authorize({ user, service: 'sshd' }) : undefined
@@ -125,14 +130,14 @@ async function forgetGrant(world: Parts<'syslog'>, parts: RoundParts, user: Logi
 }
 
 /** No public address is asked: somebody who answers, even with a refusal, or a default route is a network. */
-const reachOf = (world: Parts<'limit' | 'fetch' | 'files' | 'syslog'>, config: Config): Promise<Reach> =>
+const reachOf = (world: Parts<'timeout' | 'fetch' | 'files' | 'syslog'>, config: Config): Promise<Reach> =>
   unlessRefused<Reach>(world, 'silent', () => findReach(world, config))
 
-async function findReach(world: Parts<'limit' | 'fetch' | 'files'>, config: Config): Promise<Reach> {
+async function findReach(world: Parts<'timeout' | 'fetch' | 'files'>, config: Config): Promise<Reach> {
   const url = `${config.portal_url}/.well-known/openid-configuration`
   const answer = await openHttp(world, config)({ method: 'GET', url, headers: {} })
   if (answer.kind !== 'unreachable') return 'portal'
-  if (answer.heard) return 'silent'
+  if (answer.responded) return 'silent'
   const text = (path: string): string => decodeUtf8(world.files.read(path, 1 << 20) ?? new Uint8Array()) ?? ''
   const isConnected = hasDefaultRoute4(text('/proc/net/route')) || hasDefaultRoute6(text('/proc/net/ipv6_route'))
   return isConnected ? 'silent' : 'down'
@@ -140,11 +145,11 @@ async function findReach(world: Parts<'limit' | 'fetch' | 'files'>, config: Conf
 
 const silenceSchema = v.object({ roundAt: v.number(), silentSeconds: v.number(), downSeconds: v.number() })
 
-function readSilence(world: Parts<'files'>): Silence | undefined {
+function readOutage(world: Parts<'files'>): Outage | undefined {
   const bytes = world.files.readTrusted(paths.silence, { limit: 1024, secret: false })
   const read = v.safeParse(v.pipe(v.string(), v.parseJson(), silenceSchema), bytes ? decodeUtf8(bytes) : '')
   return read.success ? read.output : undefined
 }
 
-const writeSilence = (world: Parts<'files'>, silence: Silence): void =>
+const writeOutage = (world: Parts<'files'>, silence: Outage): void =>
   world.files.writeAtomic(paths.silence, JSON.stringify(silence), { mode: 0o600 })

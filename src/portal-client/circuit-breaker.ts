@@ -12,19 +12,19 @@ const rememberedSeconds = 60
 /** A portal that accepts connections and never answers would cost every login its whole timeout. Seconds. */
 const shortSeconds = 2
 
-export function openPatientHttp(
-  world: Parts<'now' | 'monotonic' | 'limit' | 'fetch' | 'knock' | 'files'>,
+export function openHttpWithBreaker(
+  world: Parts<'now' | 'monotonic' | 'timeout' | 'fetch' | 'probeTcp' | 'files'>,
   config: Config,
 ): Http {
   const isRecent = (facts: FileFacts | undefined): boolean =>
     facts !== undefined && Math.abs(world.now() - facts.modifiedAt) < rememberedSeconds
   return async (request) => {
-    const silent = world.files.stat(paths.silentPortal)
-    const absent = world.files.stat(paths.absentPortal)
-    const isImpatient = isRecent(silent)
+    const timedOut = world.files.stat(paths.timedOutPortal)
+    const absent = world.files.stat(paths.refusedPortal)
+    const isImpatient = isRecent(timedOut)
     if (!isImpatient && isRecent(absent)) {
       const host = await refusing(world, config, request.url)
-      if (host) return { kind: 'unreachable', detail: `no connection to ${host} (ECONNREFUSED)`, heard: false }
+      if (host) return { kind: 'unreachable', detail: `no connection to ${host} (ECONNREFUSED)`, responded: false }
     }
     const timeout = isImpatient ? Math.min(config.timeout, shortSeconds) : config.timeout
     const startedAt = world.monotonic()
@@ -32,15 +32,15 @@ export function openPatientHttp(
     const { openHttp } = await import('./http.ts')
     const answer = await openHttp(world, { ...config, timeout })(request)
     const waitedSeconds = (world.monotonic() - startedAt) / 1000
-    if (answer.kind === 'unreachable' && !answer.heard)
+    if (answer.kind === 'unreachable' && !answer.responded)
       tell(() => {
         world.files.makeDirectory(paths.run, 0o755)
-        const path = waitedSeconds >= timeout * 0.9 ? paths.silentPortal : paths.absentPortal
+        const path = waitedSeconds >= timeout * 0.9 ? paths.timedOutPortal : paths.refusedPortal
         world.files.writeAtomic(path, '', { mode: 0o600 })
       })
     else if (answer.kind === 'answer') {
-      if (silent) tell(() => world.files.remove(paths.silentPortal))
-      if (absent) tell(() => world.files.remove(paths.absentPortal))
+      if (timedOut) tell(() => world.files.remove(paths.timedOutPortal))
+      if (absent) tell(() => world.files.remove(paths.refusedPortal))
     }
     return answer
   }
@@ -50,11 +50,15 @@ export function openPatientHttp(
  * The host that refuses a connection, which is what the whole request would end with. It costs half of that; what is
  * less clear is left to the request itself, and so is a proxy.
  */
-async function refusing(world: Parts<'limit' | 'knock'>, { proxy }: Config, url: string): Promise<string | undefined> {
+async function refusing(
+  world: Parts<'timeout' | 'probeTcp'>,
+  { proxy }: Config,
+  url: string,
+): Promise<string | undefined> {
   if (proxy !== undefined) return undefined
   const { host, hostname, port } = new URL(url)
   const name = hostname.replace(/^\[|\]$/g, '')
-  const problem = await world.knock(name, port === '' ? 443 : Number(port), world.limit(shortSeconds))
+  const problem = await world.probeTcp(name, port === '' ? 443 : Number(port), world.timeout(shortSeconds))
   return problem === 'ECONNREFUSED' ? host : undefined
 }
 

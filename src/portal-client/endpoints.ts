@@ -58,18 +58,18 @@ export function openPortal(
 
   const heartbeat = async (refresh: Secret, report: Report = {}): Promise<Renewal> => {
     const body = heartbeatBody(world, config, (await unsealed(world, config, refresh)).expose(), report)
-    const reply = believe(await post('/pam/heartbeat', body, undefined), '/pam/heartbeat')
+    const reply = expectJson(await post('/pam/heartbeat', body, undefined), '/pam/heartbeat')
     return reply.kind === 'json' ? parseRenewal(reply.json) : reply
   }
 
   /** One call with the server token; a 401 renews the token once and retries once. */
-  const call = async (path: string, body: object): Promise<Believed> => {
+  const call = async (path: string, body: object): Promise<ExpectedJson> => {
     const bearer = tokens.read().accessToken
     const first = await post(path, body, bearer)
-    if (first.kind !== 'answer' || first.status !== 401) return believe(first, path)
+    if (first.kind !== 'answer' || first.status !== 401) return expectJson(first, path)
     const renewed = await tokens.renew(bearer, heartbeat)
     if (renewed.kind !== 'token') return renewed
-    return believe(await post(path, body, renewed.accessToken), path)
+    return expectJson(await post(path, body, renewed.accessToken), path)
   }
 
   return {
@@ -126,7 +126,7 @@ async function signature(
   })
 }
 
-type Believed = { readonly kind: 'json'; readonly json: unknown } | NoAnswer
+type ExpectedJson = { readonly kind: 'json'; readonly json: unknown } | NoAnswer
 
 // It goes to terminals and logs, so only what looks like a media type (RFC 9110 §8.3.1) is repeated.
 const printableType = (type: string | undefined): string =>
@@ -137,9 +137,9 @@ const printableType = (type: string | undefined): string =>
       : 'of no known type'
 
 /** An answer is believed when it is 200, application/json, and parses; members are the reply parser's business. */
-export function believe(answer: HttpAnswer, path: string): Believed {
+export function expectJson(answer: HttpAnswer, path: string): ExpectedJson {
   if (answer.kind !== 'answer') return answer
-  const garbled = (what: string): Believed => ({ kind: 'garbled', detail: `${path}: ${what}` })
+  const garbled = (what: string): ExpectedJson => ({ kind: 'garbled', detail: `${path}: ${what}` })
   if (answer.status === 401 || answer.status === 403)
     return {
       kind: 'refuses-host',

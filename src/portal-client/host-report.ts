@@ -16,7 +16,7 @@ import { countEvents, type Report, type Stats } from './heartbeat-format.ts'
 const auditLimit = 1 << 20
 
 export async function gatherReport(
-  world: Parts<'now' | 'limit' | 'files' | 'spawn'>,
+  world: Parts<'now' | 'timeout' | 'files' | 'spawn'>,
   config: Config,
   since: number | undefined,
 ): Promise<Report> {
@@ -47,7 +47,7 @@ function countDecisions(world: Parts<'now' | 'files'>, config: Config, since: nu
 
 /** The newest ones when there are more than the portal should hear of. */
 async function reportedSessions(
-  world: Parts<'now' | 'limit' | 'files' | 'spawn'>,
+  world: Parts<'now' | 'timeout' | 'files' | 'spawn'>,
   config: Config,
 ): Promise<readonly Session[]> {
   const sessions = [...(await currentSessions(world))].sort((a, b) => (b.since ?? 0) - (a.since ?? 0))
@@ -55,10 +55,12 @@ async function reportedSessions(
 }
 
 /** logind may hang where its bus does; then utmp has to do. Seconds. */
-const patience = 5
+const sessionListTimeout = 5
 
-export async function currentSessions(world: Parts<'now' | 'limit' | 'files' | 'spawn'>): Promise<readonly Session[]> {
-  const signal = world.limit(patience)
+export async function currentSessions(
+  world: Parts<'now' | 'timeout' | 'files' | 'spawn'>,
+): Promise<readonly Session[]> {
+  const signal = world.timeout(sessionListTimeout)
   const late = new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined)))
   return (await Promise.race([logindSessions(world), late])) ?? utmpSessions(world)
 }

@@ -1,4 +1,4 @@
-// The one door to the network, with its manners fixed: no redirects, no retries, no environment proxies, one deadline
+// The one HTTP client, with fixed rules: no redirects, no retries, no environment proxies, one deadline
 // that covers the body, and a size limit while it streams. It tells weather from refusal; it never throws for weather.
 import { ofetch } from 'ofetch'
 import { concat, decodeUtf8 } from '../base/bytes.ts'
@@ -19,7 +19,7 @@ export type HttpRequest = {
 export type HttpAnswer =
   | { readonly kind: 'answer'; readonly status: number; readonly headers: Headers; readonly text: string }
   /** `heard`: somebody answered, with a refusal or an error; the network is there. */
-  | { readonly kind: 'unreachable'; readonly detail: string; readonly heard: boolean }
+  | { readonly kind: 'unreachable'; readonly detail: string; readonly responded: boolean }
   | { readonly kind: 'garbled'; readonly detail: string }
 
 export type Http = (request: HttpRequest) => Promise<HttpAnswer>
@@ -40,7 +40,7 @@ const portalPeer: Peer = {
   caKey: 'ca_cert',
 }
 
-export function openHttp(world: Parts<'limit' | 'fetch' | 'files'>, config: HttpSettings): Http {
+export function openHttp(world: Parts<'timeout' | 'fetch' | 'files'>, config: HttpSettings): Http {
   let tls: TlsOptions | undefined
   return async (request) => {
     // Only a webhook on this host may be spoken to without TLS: the schema sees to that.
@@ -75,17 +75,17 @@ function readAuthorities(world: Parts<'files'>, config: HttpSettings): string {
 }
 
 async function send(
-  world: Parts<'limit' | 'fetch'>,
+  world: Parts<'timeout' | 'fetch'>,
   config: HttpSettings,
   tls: TlsOptions | undefined,
   request: HttpRequest,
 ): Promise<HttpAnswer> {
   const peer = config.peer ?? portalPeer
-  const signal = world.limit(config.timeout)
+  const signal = world.timeout(config.timeout)
   try {
     const response = await exchange(world, config.proxy, tls, request, signal)
     if (weather.has(response.status))
-      return { kind: 'unreachable', detail: `${peer.name} answered HTTP ${response.status}`, heard: true }
+      return { kind: 'unreachable', detail: `${peer.name} answered HTTP ${response.status}`, responded: true }
     const body = await readBody(response, signal, request.binary === true)
     if (typeof body !== 'string') return body
     return { kind: 'answer', status: response.status, headers: response.headers, text: body }
@@ -109,8 +109,8 @@ async function exchange(
 ): Promise<Response> {
   const through = (url: string | URL | Request, init?: RequestInit): Promise<Response> =>
     world.fetch(String(url), init ?? {}, tls, proxy)
-  const door = ofetch.create({}, { fetch: through as typeof fetch })
-  return door.raw(request.url, {
+  const client = ofetch.create({}, { fetch: through as typeof fetch })
+  return client.raw(request.url, {
     method: request.method,
     headers: { accept: 'application/json', ...request.headers },
     ...(request.body === undefined ? {} : { body: request.body }),
@@ -198,13 +198,13 @@ function judge(error: unknown, { host, signal, peer }: Attempt): HttpAnswer {
   if (error instanceof Fault) throw error
   const cause = rootCause(error)
   if (signal.aborted || cause.name === 'TimeoutError' || cause.name === 'AbortError')
-    return { kind: 'unreachable', detail: `${host} did not answer in time`, heard: false }
+    return { kind: 'unreachable', detail: `${host} did not answer in time`, responded: false }
   const code = cause.code ?? 'unknown error'
   if (code === 'ERR_PROXY_TUNNEL')
-    return { kind: 'unreachable', detail: `the proxy makes no connection to ${host}`, heard: true }
+    return { kind: 'unreachable', detail: `the proxy makes no connection to ${host}`, responded: true }
   if (nonsense.has(code)) return { kind: 'garbled', detail: `${peer.name} answered what is not HTTP (${code})` }
   if (noConnection.has(code))
-    return { kind: 'unreachable', detail: `no connection to ${host} (${code})`, heard: answeredCodes.has(code) }
+    return { kind: 'unreachable', detail: `no connection to ${host} (${code})`, responded: answeredCodes.has(code) }
   const why = (refusals[code] ?? code).replace('ca_cert', peer.caKey)
   throw new Fault(`${peer.name} ${host} was refused: ${why}`, { kind: 'refused', hint: peer.hint })
 }

@@ -7,7 +7,7 @@ import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { openClientAuth } from './client-auth.ts'
 import { discoverOnce } from './discovery.ts'
-import { believe } from './endpoints.ts'
+import { expectJson } from './endpoints.ts'
 import type { Http } from './http.ts'
 import { type Introspection, parseIntrospection } from './introspection-format.ts'
 
@@ -37,6 +37,6 @@ export async function introspect(
     const advice = 'check client_id, client_secret and client_auth_method'
     return { kind: 'refuses-host', detail: `${asked} (HTTP ${answer.status}); ${advice}` }
   }
-  const reply = believe(answer, pathname)
+  const reply = expectJson(answer, pathname)
   return reply.kind === 'json' ? parseIntrospection(reply.json, world.now()) : reply
 }

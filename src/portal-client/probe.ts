@@ -13,7 +13,7 @@ export type Probe = {
 }
 
 export async function probePortal(
-  world: Parts<'now' | 'monotonic' | 'limit' | 'fetch' | 'files'>,
+  world: Parts<'now' | 'monotonic' | 'timeout' | 'fetch' | 'files'>,
   config: Config,
 ): Promise<Probe> {
   const startedAt = world.monotonic()

@@ -6,12 +6,12 @@ import { sealedAs, sealedName } from '../base/secret.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { refreshTokenName } from '../secrets/resolve.ts'
-import type { Vault } from '../secrets/store.ts'
+import type { SecretStore } from '../secrets/store.ts'
 import { readTokenFile, withTokenLock, writeTokenFile } from './token-file.ts'
 
 export type Refresh = 'sealed' | 'plain' | 'unchanged'
 
-export async function settleRefreshToken(world: Parts<'files'>, config: Config, vault: Vault): Promise<Refresh> {
+export async function settleRefreshToken(world: Parts<'files'>, config: Config, vault: SecretStore): Promise<Refresh> {
   const path = config.server_token_file
   if (world.files.stat(path) === undefined) return 'unchanged'
   return withTokenLock(world, async () => {

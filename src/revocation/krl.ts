@@ -35,7 +35,7 @@ export const isStale = (state: KrlState, maxAge: number): boolean =>
   maxAge > 0 && (state.kind !== 'list' || state.ageSeconds > maxAge)
 
 export async function updateKrl(
-  world: Parts<'now' | 'limit' | 'fetch' | 'files' | 'spawn' | 'stdout' | 'stderr' | 'syslog'>,
+  world: Parts<'now' | 'timeout' | 'fetch' | 'files' | 'spawn' | 'stdout' | 'stderr' | 'syslog'>,
   config: Config,
   allowEmpty: boolean,
 ): Promise<KrlUpdate> {
@@ -64,7 +64,7 @@ function bodyOf(answer: HttpAnswer): Uint8Array<ArrayBuffer> | NoAnswer {
 }
 
 async function replace(
-  world: Parts<'now' | 'limit' | 'files' | 'spawn' | 'stdout' | 'stderr' | 'syslog'>,
+  world: Parts<'now' | 'timeout' | 'files' | 'spawn' | 'stdout' | 'stderr' | 'syslog'>,
   body: Uint8Array<ArrayBuffer>,
   allowEmpty: boolean,
 ): Promise<KrlUpdate> {

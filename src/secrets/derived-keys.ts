@@ -1,4 +1,4 @@
-// Derived keys. PBKDF2 costs more than everything else in a login, so a key is derived once and kept where only root
+// Derived keys. PBKDF2 costs more than everything else in a login, so a key is derived once and cached where only root
 // finds it and only until the next boot: in the kernel's keyring, or, where that is closed to us, in a file below /run.
 import { concat, equalBytes, hex, hmacSha256 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
@@ -8,9 +8,9 @@ import type { Config } from '../config/load.ts'
 import { deriveKey, type KeySource, keyLength, parseMachineId, passwordOf } from './kdf.ts'
 
 export type Keys = {
-  /** The key of the store with this salt: kept since an earlier run, or derived now and kept. */
+  /** The key of the store with this salt: cached since an earlier run, or derived now and cached. */
   readonly keyFor: (source: KeySource, salt: Uint8Array) => Promise<Uint8Array<ArrayBuffer>>
-  /** Removes a kept key that nothing needs any more; false where it may lie in the keyring until it expires. */
+  /** Removes a cached key that nothing needs any more; false where it may lie in the keyring until it expires. */
   readonly forget: (source: KeySource, salt: Uint8Array) => boolean
 }
 
@@ -24,8 +24,8 @@ export function openKeys(world: Parts<'files' | 'keyring'>, config: KeepingConfi
   return {
     keyFor: async (source, salt) => {
       const id = idOf(source, salt)
-      const kept = unwrap(id, place.find(id))
-      if (kept) return kept
+      const cached = unwrap(id, place.find(id))
+      if (cached) return cached
       const key = await deriveKey({ ...source, salt })
       place.keep(id, wrap(id, key))
       return key
@@ -38,7 +38,7 @@ export function openKeys(world: Parts<'files' | 'keyring'>, config: KeepingConfi
 function idOf(source: KeySource, salt: Uint8Array): string {
   const password = passwordOf(source)
   const id = hex(
-    hmacSha256(password, concat(new TextEncoder().encode('open-bastion kept key\0'), salt)).subarray(0, 16),
+    hmacSha256(password, concat(new TextEncoder().encode('open-bastion cached key\0'), salt)).subarray(0, 16),
   )
   password.fill(0)
   return id
@@ -49,15 +49,15 @@ const checkOf = (id: string, key: Uint8Array): Uint8Array => hmacSha256(key, id)
 const wrap = (id: string, key: Uint8Array): Uint8Array<ArrayBuffer> => concat(key, checkOf(id, key))
 
 // What was cut or mixed up is derived again; sealing with it would lose what is sealed.
-function unwrap(id: string, kept: Uint8Array<ArrayBuffer> | undefined): Uint8Array<ArrayBuffer> | undefined {
-  if (kept?.length !== keyLength + 16) return undefined
-  const key = kept.slice(0, keyLength)
-  return equalBytes(kept.subarray(keyLength), checkOf(id, key)) ? key : undefined
+function unwrap(id: string, cached: Uint8Array<ArrayBuffer> | undefined): Uint8Array<ArrayBuffer> | undefined {
+  if (cached?.length !== keyLength + 16) return undefined
+  const key = cached.slice(0, keyLength)
+  return equalBytes(cached.subarray(keyLength), checkOf(id, key)) ? key : undefined
 }
 
 type Place = {
   readonly find: (id: string) => Uint8Array<ArrayBuffer> | undefined
-  readonly keep: (id: string, kept: Uint8Array) => void
+  readonly keep: (id: string, cached: Uint8Array) => void
   readonly forget: (id: string) => boolean
 }
 
@@ -69,9 +69,9 @@ function openPlace(
   const describe = (id: string): string => `${secrets_keyring_name}:${id}`
   const file: Place = {
     find: (id) => world.files.readTrusted(fileOf(id), { limit: 1024, secret: true }),
-    keep: (id, kept) => {
+    keep: (id, cached) => {
       world.files.makeDirectory(paths.keptKeys, 0o700)
-      world.files.writeAtomic(fileOf(id), kept, { mode: 0o600 })
+      world.files.writeAtomic(fileOf(id), cached, { mode: 0o600 })
     },
     forget: (id) => {
       world.files.remove(fileOf(id))
@@ -81,8 +81,8 @@ function openPlace(
   if (!secrets_use_keyring) return tolerant(file)
   return tolerant({
     find: (id) => world.keyring.find(describe(id)) ?? file.find(id),
-    keep: (id, kept) => {
-      if (!world.keyring.keep(describe(id), kept, keptSeconds)) file.keep(id, kept)
+    keep: (id, cached) => {
+      if (!world.keyring.keep(describe(id), cached, keptSeconds)) file.keep(id, cached)
     },
     forget: (id) => {
       file.forget(id)
@@ -91,10 +91,10 @@ function openPlace(
   })
 }
 
-// A kept key only saves time: where it cannot be read or kept (a full or read-only /run), it is derived.
+// A cached key only saves time: where it cannot be read or cached (a full or read-only /run), it is derived.
 const tolerant = (place: Place): Place => ({
   find: (id) => unlessFault(() => place.find(id)),
-  keep: (id, kept) => unlessFault(() => place.keep(id, kept)),
+  keep: (id, cached) => unlessFault(() => place.keep(id, cached)),
   forget: place.forget,
 })
 

@@ -54,4 +54,4 @@ export async function keepRefreshToken(
 export const isStore = (world: Parts<'files'>): boolean => world.files.stat(`${paths.secrets}/.store`) !== undefined
 
 const vaultOf = async (world: Parts<'random' | 'files' | 'keyring'>, config: Config) =>
-  (await import('./store.ts')).openVault(world, config)
+  (await import('./store.ts')).openSecretStore(world, config)

@@ -22,7 +22,7 @@ import {
   sealSecret,
 } from './store-format.ts'
 
-export type Vault = {
+export type SecretStore = {
   readonly names: () => readonly StoredName[]
   /** Undefined when there is no such secret; a Fault when there is one and it does not open. */
   readonly read: (name: string) => Promise<Secret | undefined>
@@ -49,7 +49,7 @@ export const longestSecret = 65_536
 
 const anew = 'ob secret rotate --discard, then ob secret set for each secret and ob enroll --force'
 
-export function openVault(world: Parts<'random' | 'files' | 'keyring'>, config: KeepingConfig): Vault {
+export function openSecretStore(world: Parts<'random' | 'files' | 'keyring'>, config: KeepingConfig): SecretStore {
   const keys = openKeys(world, config)
   const shop: Shop = { world, keys }
   const alone = <T>(work: () => Promise<T>): Promise<T> => {

@@ -19,7 +19,7 @@ export async function runChain(world: ReadOnlyWorld, values: Tokens): Promise<st
       hint: 'write one line like: /usr/bin/userdbctl ssh-authorized-keys %u',
     })
   refuseUnsafe(world, line[0])
-  const ran = await world.spawn(expandTokens(line, values), { signal: world.limit(seconds), limit: outputLimit })
+  const ran = await world.spawn(expandTokens(line, values), { signal: world.timeout(seconds), limit: outputLimit })
   if (ran.code === 0) return ran.stdout
   throw new Fault(`${line[0]} ended with ${ran.code}, so its keys do not count`, {
     hint: `it has ${seconds} s and must exit 0, also when it knows no keys`,

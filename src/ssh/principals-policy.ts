@@ -9,19 +9,19 @@ export type PrincipalFacts = {
   readonly user: LoginName | undefined
   readonly key: PublicKey | Problem
   /** What sshd says of the certificate beside it. */
-  readonly told: { readonly keyId: string; readonly serial: string; readonly fingerprint: string }
+  readonly ids: { readonly keyId: string; readonly serial: string; readonly fingerprint: string }
   readonly accepted: boolean
   readonly stale: boolean
 }
 
-export function decidePrincipal({ user, key, told, accepted, stale }: PrincipalFacts): Outcome {
+export function decidePrincipal({ user, key, ids, accepted, stale }: PrincipalFacts): Outcome {
   if (!user) return denied('bad-login-name')
   if (user === 'root') return denied('root-refused')
   if ('problem' in key || key.certificate?.type !== 'user') return denied('no-principal')
   const { keyId, serial, principals } = key.certificate
   // A certificate without names is good for every name to some versions of ssh, and for none to us.
   if (!principals.includes(user)) return denied('no-principal')
-  if (told.keyId !== keyId || told.serial !== String(serial) || told.fingerprint !== key.fingerprint)
+  if (ids.keyId !== keyId || ids.serial !== String(serial) || ids.fingerprint !== key.fingerprint)
     return denied('no-principal')
   if (!accepted) return denied('key-policy')
   return stale ? denied('krl-stale') : allowed('principal-listed')

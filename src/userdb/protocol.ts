@@ -7,7 +7,7 @@ import { groupRecord, membership, type UserFields, userRecord } from './user-rec
 export const serviceName = 'io.openbastion'
 
 /** What is in memory, already judged: every entry here may be told. */
-export type Directory = {
+export type UserIndex = {
   readonly user: (name: string) => UserFields | undefined
   readonly nameOfUid: (uid: number) => string | undefined
   /** Own groups of users and shared ones. */
@@ -20,7 +20,7 @@ export type Directory = {
 }
 
 /** The entry of a user whom only sshd may see, because the first login is under way. */
-export type Newcomers = {
+export type FirstTimeUsers = {
   readonly byName: (name: string) => UserFields | undefined
   readonly byId: (id: number) => { readonly name: string; readonly fields: UserFields } | undefined
 }
@@ -40,8 +40,8 @@ const one = (record: object): Reply => ({ kind: 'records', records: [record] })
 const notFound = failure('NoRecordFound')
 
 export type Rules = {
-  readonly directory: Directory
-  readonly newcomers: Newcomers
+  readonly directory: UserIndex
+  readonly newcomers: FirstTimeUsers
   /** Whether everybody may list everybody. */
   readonly enumerate: boolean
 }
@@ -119,7 +119,7 @@ function answerMemberships(question: Question, { directory, enumerate }: Rules):
   return several(groups.map((one) => membership(user, one)))
 }
 
-function* allMemberships(directory: Directory): Iterable<object> {
+function* allMemberships(directory: UserIndex): Iterable<object> {
   for (const user of directory.users()) for (const group of directory.groupsOf(user)) yield membership(user, group)
 }
 

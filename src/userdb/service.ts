@@ -2,15 +2,15 @@
 // stalls, floods or talks nonsense loses its connection and nobody else's.
 
 import { firstFreeUid } from '../accounts/uid.ts'
-import { type Promised, promisePath, readPromises } from '../accounts/uid-reservations.ts'
+import { readReservations, reservationPath, type UidReservation } from '../accounts/uid-reservations.ts'
 import { concat } from '../base/bytes.ts'
 import { parseLoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
 import { buckets, counter } from '../base/rate-limit.ts'
 import type { Parts, Peer, PeerProcesses } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { answer, type Newcomers } from './protocol.ts'
-import type { LiveDirectory } from './user-index.ts'
+import { answer, type FirstTimeUsers } from './protocol.ts'
+import type { LiveUserIndex } from './user-index.ts'
 import type { UserFields } from './user-record-format.ts'
 import { type Call, formatError, formatReply, parseCall, splitMessages } from './varlink-format.ts'
 
@@ -33,7 +33,7 @@ export type Userdb = {
 export type UserdbParts = {
   readonly world: Parts<'now' | 'files'>
   readonly config: Config
-  readonly directory: LiveDirectory
+  readonly directory: LiveUserIndex
   readonly processes: PeerProcesses
 }
 
@@ -61,7 +61,7 @@ export function openUserdb(parts: UserdbParts): Userdb {
   const { world, config, directory } = parts
   const callers = counter()
   const requests = buckets(world, { burst: limits.burst, rate: limits.rate, most: limits.sources })
-  const newcomers = openNewcomers(parts)
+  const newcomers = openFirstTimeUsers(parts)
   const refreshed = new Map<string, number>()
   const stale: string[] = []
   let connections = 0
@@ -96,12 +96,12 @@ export function openUserdb(parts: UserdbParts): Userdb {
     if (connections >= most || (peer.uid !== 0 && callers.of(peer.uid) >= limits.connectionsOfOne)) return undefined
     connections++
     callers.add(peer.uid)
-    let kept = new Uint8Array()
+    let received = new Uint8Array()
     let open = true
     return {
       receive: (bytes) => {
-        const { messages, rest } = splitMessages(kept.length === 0 ? bytes : concat(kept, bytes))
-        kept = Uint8Array.from(rest)
+        const { messages, rest } = splitMessages(received.length === 0 ? bytes : concat(received, bytes))
+        received = Uint8Array.from(rest)
         const tooLong = rest.length > limits.message || messages.some(({ length }) => length > limits.message)
         if (tooLong || messages.length > limits.requestsInOneGo) return hangUp
         const answers: Iterable<Uint8Array>[] = []
@@ -143,17 +143,17 @@ function* replies(records: Iterable<object>): Iterable<Uint8Array> {
   if (waiting) yield formatReply(waiting, false)
 }
 
-type Held = Promised & { at: number }
+type Held = UidReservation & { at: number }
 
 /**
  * Names that nobody knows yet, as sshd sees them: it decides once per connection whether a user exists, so it is told
  * yes, and the portal decides. Nobody else sees them, they expire, and their number is bounded.
  */
-function openNewcomers({ world, config, directory, processes }: UserdbParts) {
+function openFirstTimeUsers({ world, config, directory, processes }: UserdbParts) {
   const held = new Map<string, Held>()
   const names = buckets(world, { burst: limits.namesAtOnce, rate: 1 / limits.secondsPerName, most: limits.sources })
-  for (const promise of readPromises(world) ?? []) held.set(keyOf(promise), { ...promise, at: world.now() })
-  world.files.makeDirectory(paths.promises, 0o700)
+  for (const promise of readReservations(world) ?? []) held.set(keyOf(promise), { ...promise, at: world.now() })
+  world.files.makeDirectory(paths.uidReservations, 0o700)
 
   const uidFor = (name: string): number | undefined => {
     const others = new Map<number, string>()
@@ -175,7 +175,7 @@ function openNewcomers({ world, config, directory, processes }: UserdbParts) {
     const uid = uidFor(name)
     if (uid === undefined) return undefined
     const made = { uid, name, connection: pid, at: world.now() }
-    world.files.createExclusive(promisePath(made), '', 0o600)
+    world.files.createExclusive(reservationPath(made), '', 0o600)
     held.set(keyOf(made), made)
     return fieldsOf(name, uid, config)
   }
@@ -188,7 +188,7 @@ function openNewcomers({ world, config, directory, processes }: UserdbParts) {
   }
   const release = (key: string, one: Held): void => {
     held.delete(key)
-    world.files.remove(promisePath(one))
+    world.files.remove(reservationPath(one))
   }
   const parentOf = (pid: number): number => processes.parent(pid) ?? 0
   // With a long LoginGraceTime: the account was made by another connection meanwhile, and this one has another uid.
@@ -198,7 +198,7 @@ function openNewcomers({ world, config, directory, processes }: UserdbParts) {
     config.create_user && parseLoginName(name) !== undefined && name !== 'root' && !directory.isTaken(name)
 
   return {
-    for: (peer: Peer): Newcomers => {
+    for: (peer: Peer): FirstTimeUsers => {
       const isSshd = (): boolean => peer.uid === 0 && processes.isSshd(peer.pid)
       return {
         byName: (name) => (isPossible(name) && isSshd() ? promise(name, peer.pid) : undefined),
@@ -219,7 +219,7 @@ function openNewcomers({ world, config, directory, processes }: UserdbParts) {
   }
 }
 
-const keyOf = ({ name, connection }: Pick<Promised, 'name' | 'connection'>): string => `${connection}.${name}`
+const keyOf = ({ name, connection }: Pick<UidReservation, 'name' | 'connection'>): string => `${connection}.${name}`
 
 const fieldsOf = (name: string, uid: number, config: Config): UserFields => ({
   uid,

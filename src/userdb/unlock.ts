@@ -5,7 +5,7 @@ import { buckets, counter } from '../base/rate-limit.ts'
 import { personText, type Reason } from '../base/reason.ts'
 import type { Parts, Peer } from '../base/world.ts'
 import { formatUnlockReply, parseUnlockCall, type UnlockCall, type UnlockReply } from './unlock-format.ts'
-import type { LiveDirectory } from './user-index.ts'
+import type { LiveUserIndex } from './user-index.ts'
 import { splitMessages } from './varlink-format.ts'
 
 export type Unlock = {
@@ -40,7 +40,7 @@ export const unlockLimits = {
 
 type UnlockParts = {
   readonly world: Parts<'now' | 'spawn' | 'syslog'>
-  readonly directory: Pick<LiveDirectory, 'follow' | 'portalUser'>
+  readonly directory: Pick<LiveUserIndex, 'follow' | 'portalUser'>
 }
 
 export function openUnlock({ world, directory }: UnlockParts): Unlock {
@@ -80,30 +80,30 @@ export function openUnlock({ world, directory }: UnlockParts): Unlock {
     }
   }
   const reply = async (peer: Peer, call: UnlockCall, signal: AbortSignal): Promise<Uint8Array> => {
-    const told = await decide(peer, call, signal)
+    const decision = await decide(peer, call, signal)
     call.answer.fill(0)
-    return formatUnlockReply(told)
+    return formatUnlockReply(decision)
   }
   return {
     open: (peer) => {
       if (connections >= unlockLimits.connections) return undefined
       if (callers.of(peer.uid) >= unlockLimits.connectionsOfOne) return undefined
-      const isStranger = directory.portalUser(peer.uid) === undefined
-      if (isStranger && strangers >= unlockLimits.connectionsOfStrangers) return undefined
-      if (isStranger) strangers++
+      const isUnknownUser = directory.portalUser(peer.uid) === undefined
+      if (isUnknownUser && strangers >= unlockLimits.connectionsOfStrangers) return undefined
+      if (isUnknownUser) strangers++
       connections++
       callers.add(peer.uid)
       const gone = new AbortController()
-      let kept = new Uint8Array()
+      let received = new Uint8Array()
       let asked = false
       return {
         receive: (bytes) => {
-          const { messages, rest } = splitMessages(concat(kept, bytes))
+          const { messages, rest } = splitMessages(concat(received, bytes))
           const [message] = messages
           // One question a connection.
           if (asked || messages.length > 1 || (message && rest.length > 0)) return 'hang-up'
           if ((message ?? rest).length > unlockLimits.message) return 'hang-up'
-          kept = Uint8Array.from(rest)
+          received = Uint8Array.from(rest)
           if (!message) return 'more'
           asked = true
           const call = parseUnlockCall(message)
@@ -113,7 +113,7 @@ export function openUnlock({ world, directory }: UnlockParts): Unlock {
           if (gone.signal.aborted) return
           gone.abort()
           connections--
-          if (isStranger) strangers--
+          if (isUnknownUser) strangers--
           callers.remove(peer.uid)
         },
       }

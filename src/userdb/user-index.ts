@@ -13,9 +13,9 @@ import { decodeUtf8 } from '../base/bytes.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import type { Directory } from './protocol.ts'
+import type { UserIndex } from './protocol.ts'
 
-export type LiveDirectory = Directory & {
+export type LiveUserIndex = UserIndex & {
   /** Notices what changed on the disk since the last call. */
   readonly follow: () => void
   /** Ends when everything was read once. */
@@ -41,7 +41,7 @@ const sliceBytes = 128 << 10
 /** Read in less than a millisecond: then there is no moment in which a new user is missing. */
 const isSmall = (world: Parts<'files'>): boolean => (world.files.stat(paths.registry)?.size ?? 0) < 96 << 10
 
-export function openDirectory(world: Parts<'sleep' | 'files' | 'syslog'>, config: Config): LiveDirectory {
+export function openUserIndex(world: Parts<'sleep' | 'files' | 'syslog'>, config: Config): LiveUserIndex {
   let content = empty()
   let locals = readLocals(world)
   let base = ''

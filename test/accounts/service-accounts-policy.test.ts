@@ -1,7 +1,7 @@
 // Accounts for programs, in all three phases: one row a case. No row asks anything, so no portal is ever needed.
 import { expect, test } from 'bun:test'
 import type { ServiceAccount } from '../../src/accounts/service-accounts-format.ts'
-import type { ServiceStanding } from '../../src/accounts/service-accounts-policy.ts'
+import type { ServiceAccountState } from '../../src/accounts/service-accounts-policy.ts'
 import type { Fingerprint, LoginName } from '../../src/base/names.ts'
 import { decideAccount } from '../../src/login/account.ts'
 import { decideAuth } from '../../src/login/auth.ts'
@@ -14,16 +14,16 @@ const user = 'ansible' as LoginName
 const fingerprint = `SHA256:${'A'.repeat(43)}` as Fingerprint
 const other = `SHA256:${'B'.repeat(43)}` as Fingerprint
 const account: ServiceAccount = { name: user, fingerprint, sudoAllowed: false, sudoNopasswd: false }
-const sound = (more: Partial<ServiceAccount> = {}): ServiceStanding => ({
+const sound = (more: Partial<ServiceAccount> = {}): ServiceAccountState => ({
   kind: 'sound',
   account: { ...account, ...more },
 })
-const broken: ServiceStanding = { kind: 'broken', detail: 'line 2' }
+const broken: ServiceAccountState = { kind: 'broken', detail: 'line 2' }
 const sudoer = sound({ sudoAllowed: true })
 const free = sound({ sudoAllowed: true, sudoNopasswd: true })
 
 const typed = ['token', 'absent', 'cut', 'malformed', 'placeholder'] as const
-const auths: readonly (readonly [string, ServiceStanding, string, string])[] = [
+const auths: readonly (readonly [string, ServiceAccountState, string, string])[] = [
   ['over ssh nothing that is typed counts', sound(), 'sshd', 'denied service-account-key-only'],
   ['nor with sudo_nopasswd', free, 'sshd', 'denied service-account-key-only'],
   ['an account with an error', broken, 'sshd', 'denied service-account-broken'],
@@ -43,7 +43,7 @@ test.each(auths.flatMap((row) => typed.map((answer) => [`${row[0]}, typed: ${ans
   },
 )
 
-const accesses: readonly (readonly [string, ServiceStanding, string, string])[] = [
+const accesses: readonly (readonly [string, ServiceAccountState, string, string])[] = [
   ['ssh', sound(), 'sshd', 'allowed service-account-allowed'],
   ['an account with an error', broken, 'sshd', 'denied service-account-broken'],
   ['sudo that is not allowed', sound(), 'sudo', 'denied service-account-no-sudo'],

@@ -69,9 +69,9 @@ export function fakeWorld(options: Options = {}): FakeWorld {
     connectionSeed: () => 'boot 100 200',
     callerSeed: () => 'boot 300 400',
     deadline: new AbortController().signal,
-    limit: (seconds) => AbortSignal.timeout(seconds * 1000),
+    timeout: (seconds) => AbortSignal.timeout(seconds * 1000),
     interrupted: () => new AbortController().signal,
-    knock: async () => (options.fetch ? undefined : 'ECONNREFUSED'),
+    probeTcp: async () => (options.fetch ? undefined : 'ECONNREFUSED'),
     fetch: async (url, init) => {
       if (!options.fetch) throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
       return options.fetch(new Request(url, init))

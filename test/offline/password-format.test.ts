@@ -5,13 +5,13 @@ import { formatJsonC, type JsonObject } from '../../src/base/json.ts'
 import { usualCost } from '../../src/offline/argon2.ts'
 import {
   changedMembers,
-  credentialFileName,
-  newCredential,
-  openCredential,
+  newPassword,
   openGeneration,
-  parseCredential,
-  sealCredential,
+  openPassword,
+  parsePassword,
+  passwordFileName,
   sealGeneration,
+  sealPassword,
 } from '../../src/offline/password-format.ts'
 import { deriveKey, parseMachineId } from '../../src/secrets/kdf.ts'
 import { fuzzText, mutations } from '../fakes/mutate.ts'
@@ -32,16 +32,16 @@ test.each(sets)(
 )
 
 test('a file has upstream’s name', () => {
-  for (const { user, file } of written) expect(credentialFileName(user)).toBe(file)
+  for (const { user, file } of written) expect(passwordFileName(user)).toBe(file)
 })
 
 test.each(written)('$set $user: what upstream wrote opens, and is written the same to the byte', async (one) => {
   const file = Uint8Array.fromHex(one.file_bytes_hex)
-  const opened = await openCredential(one.key, file)
+  const opened = await openPassword(one.key, file)
   if (opened.kind !== 'credential') throw new Error(opened.kind)
   const { members, ...credential } = opened.credential
   expect(formatJsonC(members)).toBe(onDisk(one))
-  expect(hex(await sealCredential(one.key, members, file.subarray(8, 20)))).toBe(one.file_bytes_hex)
+  expect(hex(await sealPassword(one.key, members, file.subarray(8, 20)))).toBe(one.file_bytes_hex)
   expect(credential).toMatchObject({ user: one.user, cost: undefined, generation: undefined })
   expect(hex(credential.salt)).toBe(one.argon2_salt_hex)
 })
@@ -50,10 +50,10 @@ const verifier = { cost: usualCost, salt: new Uint8Array(16).fill(1), hash: new 
 
 test('a new entry has upstream’s members in upstream’s order, and ours behind them', () => {
   const attributes = { gecos: 'Alice', shell: '/bin/bash', home: '/home/alice' }
-  const members = newCredential({ user: 'alice', createdAt: 1, expiresAt: 2, verifier, attributes, generation: 7 })
+  const members = newPassword({ user: 'alice', createdAt: 1, expiresAt: 2, verifier, attributes, generation: 7 })
   const [upstreams, ours] = [Object.keys(JSON.parse(written[0]!.plaintext)), ['argon2', 'generation']]
   expect(Object.keys(members)).toEqual([...upstreams, ...ours])
-  expect(parseCredential(formatJsonC(members))).toMatchObject({ user: 'alice', cost: usualCost, generation: 7 })
+  expect(parsePassword(formatJsonC(members))).toMatchObject({ user: 'alice', cost: usualCost, generation: 7 })
 })
 
 test('members that this program does not know stay where they are', () => {
@@ -86,7 +86,7 @@ const crafted = vectors.tampered.flatMap(({ name, crafted_plaintext }) =>
 const accepted = ['json-failed_attempts-4-right-password', 'json-failed_attempts-4-wrong-password', 'json-user-other']
 
 test.each(crafted)('$name', ({ name, text }) => {
-  expect(parseCredential(text) !== undefined).toBe(accepted.includes(name))
+  expect(parsePassword(text) !== undefined).toBe(accepted.includes(name))
 })
 
 test.each([
@@ -95,7 +95,7 @@ test.each([
   ['more memory than a login may take', { m: 1_048_576, t: 3, p: 1 }],
   ['a text', 'm=65536'],
 ])('a cost with %s makes it no entry', (_, argon2) => {
-  expect(parseCredential(formatJsonC({ ...JSON.parse(written[0]!.plaintext), argon2 }))).toBeUndefined()
+  expect(parsePassword(formatJsonC({ ...JSON.parse(written[0]!.plaintext), argon2 }))).toBeUndefined()
 })
 
 const [alice] = written
@@ -110,11 +110,11 @@ test.each<readonly [string, Uint8Array, string]>([
   ['nothing', new Uint8Array(0), 'malformed'],
   ['the magic alone', file.subarray(0, 8), 'sealed'],
 ])('%s: %s', async (_, bytes, kind) => {
-  expect((await openCredential(alice!.key, bytes)).kind).toBe(kind as 'sealed')
+  expect((await openPassword(alice!.key, bytes)).kind).toBe(kind as 'sealed')
 })
 
 test('another key opens nothing', async () => {
-  expect((await openCredential(sets[1]!.key, file)).kind).toBe('sealed')
+  expect((await openPassword(sets[1]!.key, file)).kind).toBe('sealed')
 })
 
 test('a generation number opens for its user only', async () => {
@@ -131,17 +131,17 @@ test('a generation number opens for its user only', async () => {
 
 test('no change of a file opens it to anything else', async () => {
   for (const bytes of mutations([file])) {
-    const opened = await openCredential(alice!.key, bytes)
+    const opened = await openPassword(alice!.key, bytes)
     if (opened.kind === 'credential') expect(formatJsonC(opened.credential.members)).toBe(alice!.plaintext)
   }
 })
 
 test('what is accepted is understood the same when it is written again', () => {
   const ours = formatJsonC(
-    newCredential({ user: 'a', createdAt: 1, expiresAt: 2, verifier, attributes: {}, generation: 7 }),
+    newPassword({ user: 'a', createdAt: 1, expiresAt: 2, verifier, attributes: {}, generation: 7 }),
   )
   fuzzText([...written.map(onDisk), ours], (text) => {
-    const credential = parseCredential(text)
-    if (credential) expect(parseCredential(formatJsonC(credential.members))).toEqual(credential)
+    const credential = parsePassword(text)
+    if (credential) expect(parsePassword(formatJsonC(credential.members))).toEqual(credential)
   })
 })

@@ -2,11 +2,11 @@ import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import {
   afterWrongPassword,
-  credentialCode,
   failuresNow,
   greeterMessage,
   isLockTooLong,
   lockLeft,
+  passwordCode,
 } from '../../src/offline/password-policy.ts'
 
 const policy = { maxFailures: 5, lockoutSeconds: 300 }
@@ -80,7 +80,7 @@ test('nobody gets more tries in a day than five and then two for each lock', () 
 })
 
 test('the greeter reads upstream’s codes', () => {
-  expect(Object.values(credentialCode)).toEqual([0, -2, -3, -4, -5, -6, -7, -8])
+  expect(Object.values(passwordCode)).toEqual([0, -2, -3, -4, -5, -6, -7, -8])
   expect(greeterMessage('unknown')).toBe('OFFLINE_ERROR:-4')
   expect(greeterMessage('locked', 17)).toBe('OFFLINE_ERROR:-6:17')
 })

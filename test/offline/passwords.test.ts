@@ -6,9 +6,9 @@ import { paths } from '../../src/base/paths.ts'
 import { Secret } from '../../src/base/secret.ts'
 import { type Config, checkConfig } from '../../src/config/load.ts'
 import { parseVerifier } from '../../src/offline/argon2.ts'
-import { credentialFileName, generationFileName, openCredential } from '../../src/offline/password-format.ts'
-import { credentialCode } from '../../src/offline/password-policy.ts'
-import { type Credentials, openCredentials } from '../../src/offline/passwords.ts'
+import { generationFileName, openPassword, passwordFileName } from '../../src/offline/password-format.ts'
+import { passwordCode } from '../../src/offline/password-policy.ts'
+import { type OfflinePasswords, openOfflinePasswords } from '../../src/offline/passwords.ts'
 import { argon2, spent } from '../fakes/argon2.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
 import vectors from '../vectors/offline-cache.json'
@@ -42,12 +42,12 @@ const host = (): FakeWorld => fakeWorld({ argon2, files: { '/etc/machine-id': `$
 const user = parseLoginName('alice')!
 const right = new Secret('correct horse battery staple')
 const wrong = new Secret('wrong horse battery staple')
-const fileOf = (name: LoginName): string => `${directory}/${credentialFileName(name)}`
+const fileOf = (name: LoginName): string => `${directory}/${passwordFileName(name)}`
 const generationOf = (name: LoginName): string => `${paths.generations}/${generationFileName(name)}`
 const copyOf = (world: FakeWorld, path: string): Uint8Array => Uint8Array.from(world.disk.get(path)!.data)
 
 async function membersOf(world: FakeWorld, key: Uint8Array, path: string): Promise<JsonObject> {
-  const opened = await openCredential(key, world.disk.get(path)!.data)
+  const opened = await openPassword(key, world.disk.get(path)!.data)
   if (opened.kind !== 'credential') throw new Error(opened.kind)
   return opened.credential.members
 }
@@ -76,7 +76,7 @@ const checks = vectors.sets.flatMap((set) =>
 // What upstream did otherwise, by user and what was typed.
 const differences: Readonly<Record<string, { readonly code?: number; readonly after?: 'differs' }>> = {
   // Nobody's password is empty.
-  'mallory ': { code: credentialCode['wrong-password'], after: 'differs' },
+  'mallory ': { code: passwordCode['wrong-password'], after: 'differs' },
   // One failure after a lock locked again.
   'judy wrong': { after: 'differs' },
   // A lock of decades is one of a clock that was wrong.
@@ -89,8 +89,8 @@ test.each(checks)('$title', async ({ set, name, password, clock, expect_rc, afte
   const max =
     'max_failures' in check && check.max_failures ? `offline_cache_max_failures = ${check.max_failures}\n` : ''
   const difference = differences[`${name} ${password}`]
-  const verdict = await openCredentials(world, configOf(max)).verify(name, new Secret(password))
-  expect(credentialCode[verdict.kind]).toBe(difference?.code ?? expect_rc)
+  const verdict = await openOfflinePasswords(world, configOf(max)).verify(name, new Secret(password))
+  expect(passwordCode[verdict.kind]).toBe(difference?.code ?? expect_rc)
   const key = Uint8Array.fromHex(set.derived_key_hex)
   expect(world.disk.has(fileOf(name))).toBe(after.file_exists)
   if (after.file_exists && after.plaintext && difference?.after === undefined)
@@ -103,7 +103,7 @@ test('how an entry of upstream’s was hashed is found out and written down, for
   const world = upstreamHost(set!, vectors.clock_checked)
   const key = Uint8Array.fromHex(set!.derived_key_hex)
   const { hash, salt } = parseVerifier(p4.verifier)!
-  const { sealCredential } = await import('../../src/offline/password-format.ts')
+  const { sealPassword: sealCredential } = await import('../../src/offline/password-format.ts')
   const members = {
     ...parseJsonObject(set!.entries[0]!.plaintext)!,
     password_hash: hash.toBase64(),
@@ -111,17 +111,17 @@ test('how an entry of upstream’s was hashed is found out and written down, for
     created_at: vectors.clock_checked,
   }
   put(world, fileOf(user), await sealCredential(key, members, new Uint8Array(12)))
-  expect((await openCredentials(world, config).verify(user, new Secret(p4.password))).kind).toBe('accepted')
+  expect((await openOfflinePasswords(world, config).verify(user, new Secret(p4.password))).kind).toBe('accepted')
   expect((await membersOf(world, key, fileOf(user)))['argon2']).toEqual({ m: 65_536, t: 3, p: 4 })
   spent.hashes = 0
-  expect((await openCredentials(world, config).verify(user, new Secret(p4.password))).kind).toBe('accepted')
+  expect((await openOfflinePasswords(world, config).verify(user, new Secret(p4.password))).kind).toBe('accepted')
   expect(spent.hashes).toBe(1)
 })
 
 test('a verifier that the portal sends counts with the cost it names', async () => {
   for (const { name, verifier, password, verify_rc } of vectors.portal_verifiers) {
     const world = host()
-    const credentials = openCredentials(world, config)
+    const credentials = openOfflinePasswords(world, config)
     const stored = await credentials.store(user, { verifier }, { shell: '/bin/bash' })
     expect(`${name}: ${stored}`).toBe(`${name}: ${parseVerifier(verifier) ? 'stored' : 'refused'}`)
     if (stored === 'refused') continue
@@ -130,9 +130,9 @@ test('a verifier that the portal sends counts with the cost it names', async () 
   }
 })
 
-async function keeping(lines = ''): Promise<{ world: FakeWorld; credentials: Credentials }> {
+async function keeping(lines = ''): Promise<{ world: FakeWorld; credentials: OfflinePasswords }> {
   const world = host()
-  const credentials = openCredentials(world, configOf(lines))
+  const credentials = openOfflinePasswords(world, configOf(lines))
   await credentials.store(user, { password: right }, { gecos: 'Alice', home: '/home/alice' })
   return { world, credentials }
 }
@@ -177,9 +177,9 @@ test('every refusal costs the same number of hashes', async () => {
   await spend('locked', () => credentials.verify(user, right))
   put(world, fileOf(user), new Uint8Array(100))
   await spend('broken', () => credentials.verify(user, right))
-  const upstreams = openCredentials(upstreamHost(vectors.sets[0]!, vectors.clock_checked), config)
+  const upstreams = openOfflinePasswords(upstreamHost(vectors.sets[0]!, vectors.clock_checked), config)
   await spend('upstream', () => upstreams.verify(user, wrong))
-  const empty = openCredentials(host(), config)
+  const empty = openOfflinePasswords(host(), config)
   await spend('nothing kept', () => empty.verify(user, right))
   expect(costs).toEqual({
     'ours: wrong-password': 2,
@@ -195,7 +195,7 @@ test('every refusal costs the same number of hashes', async () => {
 test('a refusal ends on a whole half second', async () => {
   const { world, credentials } = await keeping()
   const clock = { at: 0 }
-  const timed = openCredentials({ ...world, monotonic: () => (clock.at += 130) }, config)
+  const timed = openOfflinePasswords({ ...world, monotonic: () => (clock.at += 130) }, config)
   await timed.verify(user, wrong)
   expect(world.slept.seconds).toBeCloseTo(0.37)
   expect((await credentials.verify(user, right)).kind).toBe('accepted')
@@ -226,7 +226,7 @@ test('nor does an entry of upstream’s from before', async () => {
   const [set] = vectors.sets
   const world = upstreamHost(set!, vectors.clock_checked)
   const old = copyOf(world, fileOf(user))
-  const credentials = openCredentials(world, config)
+  const credentials = openOfflinePasswords(world, config)
   await credentials.verify(user, wrong)
   put(world, fileOf(user), old)
   expect((await credentials.verify(user, right)).kind).toBe('invalid')
@@ -260,11 +260,11 @@ test('one user’s entry in another user’s place counts for nobody', async () 
 test('with a key file the machine-id alone opens nothing', async () => {
   const { world, credentials } = await keeping()
   put(world, '/etc/open-bastion/cache.key', new Uint8Array(32).fill(7))
-  expect((await openCredentials(world, config).verify(user, right)).kind).toBe('unreadable')
+  expect((await openOfflinePasswords(world, config).verify(user, right)).kind).toBe('unreadable')
   await credentials.store(user, { password: right }, {})
-  expect((await openCredentials(world, config).verify(user, right)).kind).toBe('accepted')
+  expect((await openOfflinePasswords(world, config).verify(user, right)).kind).toBe('accepted')
   world.disk.delete('/etc/open-bastion/cache.key')
-  expect((await openCredentials(world, config).verify(user, right)).kind).toBe('unreadable')
+  expect((await openOfflinePasswords(world, config).verify(user, right)).kind).toBe('unreadable')
 })
 
 test('a file that cannot be trusted is no entry, and says which file', async () => {
@@ -285,14 +285,14 @@ test('neither user nor password can be read from the disk', async () => {
 })
 
 test('an empty password is never kept', async () => {
-  expect(await openCredentials(host(), config).store(user, { password: new Secret('') }, {})).toBe('refused')
+  expect(await openOfflinePasswords(host(), config).store(user, { password: new Secret('') }, {})).toBe('refused')
 })
 
 test('a shorter offline_cache_ttl counts for what is kept already', async () => {
   const world = host()
-  await openCredentials(world, config).store(user, { password: right }, {})
+  await openOfflinePasswords(world, config).store(user, { password: right }, {})
   world.clock.now += 7200
-  const verdict = async (extra: string) => (await openCredentials(world, configOf(extra)).verify(user, right)).kind
+  const verdict = async (extra: string) => (await openOfflinePasswords(world, configOf(extra)).verify(user, right)).kind
   expect(await verdict('offline_cache_ttl = 3600\n')).toBe('expired')
   expect(await verdict('offline_cache_ttl = 7300\n')).toBe('accepted')
 })

@@ -1,20 +1,20 @@
 import { expect, test } from 'bun:test'
 import type { LoginName } from '../../src/base/names.ts'
-import { afterRound, hasBeenSilent, judgeUser, type Reach, type Silence } from '../../src/offline/revalidate-policy.ts'
+import { afterRound, isOutageTooLong, judgeUser, type Outage, type Reach } from '../../src/offline/revalidate-policy.ts'
 
 const start = 1_800_000_000
 
 /** What so many rounds, one a minute, add up to. */
-function rounds(reaches: readonly Reach[]): Silence {
-  let silence: Silence = { roundAt: start, silentSeconds: 0, downSeconds: 0 }
+function rounds(reaches: readonly Reach[]): Outage {
+  let silence: Outage = { roundAt: start, silentSeconds: 0, downSeconds: 0 }
   for (const [i, reach] of reaches.entries()) silence = afterRound(silence, reach, start + (i + 1) * 60)
   return silence
 }
 const many = (count: number, reach: Reach): Reach[] => Array.from({ length: count }, () => reach)
 
 test('59 minutes of silence end nothing, 60 do', () => {
-  expect(hasBeenSilent(rounds(many(59, 'silent')), 3600)).toBe(false)
-  expect(hasBeenSilent(rounds(many(60, 'silent')), 3600)).toBe(true)
+  expect(isOutageTooLong(rounds(many(59, 'silent')), 3600)).toBe(false)
+  expect(isOutageTooLong(rounds(many(60, 'silent')), 3600)).toBe(true)
 })
 
 test('one answer starts the count anew', () => {
@@ -26,7 +26,7 @@ test('being without a network is never held against anybody', () => {
 })
 
 test('pulling the plug for a moment does not turn the clock back', () => {
-  expect(hasBeenSilent(rounds([...many(59, 'silent'), 'down', 'silent']), 3600)).toBe(true)
+  expect(isOutageTooLong(rounds([...many(59, 'silent'), 'down', 'silent']), 3600)).toBe(true)
 })
 
 test('a suspended host was not silent for the time it slept', () => {

@@ -2,7 +2,7 @@
 // that refuses: the first login makes a whole request, the next ones only try whether it still refuses.
 import { expect, test } from 'bun:test'
 import { loadConfig } from '../../src/config/load.ts'
-import { openPatientHttp } from '../../src/portal-client/circuit-breaker.ts'
+import { openHttpWithBreaker } from '../../src/portal-client/circuit-breaker.ts'
 import { textOf } from '../fakes/world.ts'
 import { enrolledHost } from '../modes/host.ts'
 
@@ -16,7 +16,7 @@ async function silentHost() {
   Object.assign(host.world, {
     monotonic: () => clock,
     // The wait itself costs no time here: it ends at once, and the clock says how long it was.
-    limit: (seconds: number) => {
+    timeout: (seconds: number) => {
       waits.push(seconds)
       if (!isSilent) return new AbortController().signal
       clock += seconds * 1000
@@ -24,7 +24,7 @@ async function silentHost() {
     },
   })
   const ask = () =>
-    openPatientHttp(
+    openHttpWithBreaker(
       host.world,
       loadConfig(host.world.files),
     )({
@@ -79,7 +79,7 @@ async function absentHost(config = '') {
   let isThere = false
   const { fetch } = host.world
   Object.assign(host.world, {
-    knock: async (name: string, port: number) => {
+    probeTcp: async (name: string, port: number) => {
       asked.knocks.push(`${name} ${port}`)
       return knocking
     },
@@ -90,7 +90,7 @@ async function absentHost(config = '') {
     },
   })
   const ask = (url = 'https://auth.example.test/.well-known/openid-configuration') =>
-    openPatientHttp(host.world, loadConfig(host.world.files))({ method: 'GET', url, headers: {} })
+    openHttpWithBreaker(host.world, loadConfig(host.world.files))({ method: 'GET', url, headers: {} })
   const come = (): void => {
     knocking = undefined
     isThere = true
@@ -107,7 +107,7 @@ test('a portal that refused a connection is only knocked at, for a minute', asyn
   expect(first).toEqual({
     kind: 'unreachable',
     detail: 'no connection to auth.example.test (ECONNREFUSED)',
-    heard: false,
+    responded: false,
   })
   for (let i = 0; i < 2; i++) expect(await ask()).toEqual(first)
   expect(asked).toEqual({ knocks: ['auth.example.test 443', 'auth.example.test 443'], requests: 1 })

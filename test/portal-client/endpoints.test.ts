@@ -1,10 +1,10 @@
 // What is told of an answer that nobody believes.
 import { expect, test } from 'bun:test'
-import { believe } from '../../src/portal-client/endpoints.ts'
+import { expectJson } from '../../src/portal-client/endpoints.ts'
 
 const told = (type: string): string => {
   const headers = new Headers({ 'content-type': type })
-  const believed = believe({ kind: 'answer', status: 200, headers, text: '{}' }, '/pam/verify')
+  const believed = expectJson({ kind: 'answer', status: 200, headers, text: '{}' }, '/pam/verify')
   return 'detail' in believed ? believed.detail : ''
 }
 

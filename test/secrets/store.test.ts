@@ -3,7 +3,7 @@
 import { expect, test } from 'bun:test'
 import { Fault } from '../../src/base/fault.ts'
 import { Secret } from '../../src/base/secret.ts'
-import { openVault } from '../../src/secrets/store.ts'
+import { openSecretStore } from '../../src/secrets/store.ts'
 import { type FakeWorld, fakeWorld, type Options, textOf } from '../fakes/world.ts'
 
 const directory = '/var/lib/open-bastion/secrets'
@@ -16,7 +16,7 @@ const machine = (options: Options = {}) =>
 
 async function filled(options: Options = {}): Promise<FakeWorld> {
   const world = machine(options)
-  for (const [name, text] of Object.entries(secrets)) await openVault(world, config).write(name, new Secret(text))
+  for (const [name, text] of Object.entries(secrets)) await openSecretStore(world, config).write(name, new Secret(text))
   return world
 }
 
@@ -26,7 +26,7 @@ const fileOf = (world: FakeWorld, name: string) => sealedFiles(world).find((path
 
 /** What every secret reads as now: its text, `undefined`, or the Fault. */
 async function contents(world: FakeWorld) {
-  const vault = openVault(world, config)
+  const vault = openSecretStore(world, config)
   const read = async (name: string) => (await vault.read(name))?.expose()
   const all: Record<string, string | undefined> = {}
   for (const name of Object.keys(secrets))
@@ -37,7 +37,7 @@ async function contents(world: FakeWorld) {
 test('what was sealed is read again, by name, and stands nowhere in plain text', async () => {
   const world = await filled()
   expect(await contents(world)).toEqual(secrets)
-  const vault = openVault(world, config)
+  const vault = openSecretStore(world, config)
   expect(vault.names().map(({ name }) => name)).toEqual(Object.keys(secrets).sort())
   expect(await vault.read('notify_secret')).toBeUndefined()
   for (const [path, { data, mode }] of world.disk) {
@@ -57,18 +57,18 @@ test('an existing key file is used and never replaced', async () => {
 
 test('two secrets of the same text look different', async () => {
   const world = machine()
-  for (const name of ['a', 'b']) await openVault(world, config).write(name, new Secret('same'))
+  for (const name of ['a', 'b']) await openSecretStore(world, config).write(name, new Secret('same'))
   expect(world.disk.get(fileOf(world, 'a'))!.data).not.toEqual(world.disk.get(fileOf(world, 'b'))!.data)
 })
 
 test('a secret that is set again replaces the old one, and a removed one is gone', async () => {
   const world = await filled()
-  const vault = openVault(world, config)
+  const vault = openSecretStore(world, config)
   await vault.write('client_secret', new Secret('other'))
   expect((await vault.read('client_secret'))?.expose()).toBe('other')
   expect([await vault.remove('client_secret'), await vault.remove('client_secret')]).toEqual([true, false])
   expect(await vault.read('client_secret')).toBeUndefined()
-  expect(await openVault(machine(), config).read('client_secret')).toBeUndefined()
+  expect(await openSecretStore(machine(), config).read('client_secret')).toBeUndefined()
 })
 
 test('a renamed file does not open as another secret', async () => {
@@ -117,7 +117,7 @@ test('another machine-id is said to be one, not called damage', async () => {
   world.disk.get('/etc/machine-id')!.data = new TextEncoder().encode('0123456789abcdef0123456789abcdef\n')
   for (const text of Object.values(await contents(world)))
     expect(text).toContain('this host was cloned or re-installed')
-  expect(openVault(world, config).write('x', new Secret('y'))).rejects.toThrow('cloned or re-installed')
+  expect(openSecretStore(world, config).write('x', new Secret('y'))).rejects.toThrow('cloned or re-installed')
   world.disk.delete('/etc/machine-id')
   expect((await contents(world))['client_secret']).toStartWith('/etc/machine-id is missing or empty')
 })
@@ -132,7 +132,7 @@ test('another key file, a missing one and one that is too short are said to be t
   expect((await contents(world))['client_secret']).toStartWith(`${keyFile} holds 31 bytes`)
   world.disk.delete(keyFile)
   expect((await contents(world))['client_secret']).toStartWith(`${keyFile} does not exist`)
-  expect(openVault(world, config).write('x', new Secret('y'))).rejects.toThrow('does not exist')
+  expect(openSecretStore(world, config).write('x', new Secret('y'))).rejects.toThrow('does not exist')
   expect(world.disk.has(keyFile)).toBe(false)
   file.data = whole
   world.disk.set(keyFile, file)
@@ -156,7 +156,7 @@ test('a rotation keeps every secret under a new salt and leaves nothing old behi
     kept: [...world.kept.keys()],
   }
   world.disk.set(`${directory}/00000000.remains`, { ...world.disk.get(before.files[0]!)! })
-  expect(await openVault(world, config).rotate({ discard: false })).toEqual({
+  expect(await openSecretStore(world, config).rotate({ discard: false })).toEqual({
     kept: Object.keys(secrets).sort(),
     dropped: [],
     forgotten: true,
@@ -176,7 +176,7 @@ test('a rotation that the disk ends at any write leaves all old or all new', asy
     const world = await filled({ broken: () => (writes-- > 0 ? undefined : 'no space left') })
     const before = textOf(world, `${directory}/.store`)
     writes = allowed
-    const ended = await openVault(world, config)
+    const ended = await openSecretStore(world, config)
       .rotate({ discard: false })
       .then(() => 'done')
       .catch((error) => (error instanceof Fault ? 'fault' : Promise.reject(error)))
@@ -185,7 +185,7 @@ test('a rotation that the disk ends at any write leaves all old or all new', asy
     outcomes.add(`${ended} ${header}`)
     expect(await contents(world)).toEqual(secrets)
     // What remains is tidied by the next rotation, which works.
-    await openVault(world, config).rotate({ discard: false })
+    await openSecretStore(world, config).rotate({ discard: false })
     expect(sealedFiles(world)).toHaveLength(3)
     expect(await contents(world)).toEqual(secrets)
   }
@@ -196,7 +196,7 @@ test('a full disk leaves the secret as it was', async () => {
   let full = false
   const world = await filled({ broken: () => (full ? 'no space left' : undefined) })
   full = true
-  expect(openVault(world, config).write('client_secret', new Secret('other'))).rejects.toThrow('no space left')
+  expect(openSecretStore(world, config).write('client_secret', new Secret('other'))).rejects.toThrow('no space left')
   expect(await contents(world)).toEqual(secrets)
 })
 
@@ -204,9 +204,9 @@ test('a rotation refuses while something does not open; told to discard, it name
   const world = await filled()
   const file = world.disk.get(fileOf(world, 'client_secret'))!
   file.data = file.data.subarray(0, 20)
-  expect(openVault(world, config).rotate({ discard: false })).rejects.toThrow('client_secret')
+  expect(openSecretStore(world, config).rotate({ discard: false })).rejects.toThrow('client_secret')
   expect((await contents(world))['refresh_token']).toBe(secrets.refresh_token)
-  expect(await openVault(world, config).rotate({ discard: true })).toEqual({
+  expect(await openSecretStore(world, config).rotate({ discard: true })).toEqual({
     kept: ['refresh_token', 'request_signing_secret'],
     dropped: ['client_secret'],
     forgotten: true,
@@ -217,10 +217,10 @@ test('a rotation refuses while something does not open; told to discard, it name
 test('after a clone, discarding starts an empty store', async () => {
   const world = await filled()
   world.disk.get('/etc/machine-id')!.data = new TextEncoder().encode('0123456789abcdef0123456789abcdef\n')
-  const { kept, dropped } = await openVault(world, config).rotate({ discard: true })
+  const { kept, dropped } = await openSecretStore(world, config).rotate({ discard: true })
   expect([kept, dropped]).toEqual([[], Object.keys(secrets).sort()])
-  await openVault(world, config).write('client_secret', new Secret('new'))
-  expect((await openVault(world, config).read('client_secret'))?.expose()).toBe('new')
+  await openSecretStore(world, config).write('client_secret', new Secret('new'))
+  expect((await openSecretStore(world, config).read('client_secret'))?.expose()).toBe('new')
   expect(sealedFiles(world)).toHaveLength(1)
 })
 
@@ -228,7 +228,7 @@ test('a reader that a rotation overtakes reads the new file', async () => {
   const world = await filled()
   const header = world.disk.get(`${directory}/.store`)!
   const old = { header: header.data, path: fileOf(world, 'client_secret') }
-  await openVault(world, config).rotate({ discard: false })
+  await openSecretStore(world, config).rotate({ discard: false })
   const now = world.disk.get(`${directory}/.store`)!
   const renewed = now.data
   now.data = old.header
@@ -244,5 +244,5 @@ test('a reader that a rotation overtakes reads the new file', async () => {
       },
     },
   }
-  expect((await openVault(late, config).read('client_secret'))?.expose()).toBe(secrets.client_secret)
+  expect((await openSecretStore(late, config).read('client_secret'))?.expose()).toBe(secrets.client_secret)
 })

@@ -14,8 +14,8 @@ const keyOf = (line: string): PublicKey => {
 const certificate = (...options: readonly string[]) =>
   keyOf(certificateLine('ed25519', ['-I', 'alice@llng-1', '-z', '7', ...options]))
 const good = certificate('-n', 'bob,alice')
-const told = { keyId: 'alice@llng-1', serial: '7', fingerprint: good.fingerprint }
-const base: PrincipalFacts = { user: 'alice' as LoginName, key: good, told, accepted: true, stale: false }
+const ids = { keyId: 'alice@llng-1', serial: '7', fingerprint: good.fingerprint }
+const base: PrincipalFacts = { user: 'alice' as LoginName, key: good, ids, accepted: true, stale: false }
 
 const rows: readonly (readonly [string, Partial<PrincipalFacts>, string])[] = [
   ['a certificate that names the user', {}, 'allowed principal-listed'],
@@ -28,9 +28,9 @@ const rows: readonly (readonly [string, Partial<PrincipalFacts>, string])[] = [
   ['a host’s certificate', { key: certificate('-h', '-n', 'alice') }, 'denied no-principal'],
   ['a plain key', { key: keyOf(publicKeyLine('ed25519')) }, 'denied no-principal'],
   ['what is no key', { key: { problem: 'not base64' } }, 'denied no-principal'],
-  ['sshd tells of another serial', { told: { ...told, serial: '8' } }, 'denied no-principal'],
-  ['sshd tells of another key ID', { told: { ...told, keyId: 'x' } }, 'denied no-principal'],
-  ['sshd tells of another key', { told: { ...told, fingerprint: 'SHA256:x' } }, 'denied no-principal'],
+  ['sshd tells of another serial', { ids: { ...ids, serial: '8' } }, 'denied no-principal'],
+  ['sshd tells of another key ID', { ids: { ...ids, keyId: 'x' } }, 'denied no-principal'],
+  ['sshd tells of another key', { ids: { ...ids, fingerprint: 'SHA256:x' } }, 'denied no-principal'],
   ['a key this host refuses', { accepted: false }, 'denied key-policy'],
   ['a revocation list too old', { stale: true }, 'denied krl-stale'],
 ]

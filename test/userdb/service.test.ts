@@ -6,7 +6,7 @@ import type { LoginName } from '../../src/base/names.ts'
 import type { Peer } from '../../src/base/world.ts'
 import { checkConfig } from '../../src/config/load.ts'
 import { limits, openUserdb } from '../../src/userdb/service.ts'
-import { openDirectory } from '../../src/userdb/user-index.ts'
+import { openUserIndex } from '../../src/userdb/user-index.ts'
 import { formatCall } from '../../src/userdb/varlink-format.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
 
@@ -61,7 +61,7 @@ async function serviceWith(extra = '', count = 0) {
   const checked = checkConfig(text)
   if (checked.kind === 'refused') throw new Error(JSON.stringify(checked.problems))
   const { config } = checked
-  const directory = openDirectory(world, config)
+  const directory = openUserIndex(world, config)
   await directory.ready()
   const gone = new Set<number>()
   const processes = {
@@ -182,7 +182,7 @@ test('a name that nobody knows is told to sshd alone, with the uid the registry 
   const accounts = openAccounts({ ...service.world, connectionSeed: () => 'boot 100 5' }, service.config)
   const entry = await accounts.provision('nina' as LoginName, {}, false)
   expect(entry).toMatchObject({ kind: 'ready', record: { uid } })
-  expect(entry.kind === 'ready' && accounts.agrees('nina' as LoginName, entry)).toBe(true)
+  expect(entry.kind === 'ready' && accounts.matchesReservation('nina' as LoginName, entry)).toBe(true)
   // Noticed at once: from now on everybody sees the user.
   expect(seen(person)).toEqual([told])
 })
@@ -227,10 +227,10 @@ test('a session with another uid than sshd was told does not agree', async () =>
   const at = (seed: string) => openAccounts({ ...service.world, connectionSeed: () => seed }, service.config)
   const entry = await at('boot 100 5').provision('nina' as LoginName, { uid: 33333 }, false)
   if (entry.kind !== 'ready') throw new Error(entry.kind)
-  expect(at('boot 100 5').agrees('nina' as LoginName, entry)).toBe(false)
+  expect(at('boot 100 5').matchesReservation('nina' as LoginName, entry)).toBe(false)
   const known = await at('boot 150 5').provision('nina' as LoginName, { uid: 33333 }, false)
   // The next connection was told the account's own uid.
-  expect(known.kind === 'ready' && at('boot 150 5').agrees('nina' as LoginName, known)).toBe(true)
+  expect(known.kind === 'ready' && at('boot 150 5').matchesReservation('nina' as LoginName, known)).toBe(true)
 })
 
 test('nor does one that waited until the promise was over, while another connection made the account', async () => {
@@ -243,7 +243,7 @@ test('nor does one that waited until the promise was over, while another connect
   service.world.clock.now += limits.promiseSeconds + 1
   service.userdb.tick()
   const entry = await at('boot 100 5').provision(nina, { uid: 33333 }, false)
-  expect(entry.kind === 'ready' && at('boot 100 5').agrees(nina, entry)).toBe(false)
+  expect(entry.kind === 'ready' && at('boot 100 5').matchesReservation(nina, entry)).toBe(false)
 })
 
 test('newcomers expire, are limited by source, and are bounded in number', async () => {

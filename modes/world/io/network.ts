@@ -20,7 +20,7 @@ export async function tlsFetch(
   return fetch(url, options as unknown as BunFetchRequestInit)
 }
 
-export async function knock(host: string, port: number, signal: AbortSignal): Promise<string | undefined> {
+export async function probeTcp(host: string, port: number, signal: AbortSignal): Promise<string | undefined> {
   if (signal.aborted) return 'ETIMEDOUT'
   const { promise: late, resolve } = Promise.withResolvers<string>()
   signal.addEventListener('abort', () => resolve('ETIMEDOUT'), { once: true })

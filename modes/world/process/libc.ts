@@ -58,7 +58,7 @@ const enough = 2n ** 30n
  * uid that may send us signals, and a file size limit that would keep every trace from being written. False when that
  * limit is there and cannot be lifted (a container without CAP_SYS_RESOURCE): nothing should be decided then.
  */
-export function shedInheritance(): boolean {
+export function dropInheritedLimits(): boolean {
   process.umask(0o022)
   if (process.geteuid?.() !== 0) return true
   process.setgid?.(0)

@@ -8,8 +8,8 @@ import type { World } from '../../../src/base/world.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import { openAuthCache } from '../../../src/offline/grants.ts'
 import { authCacheFileName } from '../../../src/offline/grants-format.ts'
-import { credentialFileName } from '../../../src/offline/password-format.ts'
-import { openCredentials } from '../../../src/offline/passwords.ts'
+import { passwordFileName } from '../../../src/offline/password-format.ts'
+import { openOfflinePasswords } from '../../../src/offline/passwords.ts'
 import { openTokenCache } from '../../../src/offline/tokens.ts'
 import { argon2 } from '../../fakes/argon2.ts'
 import { type FakeWorld, fakeWorld } from '../../fakes/world.ts'
@@ -21,7 +21,7 @@ const authDirectory = '/var/cache/open-bastion/auth'
 const passwordDirectory = '/var/cache/open-bastion/credentials'
 const fileOfGrant = (user: string, host = 'host1'): string =>
   `${authDirectory}/${authCacheFileName({ user, host, group: 'default' })}`
-const fileOfPassword = (user: string): string => `${passwordDirectory}/${credentialFileName(user)}`
+const fileOfPassword = (user: string): string => `${passwordDirectory}/${passwordFileName(user)}`
 
 async function grant(world: FakeWorld, user: LoginName, host = 'host1', seconds = 3600): Promise<void> {
   const authorization = { kind: 'granted', user, groups: ['dev'], sudoAllowed: true, attributes: {} } as const
@@ -42,7 +42,7 @@ async function host(): Promise<FakeWorld> {
   const config = loadConfig(world.files)
   await grant(world, alice)
   await grant(world, bob)
-  await openCredentials(world, config).store(alice, { password: right }, {})
+  await openOfflinePasswords(world, config).store(alice, { password: right }, {})
   await openTokenCache(world, config).store(new Secret('a token'), alice, { authorized: true })
   return world
 }
@@ -162,7 +162,7 @@ test('invalidate destroys everything about a user, under whatever name of the ho
   expect((await run(world, 'list')).text).toMatch(/^bob +authorization +valid.*\n$/)
   world.disk.set(fileOfPassword('alice'), { data: old, mode: 0o600, uid: 0, gid: 0, modifiedAt: 0 })
   const config = loadConfig(world.files)
-  expect((await openCredentials(world, config).verify(alice, right)).kind).toBe('invalid')
+  expect((await openOfflinePasswords(world, config).verify(alice, right)).kind).toBe('invalid')
   expect((await run(world, 'invalidate', 'carol')).text).toBe('nothing was kept for carol\n')
 })
 
@@ -184,7 +184,7 @@ test('invalidate-all wants to be told twice, and keeps salts', async () => {
 
 test('unlock ends a lock inside the seal', async () => {
   const world = await host()
-  const credentials = openCredentials(world, loadConfig(world.files))
+  const credentials = openOfflinePasswords(world, loadConfig(world.files))
   for (let count = 0; count < 5; count++) await credentials.verify(alice, new Secret('wrong'))
   expect((await run(world, 'show', 'alice')).text).toContain('password: locked')
   expect((await run(world, 'show', 'alice')).text).toContain('  locked: 300 s more')

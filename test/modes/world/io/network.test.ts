@@ -1,6 +1,6 @@
 // Knocking at real sockets of this machine.
 import { expect, test } from 'bun:test'
-import { knock } from '../../../../modes/world/io/network.ts'
+import { probeTcp } from '../../../../modes/world/io/network.ts'
 
 const never = new AbortController().signal
 
@@ -9,13 +9,13 @@ test('somebody who listens takes the connection, and hears nothing', async () =>
   const { promise: closed, resolve } = Promise.withResolvers<void>()
   const socket = { data: () => void heard++, close: () => resolve() }
   const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket })
-  expect(await knock('127.0.0.1', listener.port, never)).toBeUndefined()
+  expect(await probeTcp('127.0.0.1', listener.port, never)).toBeUndefined()
   await closed
   listener.stop(true)
   expect(heard).toBe(0)
-  expect(await knock('127.0.0.1', listener.port, never)).toBe('ECONNREFUSED')
+  expect(await probeTcp('127.0.0.1', listener.port, never)).toBe('ECONNREFUSED')
 })
 
 test('knocking ends with its time', async () => {
-  expect(await knock('127.0.0.1', 1, AbortSignal.abort())).toBe('ETIMEDOUT')
+  expect(await probeTcp('127.0.0.1', 1, AbortSignal.abort())).toBe('ETIMEDOUT')
 })
