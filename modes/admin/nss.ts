@@ -167,7 +167,7 @@ async function verify(accounts: Accounts, world: World, json: boolean): Promise<
 }
 
 /**
- * Every known user is asked about once; a user who is gone at the portal is reported, and only an administrator changes it.
+ * Asks once about every known user. One who is gone at the portal is reported; only an administrator changes that.
  */
 async function sync(ports: Ports, world: World, json: boolean): Promise<Ending> {
   const results: { user: string; kind: string; detail: string }[] = []

@@ -1,5 +1,5 @@
 // The three decisions of a web login with their answers, and their effects.
-import type { ServiceStanding } from '../accounts/service-accounts-policy.ts'
+import type { ServiceAccountState } from '../accounts/service-accounts-policy.ts'
 import { hex, sha256 } from '../base/bytes.ts'
 import { type Settled, settle } from '../base/decision.ts'
 import { Fault } from '../base/fault.ts'
@@ -30,7 +30,7 @@ export type WebLogin = {
   readonly service: string
   readonly rhost: string | undefined
   readonly key: ProvenKey | undefined
-  readonly serviceAccount: ServiceStanding | undefined
+  readonly serviceAccount: ServiceAccountState | undefined
 }
 
 export type Parts = {

@@ -10,7 +10,7 @@ import { secretFor } from '../secrets/resolve.ts'
 import { type HostCredential, openPortalDriver, type Post } from './portal-driver.ts'
 import type { WebService } from './service.ts'
 
-export type WebWorld = Parts<'now' | 'limit' | 'fetch' | 'random' | 'hostname' | 'files' | 'keyring' | 'syslog'>
+export type WebWorld = Parts<'now' | 'timeout' | 'fetch' | 'random' | 'hostname' | 'files' | 'keyring' | 'syslog'>
 
 /** The service that weblogin names, reached but not yet asked. */
 export async function openWebService(world: WebWorld, config: Config): Promise<WebService> {

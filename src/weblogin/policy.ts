@@ -1,6 +1,6 @@
 // The policy of the web login: may its address be shown to this person, does the code that came back count, and is an
 // earlier login recent enough? Each reads top to bottom, and the order of the questions is part of it.
-import { decideServiceAuth, type ServiceStanding } from '../accounts/service-accounts-policy.ts'
+import { decideServiceAuth, type ServiceAccountState } from '../accounts/service-accounts-policy.ts'
 import type { Step } from '../base/decision.ts'
 import type { LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../base/outcome.ts'
@@ -9,7 +9,7 @@ import type { Approval, Checked, Confirmed, NoService, Started } from './service
 type Person = {
   readonly user: LoginName | undefined
   readonly service: string
-  readonly serviceAccount: ServiceStanding | undefined
+  readonly serviceAccount: ServiceAccountState | undefined
   readonly authorizeOnly: boolean
   /** The account phase would refuse this service, so nobody logs in for it. */
   readonly unmapped: boolean
