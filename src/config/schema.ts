@@ -4,6 +4,7 @@
 import { type Key, key, optional, required } from './key.ts'
 import { accountKeys } from './keys/accounts.ts'
 import { cacheAliases, cacheKeys } from './keys/caches.ts'
+import { gpgKeys } from './keys/gpg.ts'
 import { notifyAliases, notifyKeys } from './keys/notify.ts'
 import { accessTokenKeys, clientKeys } from './keys/oauth.ts'
 import { secretsAliases, secretsKeys } from './keys/secrets.ts'
@@ -263,6 +264,7 @@ export const keys = {
     unit: 'seconds',
   })),
   ...cacheKeys,
+  ...gpgKeys,
   audit_enabled: key(true, () => ({
     schema: toggle(),
     says: 'Write one JSON line for every decision.',

@@ -108,6 +108,12 @@ export const groupList = () =>
       parseList(text.split(/[\s,]+/), (item) => (item === 'root' ? undefined : parseGroupName(item))),
   )
 
+/** Login names. */
+export const nameList = () =>
+  value('user names, separated by commas or blanks', (text): readonly string[] | undefined =>
+    parseList(text.split(/[\s,]+/), parseLoginName),
+  )
+
 function parseList<T>(items: readonly string[], parse: (item: string) => T | undefined): readonly T[] | undefined {
   const parsed = new Set<T>()
   for (const item of items) {
