@@ -7,7 +7,8 @@ import { allowed, denied } from '../../src/base/outcome.ts'
 import { paths } from '../../src/base/paths.ts'
 import type { ReadOnlyWorld } from '../../src/base/world.ts'
 import type { JudgeKey, KeySource, Offer } from '../../src/ssh/select-keys-policy.ts'
-import { ended, type ReadingMode, usage } from '../run/mode.ts'
+import type { PublicKey } from '../../src/ssh/wire.ts'
+import { type Ending, ended, type ReadingMode, usage } from '../run/mode.ts'
 
 const limit = 1 << 20
 
@@ -16,34 +17,47 @@ export const mode: ReadingMode = {
     const user = isComplete(args) ? parseLoginName(args[0] ?? '') : undefined
     if (!user) return undefined
     const { service, administrator, portal } = filesOf(user)
-    return [service, administrator, portal, paths.authorizedKeysChain]
+    return [service, administrator, portal, paths.authorizedKeysChain, paths.hopPolicy]
   },
   run: async (args, world) => {
     const [name = '', type = '', blob, fingerprint] = args
     if (!isComplete(args)) return usage('AuthorizedKeysCommand /usr/sbin/ob keys %u %t %k %f')
     const user = parseLoginName(name)
     if (!user) return ended(denied('bad-login-name'))
-    const offer = await offerOf(blob, fingerprint)
-    if (!offer) return ended(denied('no-keys'))
+    const offered = await offerOf(blob, fingerprint)
+    if (!offered) return ended(denied('no-keys'))
+    const { offer, key } = offered
+    const hop = world.files.stat(paths.hopPolicy) ? await hopOf(world, user, key) : undefined
+    if (hop) return listed(hop)
     const tokens = { u: user, t: type, k: blob ?? '', f: fingerprint ?? '' }
     const sources = await collect(world, user, () => chained(world, tokens))
     const lines = sources.length > 0 ? await select(world, sources, offer) : []
-    return lines.length > 0 ? ended(allowed('keys-listed'), `${lines.join('\n')}\n`) : ended(denied('no-keys'))
+    return listed(lines)
   },
 }
 
+const listed = (lines: readonly string[]): Ending =>
+  lines.length > 0 ? ended(allowed('keys-listed'), `${lines.join('\n')}\n`) : ended(denied('no-keys'))
+
+// Loaded where hops are configured.
+async function hopOf(world: ReadOnlyWorld, user: LoginName, key: PublicKey | undefined) {
+  return (await import('../../src/bastion/offered.ts')).hopLines(world, user, key)
+}
+
+type Offered = { readonly offer: Offer; readonly key?: PublicKey }
+
 /** sshd asks for one key at a time and need not read the others. Undefined when the offer cannot be understood. */
-async function offerOf(blob: string | undefined, fingerprint: string | undefined): Promise<Offer | undefined> {
-  if (blob === undefined) return { kind: 'anything' }
+async function offerOf(blob: string | undefined, fingerprint: string | undefined): Promise<Offered | undefined> {
+  if (blob === undefined) return { offer: { kind: 'anything' } }
   const { parsePublicKey } = await import('../../src/ssh/wire.ts')
   const bytes = decodeBase64(blob)
   const key = bytes && parsePublicKey(bytes)
   if (!key || 'problem' in key || (fingerprint !== undefined && key.fingerprint !== fingerprint)) return undefined
   const { certificate } = key
-  if (!certificate) return { kind: 'key', fingerprint: key.fingerprint }
+  if (!certificate) return { key, offer: { kind: 'key', fingerprint: key.fingerprint } }
   const { principals, signatureKey } = certificate
   return certificate.type === 'user'
-    ? { kind: 'certificate', authority: signatureKey.fingerprint, principals }
+    ? { key, offer: { kind: 'certificate', authority: signatureKey.fingerprint, principals } }
     : undefined
 }
 

@@ -1,12 +1,14 @@
 // AuthorizedPrincipalsCommand: which names in a certificate of the portal's authority may log in as this user: the
 // user's own. Asked before the key is proven and by an unprivileged user; changes nothing.
 import { decodeBase64 } from '../../src/base/bytes.ts'
-import { parseLoginName } from '../../src/base/names.ts'
+import { type LoginName, parseLoginName } from '../../src/base/names.ts'
+import type { Reason } from '../../src/base/reason.ts'
 import type { ReadOnlyWorld } from '../../src/base/world.ts'
 import { judgeKey } from '../../src/ssh/key-policy.ts'
 import { decidePrincipal } from '../../src/ssh/principals-policy.ts'
+import { hopKind } from '../../src/ssh/proof.ts'
 import { readPublicPolicy } from '../../src/ssh/published-keys.ts'
-import { parsePublicKey } from '../../src/ssh/wire.ts'
+import { type PublicKey, parsePublicKey } from '../../src/ssh/wire.ts'
 import { ended, type ReadingMode, usage } from '../run/mode.ts'
 
 export const mode: ReadingMode = {
@@ -19,15 +21,29 @@ export const mode: ReadingMode = {
     const policy = readPublicPolicy(world)
     const bytes = decodeBase64(blob)
     const key = bytes ? parsePublicKey(bytes) : { problem: 'not base64' }
+    const hop = user && !('problem' in key) ? await judgeHop(world, user, key) : undefined
     const outcome = decidePrincipal({
       user,
       key,
+      hop,
       ids: { keyId, serial, fingerprint },
       accepted: policy === undefined || 'problem' in key || judgeKey(policy.keys, key) === 'accepted',
       stale: await isListStale(world, policy?.krlMaxAge ?? 0),
     })
     return ended(outcome, outcome.kind === 'allowed' ? `${user}\n` : '')
   },
+}
+
+// Loaded for certificates that are for a hop.
+async function judgeHop(
+  world: ReadOnlyWorld,
+  user: LoginName,
+  { certificate }: PublicKey,
+): Promise<Reason | undefined> {
+  if (!certificate || hopKind(certificate) !== 'certificate') return undefined
+  const { judgeHopCertificate } = await import('../../src/bastion/hop-certificate-policy.ts')
+  const { readHopPolicy } = await import('../../src/bastion/rules.ts')
+  return judgeHopCertificate(certificate, user, readHopPolicy(world))
 }
 
 async function isListStale(world: ReadOnlyWorld, maxAge: number): Promise<boolean> {

@@ -3,6 +3,7 @@
 import { drainAside } from '../../src/audit/webhooks.ts'
 import { allowed, denied, type Outcome, unavailable } from '../../src/base/outcome.ts'
 import type { World } from '../../src/base/world.ts'
+import { tendHops } from '../../src/bastion/upkeep.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import { openPorts } from '../../src/login/ports.ts'
 import { heartbeatBody } from '../../src/portal-client/endpoints.ts'
@@ -38,6 +39,7 @@ export const mode: Mode = {
     } finally {
       // Events about a broken portal must leave this host too.
       if (config.notify_enabled) await drainAside(world, config)
+      for (const problem of await tendHops(world, config)) world.syslog('warning', problem)
     }
   },
 }

@@ -23,6 +23,16 @@ export const paths = {
   secrets: '/var/lib/open-bastion/secrets',
   registry: '/var/lib/open-bastion/users.json',
   exportedKeys: '/var/lib/open-bastion/keys',
+  /** What sshd's helpers may know about hops; there where hops are configured. */
+  hopPolicy: '/var/lib/open-bastion/hops.json',
+  /** Which key proved itself first with which bastion token. */
+  hops: '/var/lib/open-bastion/hops',
+  /** Where `ob serve` listens for ob proxy. */
+  hopSocket: '/run/open-bastion/hop',
+  /** What the portal gave with a login, for hops from here: one file a user. */
+  vouchers: '/run/open-bastion/vouchers',
+  /** That somebody tried to fetch the keys of the portal a moment ago. */
+  keysTried: '/run/open-bastion/jwks-tried',
   publicPolicy: '/var/lib/open-bastion/public.json',
   authorizedKeys: '/etc/open-bastion/authorized_keys.d',
   authorizedKeysChain: '/etc/open-bastion/authorized_keys_chain',
@@ -39,11 +49,6 @@ export const paths = {
   serveLock: '/run/open-bastion/serve.lock',
   userdb: '/run/systemd/userdb',
   registryLock: '/var/lib/open-bastion/users.lock',
-  /** Public OpenPGP keys, one file a user. */
-  gpgKeys: '/etc/open-bastion/gpg',
-  gpgPending: '/run/open-bastion/gpg',
-  gpgPassed: '/run/open-bastion/gpg-passed',
-  recovery: '/var/lib/open-bastion/recovery',
   extrausers: '/var/lib/extrausers',
   systemAuthorities: ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem'],
 } as const

@@ -11,7 +11,8 @@ export type PublicText =
   | 'serve-away'
   | 'not-your-name'
   | 'busy'
-  | 'challenge'
+  | 'not-vouched'
+  | 'need-hop'
 
 const publicTexts: Record<PublicText, string> = {
   none: '',
@@ -22,9 +23,9 @@ const publicTexts: Record<PublicText, string> = {
   'not-allowed': 'Your organisation does not allow this access.',
   unmapped: 'This kind of login is not set up for single sign-on. Tell the administrator: service_map has no entry.',
   'not-your-name': 'Single sign-on unlocks only the screen of the portal user who locked it.',
-  challenge:
-    'Access denied. Each challenge has a code of its own and can be answered once; after several tries wait a while.',
   busy: 'Too many attempts to unlock. Wait a moment.',
+  'not-vouched': 'This host does not accept what the bastion says about this connection. Tell its administrator.',
+  'need-hop': 'This host is reached through a bastion only. Log in to the bastion, then run: ob proxy HOST',
   'serve-away':
     'Single sign-on cannot unlock the screen: ob-serve does not answer on this host. Tell its administrator.',
 }
@@ -98,20 +99,6 @@ const reasons = {
   'key-accepted': ['the portal accepts the proven key; the session may begin', 'none'],
   'session-closed': ['the session ended', 'none'],
   'not-our-session': ['nothing to do for a session of this service', 'none'],
-  // OpenPGP challenges and recovery codes
-  'challenge-shown': ['a challenge was shown', 'none'],
-  'challenge-not-offered': ['no challenge is offered now: gpg_services or gpg_when says so', 'none'],
-  'challenge-answered': ['the code of the challenge was typed', 'none'],
-  'break-glass': ['the portal is away; the user proved a key or a recovery code, and may break the glass', 'none'],
-  'recovery-code-accepted': ['a recovery code was typed, which is spent now', 'none'],
-  'challenge-missing': ['no challenge waits for an answer of this program', 'challenge'],
-  'challenge-late': ['the challenge was answered too late', 'challenge'],
-  'challenge-of-another': ['the challenge was made for another user, service or connection', 'challenge'],
-  'challenge-wrong': ['what was typed is not the code of the challenge', 'challenge'],
-  'challenge-without-key': ['the user has no key here that a challenge could be encrypted to', 'challenge'],
-  'challenge-key-changed': ['the key file of the user changed while the challenge waited', 'challenge'],
-  'challenge-not-for-user': ['gpg_users and gpg_groups do not name the user', 'challenge'],
-  'recovery-code-wrong': ['what was typed is not a recovery code of the user, or it was spent before', 'challenge'],
   // screen lockers
   unlocked: ['ob serve says that the user may unlock the screen', 'none'],
   'unlock-refused': ['ob serve says that the user may not unlock the screen', 'denied'],
@@ -138,6 +125,41 @@ const reasons = {
   'krl-stale': ['the revocation list is older than krl_max_age allows', 'broken'],
   'krl-written': ['the revocation list of the portal was put in place', 'none'],
   'krl-refused': ['the revocation list of the portal was not believed', 'none'],
+  // hops: what a bastion says about a connection
+  'hop-vouched': ['the portal vouches for this connection', 'none'],
+  'hop-offline': [
+    'the portal is unreachable; a bastion vouches for the user, and bastion_jwt_offline_login is set',
+    'none',
+  ],
+  'hop-pending': [
+    'the portal is unreachable and bastion_jwt_offline_login is set; the session phase decides by what the key proves',
+    'none',
+  ],
+  'hop-required': ['bastion_jwt_required is set and no bastion vouches for this login', 'need-hop'],
+  'hop-not-configured': ['a certificate for a hop, and bastion_jwt_allowed_bastions names no bastion', 'not-vouched'],
+  'hop-malformed': ['the bastion token is no token (size, form, header or payload)', 'not-vouched'],
+  'hop-algorithm': [
+    'the bastion token is signed with an algorithm that bastion_jwt_algorithms does not name',
+    'not-vouched',
+  ],
+  'hop-key-unknown': ['no cached key of the portal has the key ID of the bastion token', 'not-vouched'],
+  'hop-keys-stale': ['the cached keys of the portal are older than bastion_jwt_offline_max', 'not-vouched'],
+  'hop-signature': ['the signature of the bastion token is wrong', 'not-vouched'],
+  'hop-issuer': ['the bastion token is from another issuer', 'not-vouched'],
+  'hop-audience': ['the bastion token is not meant for backends', 'not-vouched'],
+  'hop-claims': ['the bastion token lacks a claim, or has it with another type', 'not-vouched'],
+  'hop-expired': ['the bastion token has expired', 'not-vouched'],
+  'hop-early': ['the bastion token is not valid yet', 'not-vouched'],
+  'hop-user': ['the bastion vouches for another user', 'not-vouched'],
+  'hop-bastion': ['bastion_jwt_allowed_bastions does not name this bastion', 'not-vouched'],
+  'hop-target': ['the bastion vouches for another host', 'not-vouched'],
+  'hop-group': ['the bastion vouches for a host of another group', 'not-vouched'],
+  'hop-key': ['the bastion token is bound to another key', 'not-vouched'],
+  'hop-replayed': ['the bastion token was used with another key before', 'not-vouched'],
+  'hop-certificate': ['the certificate that carries the proof of a hop is not made as it must be', 'not-vouched'],
+  'hop-window': ['the certificate is valid for longer than the bastion token in it', 'not-vouched'],
+  'hop-denied': ['the portal does not vouch for the user', 'not-allowed'],
+  'hop-voucher': ['the portal has no voucher for the user on this bastion, or it has expired', 'not-allowed'],
   // sessions that began offline
   'silent-too-long': [
     'the portal is silent although the network is there, for longer than offline sessions may last',

@@ -7,10 +7,10 @@ export const sections = {
   keys: 'Keys and certificates',
   secrets: 'Secrets at rest',
   weblogin: 'Login in a web browser',
+  bastion: 'Bastions and the hosts behind them',
   accounts: 'Accounts on this host',
   lockout: 'Lockouts after failures',
   offline: 'When the portal is away',
-  gpg: 'OpenPGP challenges and recovery codes',
   audit: 'Audit and logging',
   notify: 'Webhooks',
 } as const

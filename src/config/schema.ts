@@ -3,8 +3,9 @@
 
 import { type Key, key, optional, required } from './key.ts'
 import { accountKeys } from './keys/accounts.ts'
+import { bastionAliases, bastionKeys } from './keys/bastion.ts'
 import { cacheAliases, cacheKeys } from './keys/caches.ts'
-import { gpgKeys } from './keys/gpg.ts'
+import { lockoutKeys } from './keys/lockout.ts'
 import { notifyAliases, notifyKeys } from './keys/notify.ts'
 import { accessTokenKeys, clientKeys } from './keys/oauth.ts'
 import { secretsAliases, secretsKeys } from './keys/secrets.ts'
@@ -13,7 +14,6 @@ import { webloginKeys } from './keys/weblogin.ts'
 import {
   accountPath,
   choice,
-  fraction,
   keyTypeList,
   level,
   onlyTrue,
@@ -173,6 +173,7 @@ export const keys = {
     since: '0.1',
   })),
   ...webloginKeys,
+  ...bastionKeys,
   service_accounts_file: key('/etc/open-bastion/service-accounts.conf', () => ({
     schema: path(),
     says: 'Accounts for programs, each bound to one key and decided without the portal. It may be missing.',
@@ -219,39 +220,7 @@ export const keys = {
     section: 'accounts',
   })),
   ...accountKeys,
-  rate_limit_enabled: key(true, () => ({
-    schema: toggle(),
-    says: 'Lock a user and source out after too many rejected tokens.',
-    section: 'lockout',
-  })),
-  rate_limit_state_dir: key('/var/lib/open-bastion/ratelimit', () => ({
-    schema: path(),
-    says: 'Where failures are counted.',
-    section: 'lockout',
-  })),
-  rate_limit_max_attempts: key(5, () => ({
-    schema: whole(1, 100),
-    says: 'Failures before the first lockout.',
-    section: 'lockout',
-  })),
-  rate_limit_initial_lockout: key(30, () => ({
-    schema: whole(1, 3600),
-    says: 'Length of the first lockout.',
-    section: 'lockout',
-    unit: 'seconds',
-  })),
-  rate_limit_max_lockout: key(3600, () => ({
-    schema: whole(60, 86400),
-    says: 'Length no lockout exceeds.',
-    section: 'lockout',
-    unit: 'seconds',
-  })),
-  rate_limit_backoff_mult: key(2, () => ({
-    schema: fraction(1.1, 10),
-    says: 'How much longer each lockout is than the one before.',
-    section: 'lockout',
-    unit: 'times',
-  })),
+  ...lockoutKeys,
   offline_revalidation_enabled: key<boolean>(true, () => ({
     schema: toggle(),
     says: 'Ask the portal about sessions that began while it was away, and end those it does not allow.',
@@ -264,7 +233,6 @@ export const keys = {
     unit: 'seconds',
   })),
   ...cacheKeys,
-  ...gpgKeys,
   audit_enabled: key(true, () => ({
     schema: toggle(),
     says: 'Write one JSON line for every decision.',
@@ -315,6 +283,7 @@ export const aliases = (): Readonly<Record<string, KeyName>> => ({
   ssh_min_rsa_bits: 'ssh_key_min_rsa_bits',
   ssh_min_ecdsa_bits: 'ssh_key_min_ecdsa_bits',
   ...secretsAliases,
+  ...bastionAliases,
   service_accounts: 'service_accounts_file',
   create_user_enabled: 'create_user',
   home_base: 'create_user_home_base',

@@ -79,6 +79,21 @@ export const wordList = () =>
     parseList(text.split(/[\s,]+/), (item) => (/^[\w.:/-]{1,255}$/.test(item) ? item : undefined)),
   )
 
+export const choiceList = <const W extends string>(known: readonly W[]) =>
+  value(`some of ${known.join(', ')}, separated by commas or blanks`, (text): readonly string[] | undefined =>
+    parseList(text.split(/[\s,]+/), (item) => known.find((word) => word === item)),
+  )
+
+export const nameList = () =>
+  value('names of accounts, separated by commas or blanks', (text): readonly string[] | undefined =>
+    parseList(text.split(/[\s,]+/), parseLoginName),
+  )
+
+export const hostNames = () =>
+  value('host names or addresses, separated by commas or blanks', (text): readonly string[] | undefined =>
+    parseList(text.toLowerCase().split(/[\s,]+/), (item) => (/^[a-z0-9._:-]{1,253}$/.test(item) ? item : undefined)),
+  )
+
 const emptyOrDots = /\/(\/|\.{1,2}(\/|$))/
 // What may stand in a passwd(5) line, upstream's set.
 const plainPath = /^\/[A-Za-z0-9/_.-]+$/
@@ -106,12 +121,6 @@ export const groupList = () =>
     'group names of lower-case letters, digits, _ and -, separated by commas',
     (text): readonly string[] | undefined =>
       parseList(text.split(/[\s,]+/), (item) => (item === 'root' ? undefined : parseGroupName(item))),
-  )
-
-/** Login names. */
-export const nameList = () =>
-  value('user names, separated by commas or blanks', (text): readonly string[] | undefined =>
-    parseList(text.split(/[\s,]+/), parseLoginName),
   )
 
 function parseList<T>(items: readonly string[], parse: (item: string) => T | undefined): readonly T[] | undefined {
@@ -198,6 +207,12 @@ function parseAddress(text: string): string | undefined {
 export const portalAddress = () =>
   value('an https:// address of at most 512 characters, without user, query, fragment or control characters', (text) =>
     text.startsWith('https://') ? parseAddress(text) : undefined,
+  )
+
+/** Addresses of portals, one or more. */
+export const addressList = () =>
+  value('https:// addresses without user, query and fragment, separated by blanks or commas', (text) =>
+    parseList(text.split(/[\s,]+/), (item) => (item.startsWith('https://') ? parseAddress(item) : undefined)),
   )
 
 const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/

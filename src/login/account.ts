@@ -25,6 +25,8 @@ export type AccountFacts = OfflineFacts & {
   readonly account?: Provision
   /** The answer is about neither ssh nor sudo, and says nothing about them: what is kept has no service. */
   readonly unkept?: boolean
+  /** bastion_jwt_offline_login, over ssh: who comes through a bastion is known in the session phase only. */
+  readonly hopMaySuffice?: boolean
 }
 
 type Provision = { readonly kind: 'ready' | 'local' | 'impossible'; readonly detail: string }
@@ -66,6 +68,7 @@ function decideGranted(f: AccountFacts, authorization: Granted): AccountStep {
 function decideWithoutPortal(f: AccountFacts): AccountStep {
   const step = decideOffline(f)
   if ('ask' in step) return step
+  if ('end' in step && step.end.reason === 'portal-unreachable' && f.hopMaySuffice) return end(allowed('hop-pending'))
   if ('end' in step) return end(step.end)
   const { authorization } = step.use
   if (!isSudo(f.service)) return end(allowed('offline-allowed'), { do: 'remember-offline', authorization })

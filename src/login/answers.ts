@@ -16,7 +16,7 @@ import { boundFingerprint, type Proof } from '../ssh/proof.ts'
 import { type AccountEffect, type AccountFacts, decideAccount } from './account.ts'
 import { type AccessTokenPolicy, type AuthEffect, type AuthFacts, decideAuth, type PasswordCheck } from './auth.ts'
 import type { Ports } from './ports.ts'
-import { decideSession, type SessionEffect, type SessionFacts } from './session.ts'
+import { decideSession, type SessionEffect, type SessionFacts, vouchedFor } from './session.ts'
 import type { UserToken } from './typed-answer-format.ts'
 
 /** PAM's own items, checked (pam_get_item(3)). */
@@ -89,7 +89,9 @@ export const settleAccount = async (
   const needsAccount = config.create_user && needsAccountEarly(service)
   const unkept = !isCacheable(askedService(service, config.service_map))
   const standing = standingOf(service, config)
-  const facts: AccountFacts = { user, service, bound, offline, serviceAccount, needsAccount, unkept, ...standing }
+  const hopMaySuffice = config.bastion_jwt_offline_login && isSsh(service)
+  const known = { offline, serviceAccount, needsAccount, unkept, hopMaySuffice }
+  const facts: AccountFacts = { user, service, bound, ...known, ...standing }
   return settle(decideAccount, facts, {
     ...offlineAnswers(ports),
     authorization: ({ user }) =>
@@ -114,7 +116,10 @@ export const settleSession = async (
   const serviceAccount = user && (await ports.serviceAccounts.standing(user))
   const createUser = config.create_user
   const standing = standingOf(service, config)
-  const facts: SessionFacts = { user, proof, bound, createUser, remembered, offline, serviceAccount, ...standing }
+  const { bastion_jwt_required, bastion_jwt_exempt, bastion_jwt_offline_login: hopSuffices } = config
+  const hopRequired = bastion_jwt_required && isSsh(service) && user !== undefined && !bastion_jwt_exempt.includes(user)
+  const known = { createUser, remembered, offline, serviceAccount, hopRequired, hopSuffices }
+  const facts: SessionFacts = { user, proof, bound, ...known, ...standing }
   return settle(decideSession, facts, {
     ...offlineAnswers(ports),
     authorization: (f) =>
@@ -149,6 +154,8 @@ const tooEarly = (): Fault => new Fault('an account was asked for before the por
 const entryFor = (f: SessionFacts): WantedEntry => {
   if (f.serviceAccount?.kind === 'sound') return entryOf(f.serviceAccount.account)
   const answer = latest(f)
+  // Nobody said what the account should be like: one that is there stays as it is.
+  if (!answer && vouchedFor(f)) return {}
   if (answer?.kind !== 'granted') throw tooEarly()
   return wantedOf(answer)
 }

@@ -1,6 +1,9 @@
 // The four PAM phases: each reads what PAM and sshd say, has it decided, and carries out what was decided.
+import { Fault } from '../base/fault.ts'
+import { parseLoginName } from '../base/names.ts'
 import { allowed } from '../base/outcome.ts'
 import { isSudo } from '../base/pam-service.ts'
+import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { greeterMessage } from '../offline/password-policy.ts'
@@ -72,7 +75,7 @@ async function authorize(request: PamRequest, config: Config, world: World): Pro
   const proof = await proofOf('account', world, config)
   const { outcome, effects, facts } = await settleAccount(ports, config, request, proof)
   const performed = await performAccount(ports, request, facts.bound, effects)
-  const published = isSudo(request.service) ? [] : await publishPolicy(ports)
+  const published = isSudo(request.service) ? [] : [...(await publishPolicy(ports)), ...(await tend(world, config))]
   const details = [facts.authorization, facts.cached, facts.serviceAccount].map(detailOf)
   return { outcome, notes: [...details, ...performed, ...published], cached: facts.cached }
 }
@@ -87,7 +90,8 @@ async function openSession(request: PamRequest, config: Config, world: World): P
   const performed = [...(await performSession(ports, request, effects)), ...(await forgetConnection(ports, request))]
   const key = proof.kind === 'key' ? `${proof.about ?? 'key'} ${proof.fingerprint}` : ''
   const details = [facts.authorization, facts.cached, facts.serviceAccount, facts.account].map(detailOf)
-  return { outcome, notes: [key, ...details, ...performed], cached: facts.cached }
+  const hop = proof.kind === 'key' && proof.hop?.kind === 'vouched' ? proof.hop.about : ''
+  return { outcome, notes: [key, hop, ...details, ...performed], cached: facts.cached }
 }
 
 async function closeSession(request: PamRequest, config: Config, world: World): Promise<PhaseResult> {
@@ -95,6 +99,18 @@ async function closeSession(request: PamRequest, config: Config, world: World): 
   ports.connections.forget(request.connection)
   if (request.user && config.oauth2_token_auth) await (await ports.knownTokens()).forgetUser(request.user)
   return { outcome: allowed('session-closed'), notes: [] }
+}
+
+// Loaded where hops are configured, or were.
+async function tend(world: World, config: Config): Promise<readonly string[]> {
+  const mayConcern = config.bastion_jwt_allowed_bastions.length > 0 || config.bastion_jwt_required
+  if (!mayConcern && world.files.stat(paths.hopPolicy) === undefined) return []
+  try {
+    return await (await import('../bastion/upkeep.ts')).tendHops(world, config)
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    return [error.message]
+  }
 }
 
 /** What sshd has proven up to this phase. In the auth phase that is what it had proven before it ran PAM. */
@@ -113,6 +129,11 @@ export const proofOf = (phase: Phase, world: World, config: Config): Promise<Pro
       if (config.krl_max_age === 0) return false
       const { isStale, readKrl } = await import('../revocation/krl.ts')
       return isStale(readKrl(world), config.krl_max_age)
+    },
+    // Loaded for certificates that are for a hop.
+    judgeHop: async (key) => {
+      const user = parseLoginName(world.env['PAM_USER'] ?? '')
+      return user && (await import('../bastion/proven.ts')).judgeProven(world, config, { key, user })
     },
   })
 

@@ -25,6 +25,10 @@ export type SessionFacts = OfflineFacts & {
   /** The fingerprint that the login is bound to (ssh/proof). */
   readonly bound: Fingerprint | undefined
   readonly createUser: boolean
+  /** bastion_jwt_required, for an account that is not exempt. */
+  readonly hopRequired?: boolean
+  /** bastion_jwt_offline_login */
+  readonly hopSuffices?: boolean
   readonly remembered: Remembered | undefined
   readonly authorization?: Authorization
   readonly serviceAccount?: ServiceAccountState | undefined
@@ -46,6 +50,9 @@ export function decideSession(f: SessionFacts): SessionStep {
   if (f.proof.kind === 'unreadable') return end(denied('no-proof'))
   if (f.proof.kind === 'key' && f.proof.judged === 'krl-stale') return end(denied('krl-stale'))
   if (f.proof.kind === 'key' && f.proof.judged !== 'accepted') return end(denied('key-policy'))
+  const hop = f.proof.kind === 'key' ? f.proof.hop : undefined
+  if (hop?.kind === 'refused') return end(denied(hop.reason))
+  if (f.hopRequired && !hop) return end(denied('hop-required'))
   if (f.serviceAccount) return decideServiceSession(f, decideServiceKey(f.serviceAccount, f.proof))
   if (f.unmapped) return end(denied('service-unmapped'))
   const answer = f.authorization ?? (mustAskAgain(f) ? undefined : f.remembered?.authorization)
@@ -68,6 +75,7 @@ const decideServiceSession = (f: SessionFacts, outcome: Outcome): SessionStep =>
 
 const openedBy = (f: SessionFacts): Reason => {
   if (f.remembered?.offline && !f.authorization) return 'offline-allowed'
+  if (vouchedFor(f)) return 'hop-vouched'
   return f.bound ? 'key-accepted' : 'session-opened'
 }
 
@@ -85,6 +93,8 @@ function afterwards(f: SessionFacts): readonly SessionEffect[] {
 function decideWithoutPortal(f: SessionFacts): SessionStep {
   const step = decideOffline(f)
   if ('ask' in step) return step
+  if ('end' in step && step.end.reason === 'portal-unreachable' && f.hopSuffices && vouchedFor(f))
+    return decideProvisioning(f, allowed('hop-offline'), [{ do: 'mark-offline' }])
   if ('end' in step) return end(step.end)
   const { bound } = f
   if (bound && !step.use.fingerprints.includes(bound)) return end(unavailable('portal-unreachable'))
@@ -105,6 +115,9 @@ function decideProvisioning(f: SessionFacts, opened: Outcome, effects: readonly 
       return end(denied('account-impossible'))
   }
 }
+
+export const vouchedFor = ({ proof }: Pick<SessionFacts, 'proof'>): boolean =>
+  proof.kind === 'key' && proof.hop?.kind === 'vouched'
 
 function mustAskAgain(f: SessionFacts): boolean {
   const { bound } = f

@@ -3,6 +3,7 @@
 
 import type { LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
+import type { Reason } from '../base/reason.ts'
 import type { Problem, PublicKey } from './wire.ts'
 
 export type PrincipalFacts = {
@@ -11,10 +12,12 @@ export type PrincipalFacts = {
   /** What sshd says of the certificate beside it. */
   readonly ids: { readonly keyId: string; readonly serial: string; readonly fingerprint: string }
   readonly accepted: boolean
+  /** Why a certificate for a hop does not count here. */
+  readonly hop?: Reason | undefined
   readonly stale: boolean
 }
 
-export function decidePrincipal({ user, key, ids, accepted, stale }: PrincipalFacts): Outcome {
+export function decidePrincipal({ user, key, ids, accepted, hop, stale }: PrincipalFacts): Outcome {
   if (!user) return denied('bad-login-name')
   if (user === 'root') return denied('root-refused')
   if ('problem' in key || key.certificate?.type !== 'user') return denied('no-principal')
@@ -23,6 +26,7 @@ export function decidePrincipal({ user, key, ids, accepted, stale }: PrincipalFa
   if (!principals.includes(user)) return denied('no-principal')
   if (ids.keyId !== keyId || ids.serial !== String(serial) || ids.fingerprint !== key.fingerprint)
     return denied('no-principal')
+  if (hop) return denied(hop)
   if (!accepted) return denied('key-policy')
   return stale ? denied('krl-stale') : allowed('principal-listed')
 }

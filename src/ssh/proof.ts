@@ -1,6 +1,8 @@
 // What a connection proved, as sshd says it, and whether this host takes that key.
 import type { Fingerprint } from '../base/names.ts'
+import type { Reason } from '../base/reason.ts'
 import type { KeyPolicy, KeyVerdict } from './key-policy.ts'
+import type { Certificate, PublicKey } from './wire.ts'
 
 /** What sshd says was proven. Without a key: a password or a keyboard-interactive answer. */
 export type Proof =
@@ -11,6 +13,8 @@ export type Proof =
       readonly judged: KeyVerdict | 'krl-stale'
       /** For the log: serial and key ID of a certificate. */
       readonly about?: string
+      /** Present for a certificate that was made for a hop. */
+      readonly hop?: Hop | undefined
     }
   | { readonly kind: 'no-key' }
   | { readonly kind: 'unreadable' }
@@ -21,6 +25,8 @@ export type Binding = 'certificates' | 'always' | 'never'
 /** The fingerprint that this host's configuration binds the login to, if any. */
 export function boundFingerprint(proof: Proof, binding: Binding): Fingerprint | undefined {
   if (proof.kind !== 'key' || binding === 'never') return undefined
+  // The portal knows the bastion token and not the key that lives for one hop.
+  if (proof.hop?.kind === 'vouched' && proof.hop.by === 'token') return undefined
   return proof.certificate || binding === 'always' ? proof.fingerprint : undefined
 }
 
@@ -33,6 +39,8 @@ export type ProofSource = {
   readonly policy: KeyPolicy
   /** Whether the revocation list is too old to believe any certificate (krl_max_age). */
   readonly isRevocationListStale: () => Promise<boolean>
+  /** What a certificate for a hop is worth; asked in the session phase only, where it is proven. */
+  readonly judgeHop: (key: PublicKey) => Promise<Hop | undefined>
 }
 
 /** Reads and judges what sshd says was proven. The parsers are loaded only where a key was used. */
@@ -54,5 +62,20 @@ export async function readProof(source: ProofSource): Promise<Proof> {
   if (!certificate) return { kind: 'key', fingerprint, certificate: false, judged: refused ?? 'accepted' }
   const judged = refused ?? ((await source.isRevocationListStale()) ? 'krl-stale' : 'accepted')
   const about = `certificate serial ${certificate.serial} ID "${certificate.keyId.slice(0, 128)}"`
-  return { kind: 'key', fingerprint, certificate: true, judged, about }
+  const hop = isSession && hopKind(certificate) ? await source.judgeHop(key) : undefined
+  return { kind: 'key', fingerprint, certificate: true, judged, about, hop }
+}
+
+/** Whether a portal vouches for this connection, by a bastion token or by a certificate for the hop. */
+export type Hop =
+  | { readonly kind: 'vouched'; readonly by: 'token' | 'certificate'; readonly about: string }
+  | { readonly kind: 'refused'; readonly reason: Reason }
+
+/** Under this name a bastion token lies in a certificate. */
+export const carrierExtension = 'bastion-jwt@openbastion.io'
+
+/** What kind of proof of a hop this certificate claims to be; undefined for every other certificate. */
+export function hopKind({ keyId, extensions }: Certificate): 'token' | 'certificate' | undefined {
+  if (extensions.has(carrierExtension)) return 'token'
+  return /^\s*bastion=/i.test(keyId) ? 'certificate' : undefined
 }

@@ -22,6 +22,26 @@ const rows: readonly (readonly [string, AccountFacts, string])[] = [
     { offline, user, service: 'sshd', authorization: granted },
     'allowed portal-allowed +remember +cache-grant',
   ],
+  [
+    'nobody can be asked, and a bastion may vouch: the session phase decides',
+    { ...base, cached: { kind: 'miss', detail: '' }, hopMaySuffice: true },
+    'allowed hop-pending',
+  ],
+  [
+    'not where force_online names the user',
+    { ...base, forceOnline: 'listed', hopMaySuffice: true },
+    'unavailable online-only',
+  ],
+  [
+    'not where the cache was changed by somebody else',
+    { ...base, cached: { kind: 'tampered', detail: '' }, hopMaySuffice: true },
+    'denied cache-tampered',
+  ],
+  [
+    'not where the portal says no',
+    { ...base, authorization: refused, hopMaySuffice: true },
+    'denied portal-denied +forget-grant',
+  ],
   ['ssh denied', { offline, user, service: 'sshd', authorization: refused }, 'denied portal-denied +forget-grant'],
   ['ssh as root is never for the portal', { offline, user: root, service: 'sshd' }, 'denied root-refused'],
   ['root’s own sudo is untouched, unasked', { offline, user: root, service: 'sudo' }, 'allowed root-exempt'],

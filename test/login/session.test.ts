@@ -14,6 +14,9 @@ const offline = { cacheEnabled: true, highRiskSeconds: undefined }
 const unreachable = { kind: 'unreachable', detail: '' } as const
 const key: Proof = { kind: 'key', fingerprint, certificate: false, judged: 'accepted' }
 const certificate: Proof = { ...key, certificate: true }
+const vouchedBy = (by: 'token' | 'certificate'): Proof => ({ ...certificate, hop: { kind: 'vouched', by, about: '' } })
+const missed = { authorization: unreachable, forceOnline: 'free', cached: { kind: 'miss', detail: '' } } as const
+const service = { kind: 'broken', detail: '' } as const
 const ready = { kind: 'ready', detail: '' } as const
 
 const base: SessionRow = {
@@ -31,6 +34,55 @@ const rows: readonly (readonly [string, SessionRow, string])[] = [
   ['sshd does not say what was proven', { ...base, proof: { kind: 'unreadable' } }, 'denied no-proof'],
   ['a key type this host refuses', { ...base, proof: { ...key, judged: 'type-refused' } }, 'denied key-policy'],
   ['a key too small', { ...base, proof: { ...certificate, judged: 'too-small' } }, 'denied key-policy'],
+  [
+    'a hop that does not count, whoever else let the key in',
+    { ...base, proof: { ...certificate, hop: { kind: 'refused', reason: 'hop-user' } } },
+    'denied hop-user',
+  ],
+  ['a hop is required: not a token that was typed', { ...base, hopRequired: true }, 'denied hop-required'],
+  ['a hop is required: not a plain key', { ...base, proof: key, hopRequired: true }, 'denied hop-required'],
+  ['a hop is required: not a certificate', { ...base, proof: certificate, hopRequired: true }, 'denied hop-required'],
+  [
+    'a hop is required: of service accounts too',
+    { ...base, proof: key, hopRequired: true, serviceAccount: service },
+    'denied hop-required',
+  ],
+  [
+    'a hop by token: its key is nothing to the portal',
+    { ...base, proof: vouchedBy('token'), hopRequired: true },
+    'ask account',
+  ],
+  [
+    'a hop by certificate: its key is',
+    { ...base, proof: vouchedBy('certificate'), hopRequired: true },
+    'ask authorization',
+  ],
+  ['vouched for', { ...base, proof: vouchedBy('token'), account: ready }, 'allowed hop-vouched'],
+  [
+    'vouched for, and the portal says no',
+    { ...base, proof: vouchedBy('token'), authorization: { kind: 'refused', detail: '' }, hopSuffices: true },
+    'denied portal-denied +forget-grant',
+  ],
+  [
+    'vouched for while the portal is away: not enough by itself',
+    { ...base, ...missed, proof: vouchedBy('token'), remembered: undefined },
+    'unavailable portal-unreachable',
+  ],
+  [
+    'enough where bastion_jwt_offline_login is set',
+    { ...base, ...missed, proof: vouchedBy('token'), remembered: undefined, hopSuffices: true, account: ready },
+    'allowed hop-offline +mark-offline',
+  ],
+  [
+    'but not for whom force_online names',
+    { ...base, ...missed, forceOnline: 'listed', proof: vouchedBy('token'), remembered: undefined, hopSuffices: true },
+    'unavailable online-only',
+  ],
+  [
+    'and not for a certificate without a hop',
+    { ...base, ...missed, proof: certificate, remembered: undefined, hopSuffices: true },
+    'unavailable portal-unreachable',
+  ],
   ['a token login: the account phase has asked', base, 'ask account'],
   ['a token login without that memory asks again', { ...base, remembered: undefined }, 'ask authorization'],
   ['a plain key is not bound by default', { ...base, proof: key }, 'ask account'],

@@ -31,6 +31,7 @@ const rows: readonly (readonly [string, Partial<PrincipalFacts>, string])[] = [
   ['sshd tells of another serial', { ids: { ...ids, serial: '8' } }, 'denied no-principal'],
   ['sshd tells of another key ID', { ids: { ...ids, keyId: 'x' } }, 'denied no-principal'],
   ['sshd tells of another key', { ids: { ...ids, fingerprint: 'SHA256:x' } }, 'denied no-principal'],
+  ['a certificate for a hop that does not count', { hop: 'hop-not-configured' }, 'denied hop-not-configured'],
   ['a key this host refuses', { accepted: false }, 'denied key-policy'],
   ['a revocation list too old', { stale: true }, 'denied krl-stale'],
 ]
