@@ -1,7 +1,7 @@
 // Gives this host its identity at the portal: somebody approves a code there. Nothing is written before the portal
 // said yes.
 
-import { Fault } from '../../src/base/fault.ts'
+import { Fault, orElse } from '../../src/base/fault.ts'
 import { type LoginName, parseLoginName } from '../../src/base/names.ts'
 import { allowed, denied, unavailable } from '../../src/base/outcome.ts'
 import type { World } from '../../src/base/world.ts'
@@ -180,13 +180,13 @@ async function countdown(world: World, seconds: number, left: number, interrupte
 
 /** A token file that cannot be used is replaced, not mended. */
 function readable(world: World, config: Config): boolean {
-  try {
-    readTokenFile(world, config.server_token_file)
-    return true
-  } catch (error) {
-    if (error instanceof Fault) return false
-    throw error
-  }
+  return orElse(
+    () => {
+      readTokenFile(world, config.server_token_file)
+      return true
+    },
+    () => false,
+  )
 }
 
 /** A harmless question that only an enrolled host gets an answer to; the name is upstream's, and nobody has it. */

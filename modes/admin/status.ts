@@ -1,6 +1,6 @@
 // One screen: who this host is to the portal, and how it is. ob doctor says what to do about it.
 
-import { Fault } from '../../src/base/fault.ts'
+import { orElse } from '../../src/base/fault.ts'
 import type { Finding } from '../../src/base/finding.ts'
 import { allowed, denied } from '../../src/base/outcome.ts'
 import type { World } from '../../src/base/world.ts'
@@ -57,13 +57,10 @@ type View = {
 async function look(world: World, config: Config): Promise<View> {
   const broken: Finding[] = []
   const tried = async <T>(work: () => T | Promise<T>, otherwise: T): Promise<T> => {
-    try {
-      return await work()
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error
-      broken.push({ verdict: 'bad', message: error.message, remedy: error.hint ?? 'ob doctor' })
+    return orElse(work, (fault) => {
+      broken.push({ verdict: 'bad', message: fault.message, remedy: fault.hint ?? 'ob doctor' })
       return otherwise
-    }
+    })
   }
   const now = world.now()
   const beat = readHeartbeat(world)

@@ -1,6 +1,6 @@
 // Does everything that says something about accounts say the same? For `ob nss verify`; changes nothing.
 
-import { Fault } from '../base/fault.ts'
+import { orElse } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
@@ -12,12 +12,7 @@ export function verifyAccounts(world: Parts<'files'>, config: Config): readonly 
   const store = openRegistry(world)
   const problems: string[] = []
   const attempt = (work: () => void): void => {
-    try {
-      work()
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error
-      problems.push(error.message)
-    }
+    orElse(work, (fault) => void problems.push(fault.message))
   }
   attempt(() => {
     const registry = store.whole()

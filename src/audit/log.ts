@@ -1,6 +1,6 @@
 // One event for every decision: a JSON line in a file, and a line for syslog.
 
-import { Fault } from '../base/fault.ts'
+import { orElse } from '../base/fault.ts'
 import type { Parts, SyslogPriority } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { type AuditEvent, eventLevel, formatAuditLine, formatSyslogText } from './event-format.ts'
@@ -34,15 +34,17 @@ export function openAudit(world: Parts<'files' | 'syslog'>, config: AuditConfig)
 }
 
 function appendLine(world: Parts<'files' | 'syslog'>, path: string, line: string): boolean {
-  try {
-    world.files.makeDirectory(path.slice(0, path.lastIndexOf('/')), 0o750)
-    world.files.append(path, `${line}\n`, 0o640)
-    return true
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error
-    world.syslog('err', error.message)
-    return false
-  }
+  return orElse(
+    () => {
+      world.files.makeDirectory(path.slice(0, path.lastIndexOf('/')), 0o750)
+      world.files.append(path, `${line}\n`, 0o640)
+      return true
+    },
+    (fault) => {
+      world.syslog('err', fault.message)
+      return false
+    },
+  )
 }
 
 // As the C implementation, so that filters of syslog go on working.

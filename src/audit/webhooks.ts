@@ -1,7 +1,7 @@
 // Tells a webhook what happened. A login only leaves a small file; `ob notify deliver` sends it later and as often as
 // it takes, so a receiver may get an event twice and knows it by X-Nonce.
 import { decodeUtf8 } from '../base/bytes.ts'
-import { Fault } from '../base/fault.ts'
+import { Fault, orElse } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
@@ -48,12 +48,10 @@ export async function queueForWebhook(
   world: Parts<'now' | 'random' | 'files' | 'syslog'>,
   event: AuditEvent,
 ): Promise<void> {
-  try {
-    await queueEvent(world, event)
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error
-    world.syslog('err', error.message)
-  }
+  await orElse(
+    () => queueEvent(world, event),
+    (fault) => void world.syslog('err', fault.message),
+  )
 }
 
 /** Leaves the event for the next drain. Never waits for the network; the oldest makes room. */
@@ -171,13 +169,13 @@ export async function drainAside(
   world: Parts<'now' | 'monotonic' | 'random' | 'deadline' | 'timeout' | 'fetch' | 'files' | 'keyring' | 'syslog'>,
   config: Config,
 ): Promise<void> {
-  try {
-    const { problem } = await drainSpool(world, config, openWebhookHttp(world, config))
-    if (problem !== undefined) world.syslog('warning', `events wait: ${problem}`)
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error
-    world.syslog('err', `events wait: ${error.message}`)
-  }
+  await orElse(
+    async () => {
+      const { problem } = await drainSpool(world, config, openWebhookHttp(world, config))
+      if (problem !== undefined) world.syslog('warning', `events wait: ${problem}`)
+    },
+    (fault) => void world.syslog('err', `events wait: ${fault.message}`),
+  )
 }
 
 async function drain(
@@ -217,13 +215,11 @@ async function tryOnce(
   http: Http,
   waiting: Waiting,
 ): Promise<Attempt> {
-  try {
-    return await deliver(world, config, http, waiting)
-  } catch (error) {
+  return orElse(
+    () => deliver(world, config, http, waiting),
     // A refused certificate must not end the heartbeat that drains the spool.
-    if (!(error instanceof Fault)) throw error
-    return { response: error.message, taken: false, hopeless: true }
-  }
+    (fault) => ({ response: fault.message, taken: false, hopeless: true }),
+  )
 }
 
 const longestPause = 3600

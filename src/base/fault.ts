@@ -13,3 +13,19 @@ export class Fault extends Error {
     this.hint = options.hint
   }
 }
+
+/** What the work returns; where it throws a Fault, what the fallback makes of that. Every other error goes on. */
+export function orElse<T, U>(work: () => Promise<T>, fallback: (fault: Fault) => U | Promise<U>): Promise<T | U>
+export function orElse<T, U>(work: () => T, fallback: (fault: Fault) => U): T | U
+export function orElse<T, U>(work: () => T | Promise<T>, fallback: (fault: Fault) => U) {
+  const judge = (error: unknown): U => {
+    if (error instanceof Fault) return fallback(error)
+    throw error
+  }
+  try {
+    const result = work()
+    return result instanceof Promise ? result.catch(judge) : result
+  } catch (error) {
+    return judge(error)
+  }
+}

@@ -1,7 +1,7 @@
 // One round over the sessions that began offline (revalidate-policy.ts says what becomes of them).
 import * as v from 'valibot'
 import { decodeUtf8 } from '../base/bytes.ts'
-import { Fault } from '../base/fault.ts'
+import { Fault, orElse } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
 import type { Reason } from '../base/reason.ts'
@@ -121,12 +121,10 @@ async function unlessRefused<T>(world: Parts<'syslog'>, otherwise: T, work: () =
 
 /** A grant that cannot be destroyed keeps nobody logged in. */
 async function forgetGrant(world: Parts<'syslog'>, parts: RoundParts, user: LoginName): Promise<void> {
-  try {
-    await parts.forgetGrant(user)
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error
-    world.syslog('err', error.message)
-  }
+  await orElse(
+    () => parts.forgetGrant(user),
+    (fault) => void world.syslog('err', fault.message),
+  )
 }
 
 /** No public address is asked: somebody who answers, even with a refusal, or a default route is a network. */

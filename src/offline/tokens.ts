@@ -1,7 +1,7 @@
 // What token introspection said, kept for a few minutes. One-time tokens never come here.
 
 import { olderThan, sweep } from '../base/expire-files.ts'
-import { Fault } from '../base/fault.ts'
+import { orElse } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Parts } from '../base/world.ts'
@@ -71,12 +71,10 @@ export function openTokenCache(
       world.files.writeAtomic(fileOf(token, user), sealed, { mode: 0o600 })
     },
     lookup: async (token, user) => {
-      try {
-        return await find(fileOf(token, user), user)
-      } catch (error) {
-        if (!(error instanceof Fault)) throw error
-        return { kind: 'unreadable', detail: error.message }
-      }
+      return orElse(
+        () => find(fileOf(token, user), user),
+        (fault) => ({ kind: 'unreadable', detail: fault.message }),
+      )
     },
     forget: (token, user) => world.files.destroy(fileOf(token, user)),
     forgetUser: async (user) => {

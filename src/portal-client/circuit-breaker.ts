@@ -1,7 +1,7 @@
 // What this host remembers of a portal that was away a moment ago, so that the next logins do not pay for it again. The
 // portal is still asked each time: nobody goes by the cache unasked.
 
-import { Fault } from '../base/fault.ts'
+import { orElse } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { FileFacts, Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
@@ -64,9 +64,5 @@ async function refusing(
 
 /** It only saves time: what cannot be written is done without. */
 function tell(work: () => unknown): void {
-  try {
-    work()
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error
-  }
+  orElse(work, () => undefined)
 }

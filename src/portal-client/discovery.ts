@@ -1,6 +1,6 @@
 // Asks the portal where its OAuth endpoints are. One that says nothing usable has them where LemonLDAP::NG puts them.
 import { decodeUtf8 } from '../base/bytes.ts'
-import { Fault } from '../base/fault.ts'
+import { Fault, orElse } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
@@ -60,11 +60,12 @@ const split = (text: string): readonly [string, string] => {
 }
 
 function keep(world: Parts<'files'>, text: string): void {
-  try {
-    world.files.makeDirectory(paths.discovery.slice(0, paths.discovery.lastIndexOf('/')), 0o755)
-    world.files.writeAtomic(paths.discovery, text, { mode: 0o600 })
-  } catch (error) {
+  orElse(
+    () => {
+      world.files.makeDirectory(paths.discovery.slice(0, paths.discovery.lastIndexOf('/')), 0o755)
+      world.files.writeAtomic(paths.discovery, text, { mode: 0o600 })
+    },
     // A copy is a convenience: without it the portal is asked each time.
-    if (!(error instanceof Fault)) throw error
-  }
+    () => undefined,
+  )
 }

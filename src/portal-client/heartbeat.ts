@@ -3,7 +3,7 @@
 // waited takes what the one before got, the token or the failure. The refresh token stays the same, so there is no
 // instant at which a kill could lose it.
 import { decodeUtf8 } from '../base/bytes.ts'
-import { Fault } from '../base/fault.ts'
+import { Fault, orElse } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Parts } from '../base/world.ts'
@@ -131,26 +131,28 @@ function save({ world, config }: Host, current: TokenFile, renewal: Renewal & { 
   const path = config.server_token_file
   const now = Math.floor(world.now())
   const { accessToken, expiresIn } = renewal
-  try {
-    // A program that does not know our lock may have enrolled this host anew.
-    if (readTokenFile(world, path).refreshToken?.expose() !== current.refreshToken?.expose()) return undefined
-    writeTokenFile(world, path, { ...current, accessToken, expiresAt: now + expiresIn, renewedAt: now })
-    return undefined
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error
-    world.syslog('err', `the renewed server token is used but not kept: ${error.message}`)
-    return error.message
-  }
+  return orElse(
+    () => {
+      // A program that does not know our lock may have enrolled this host anew.
+      if (readTokenFile(world, path).refreshToken?.expose() !== current.refreshToken?.expose()) return undefined
+      writeTokenFile(world, path, { ...current, accessToken, expiresAt: now + expiresIn, renewedAt: now })
+      return undefined
+    },
+    (fault) => {
+      world.syslog('err', `the renewed server token is used but not kept: ${fault.message}`)
+      return fault.message
+    },
+  )
 }
 
 export function readHeartbeat(world: Parts<'files'>): HeartbeatState | undefined {
-  try {
-    const bytes = world.files.readTrusted(paths.heartbeat, { limit: 4096, secret: false })
-    return bytes && parseHeartbeatState(decodeUtf8(bytes) ?? '')
-  } catch (error) {
-    if (error instanceof Fault) return undefined
-    throw error
-  }
+  return orElse(
+    () => {
+      const bytes = world.files.readTrusted(paths.heartbeat, { limit: 4096, secret: false })
+      return bytes && parseHeartbeatState(decodeUtf8(bytes) ?? '')
+    },
+    () => undefined,
+  )
 }
 
 /** What was true before stays, but for the last detail. Nobody is refused because it cannot be kept. */
@@ -160,11 +162,11 @@ function record(
 ): HeartbeatState {
   const { detail: _, ...before } = readHeartbeat(world) ?? { attempts: 0 }
   const state = { ...before, ...news, attempts: before.attempts + 1, at: world.now() }
-  try {
-    world.files.writeAtomic(paths.heartbeat, formatHeartbeatState(state), { mode: 0o644 })
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error
-    world.syslog('warning', error.message)
-  }
+  orElse(
+    () => {
+      world.files.writeAtomic(paths.heartbeat, formatHeartbeatState(state), { mode: 0o644 })
+    },
+    (fault) => void world.syslog('warning', fault.message),
+  )
   return state
 }

@@ -1,6 +1,6 @@
 // What a heartbeat tells the portal about this host: how long it runs, who is logged in, what was decided since.
 import { decodeBytewise, decodeUtf8 } from '../base/bytes.ts'
-import { Fault } from '../base/fault.ts'
+import { orElse } from '../base/fault.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import {
@@ -36,13 +36,13 @@ export function uptimeOf(world: Parts<'files'>): number | undefined {
 }
 
 function countDecisions(world: Parts<'now' | 'files'>, config: Config, since: number): Stats {
-  try {
-    const bytes = config.audit_enabled ? world.files.readEnd(config.audit_log_file, auditLimit) : undefined
-    return bytes ? countEvents(decodeBytewise(bytes), since, world.now()) : {}
-  } catch (error) {
-    if (error instanceof Fault) return {}
-    throw error
-  }
+  return orElse(
+    () => {
+      const bytes = config.audit_enabled ? world.files.readEnd(config.audit_log_file, auditLimit) : undefined
+      return bytes ? countEvents(decodeBytewise(bytes), since, world.now()) : {}
+    },
+    () => ({}),
+  )
 }
 
 /** The newest ones when there are more than the portal should hear of. */

@@ -1,7 +1,7 @@
 // Derived keys. PBKDF2 costs more than everything else in a login, so a key is derived once and cached where only root
 // finds it and only until the next boot: in the kernel's keyring, or, where that is closed to us, in a file below /run.
 import { concat, equalBytes, hex, hmacSha256 } from '../base/bytes.ts'
-import { Fault } from '../base/fault.ts'
+import { Fault, orElse } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
@@ -99,12 +99,7 @@ const tolerant = (place: Place): Place => ({
 })
 
 function unlessFault<T>(work: () => T): T | undefined {
-  try {
-    return work()
-  } catch (error) {
-    if (error instanceof Fault) return undefined
-    throw error
-  }
+  return orElse(work, () => undefined)
 }
 
 /** What this machine is called by its own files (machine-id(5)); undefined where it has no name. */

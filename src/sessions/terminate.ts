@@ -2,7 +2,7 @@
 
 import { findPasswd } from '../accounts/passwd-format.ts'
 import { openRegistry } from '../accounts/registry.ts'
-import { Fault } from '../base/fault.ts'
+import { orElse } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import type { Parts } from '../base/world.ts'
 
@@ -48,11 +48,11 @@ async function uidOf(world: Parts<'files' | 'spawn' | 'syslog'>, user: LoginName
 }
 
 function recordedUid(world: Parts<'files' | 'syslog'>, user: LoginName): number | undefined {
-  try {
-    return openRegistry(world).view((registry) => registry.user(user)?.uid)
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error
-    world.syslog('err', error.message)
-    return undefined
-  }
+  return orElse(
+    () => openRegistry(world).view((registry) => registry.user(user)?.uid),
+    (fault) => {
+      world.syslog('err', fault.message)
+      return undefined
+    },
+  )
 }

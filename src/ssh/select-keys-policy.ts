@@ -1,6 +1,6 @@
 // Which authorized_keys lines a user gets for what a client offers. Every line is written anew from what was
 // understood, so nothing that was not can reach sshd.
-import { Fault } from '../base/fault.ts'
+import { orElse } from '../base/fault.ts'
 import type { Fingerprint } from '../base/names.ts'
 import {
   formatAuthorizedKeysLine,
@@ -37,12 +37,10 @@ export function selectKeys(sources: readonly KeySource[], offer: Offer, accepts:
 
 /** The line anew; undefined for one that no line can carry safely. */
 function formatLine(options: readonly KeyOption[], { type, blob }: PublicKey): string | undefined {
-  try {
-    return formatAuthorizedKeysLine(options, { type, base64: blob.toBase64() })
-  } catch (error) {
-    if (error instanceof Fault) return undefined
-    throw error
-  }
+  return orElse(
+    () => formatAuthorizedKeysLine(options, { type, base64: blob.toBase64() }),
+    () => undefined,
+  )
 }
 
 const nameOf = (option: KeyOption): string => (typeof option === 'string' ? option : option[0])
