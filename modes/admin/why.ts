@@ -10,9 +10,11 @@ import { remedyFor } from '../../src/base/remedy.ts'
 import type { World } from '../../src/base/world.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import { lockoutFileName, lockoutKey } from '../../src/lockout/state-format.ts'
-import { settleAccount } from '../../src/login/answers.ts'
+import { type ForeseenPhase, foresee } from '../../src/login/dry-run.ts'
+import { judgeProof } from '../../src/login/phases.ts'
 import { openPorts, type Ports } from '../../src/login/ports.ts'
 import type { Granted } from '../../src/portal-client/reply-format.ts'
+import type { Proof } from '../../src/ssh/proof.ts'
 import { parse } from '../run/args.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
 
@@ -23,6 +25,11 @@ export const syntax = {
   args: {
     user: { type: 'positional', description: 'the user', required: false },
     service: { type: 'string', description: 'the PAM service', default: 'sshd' },
+    phase: { type: 'string', description: 'auth, account or session', default: 'account' },
+    key: {
+      type: 'string',
+      description: 'the public key or certificate that proves the user, a file: for account and session',
+    },
     rhost: { type: 'string', description: 'the address the user comes from, for the lockout' },
     last: { type: 'boolean', description: 'explain the last refusal of this user from the audit log', default: false },
     ref: { type: 'string', description: 'explain the refusal with this reference' },
@@ -34,7 +41,7 @@ export const mode: Mode = {
   run: async (args, world) => {
     const result = await parse(syntax, args)
     if ('ending' in result) return result.ending
-    const { user: name, service, rhost, last, ref, json } = result.parsed
+    const { user: name, service, phase, key, rhost, last, ref, json } = result.parsed
     if (ref === undefined && name === undefined) return usage('name a user, or --ref REFERENCE')
     const user = parseLoginName(name ?? '')
     if (ref === undefined && !user) return usage(`"${name?.slice(0, 40)}" is not a name this host accepts`)
@@ -42,19 +49,48 @@ export const mode: Mode = {
     if (ref !== undefined)
       return explain(world, config, (event) => reference(event.correlation_id) === ref.toUpperCase(), json)
     if (last || !user) return explain(world, config, (event) => event.user === name, json)
-    return foresee(world, config, { user, service, rhost }, json)
+    if (!isPhase(phase)) return usage(`"${printable(phase)}" is no phase; the phases are auth, account and session`)
+    const proof = await provenBy(world, config, { user, file: key })
+    if (!proof) return usage(`${key} holds no public key or certificate`)
+    return answer(world, config, { user, service, rhost, phase, proof }, json)
   },
 }
 
-type Question = { readonly user: LoginName; readonly service: string; readonly rhost: string | undefined }
+type Question = {
+  readonly user: LoginName
+  readonly service: string
+  readonly rhost: string | undefined
+  readonly phase: ForeseenPhase
+  readonly proof: Proof
+}
 type Fact = { readonly about: string; readonly text: string }
 
-async function foresee(world: World, config: Config, question: Question, json: boolean): Promise<Ending> {
+const isPhase = (phase: string): phase is ForeseenPhase =>
+  phase === 'auth' || phase === 'account' || phase === 'session'
+
+/** The proof that sshd would hand over for this key; undefined when the file holds none. */
+async function provenBy(
+  world: World,
+  config: Config,
+  { user, file }: { readonly user: LoginName; readonly file: string | undefined },
+): Promise<Proof | undefined> {
+  if (file === undefined) return { kind: 'no-key' }
+  const text = decodeUtf8(world.files.read(file, 1 << 17) ?? new Uint8Array())?.trim() ?? ''
+  const [type = '', base64 = ''] = text.split(/\s+/)
+  const proof = await judgeProof(world, config, {
+    user,
+    authInfo: `publickey ${type} ${base64}\n`,
+    connection: '',
+    isSession: true,
+  })
+  return proof.kind === 'key' ? proof : undefined
+}
+
+async function answer(world: World, config: Config, question: Question, json: boolean): Promise<Ending> {
   const ports = openPorts(world, config)
-  const { user, service, rhost } = question
-  const request = { service, user, rhost, connection: '' }
-  const { outcome, facts } = await settleAccount(ports, config, request, { kind: 'no-key' })
-  const authorization = facts.authorization
+  const { user, service, rhost, phase, proof } = question
+  const request = { service, user, rhost, connection: 'foreseen', proof }
+  const { outcome, authorization, assumed } = await foresee(phase, request, { ports, config })
   const found: Fact[] = [
     await lockoutFact(world, config, ports, user, rhost),
     await accountFact(world, config, ports, user),
@@ -67,8 +103,9 @@ async function foresee(world: World, config: Config, question: Question, json: b
           },
         ]
       : []),
+    ...(assumed === undefined ? [] : [{ about: 'assumed', text: assumed }]),
   ]
-  return verdict(`${user}, service ${service}`, outcome.kind, outcome.reason, found, json)
+  return verdict(`${user}, service ${service}, phase ${phase}`, outcome.kind, outcome.reason, found, json)
 }
 
 const grantText = ({ groups, sudoAllowed }: Granted): string =>

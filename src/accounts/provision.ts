@@ -28,6 +28,8 @@ import { connectionOf, holders, readReservations } from './uid-reservations.ts'
 export type Accounts = {
   /** The entry of this user: kept, updated or made; with a home when asked for. */
   readonly provision: (user: LoginName, wanted: WantedEntry, home: boolean) => Promise<Provisioned>
+  /** What provision would answer; nothing is made or written. */
+  readonly preview: (user: LoginName, wanted: WantedEntry) => Promise<Provisioned>
   /** Whether sshd, which looked the user up when the connection began, was told this uid. */
   readonly matchesReservation: (user: LoginName, entry: Provisioned & { kind: 'ready' }) => boolean
   readonly registry: () => Registry
@@ -60,12 +62,7 @@ export function openAccounts(
     provision: async (user, wanted, home) => {
       const foreign = readSeal(world, config, host.store.stamp())
       const elsewhere = new Map<string, number>()
-      const looked = { foreign: foreign ?? nobody, elsewhere }
-      let verdict = judge(host, looked, user, wanted)
-      for (let tries = 0; tries < 8 && verdict.kind === 'create'; tries++) {
-        if (!(await findElsewhere(world, user, verdict.record.uid, elsewhere))) break
-        verdict = judge(host, looked, user, wanted)
-      }
+      let verdict = await judgeEverywhere(world, host, { foreign, elsewhere }, { user, wanted })
       const made = verdict.kind === 'create'
       // Without the seal a process may have died between the registry and its export.
       const isSettled = verdict.kind === 'keep' || (verdict.kind === 'refused' && verdict.why === 'local-account')
@@ -74,6 +71,14 @@ export function openAccounts(
       if (verdict.kind === 'refused') return refusal(verdict.why, user)
       const homeMade = home && makeHome(world, config, verdict.record)
       const detail = `uid ${verdict.record.uid}${homeMade ? `, home ${verdict.record.home} made` : ''}`
+      return { kind: 'ready', record: verdict.record, made, detail }
+    },
+    preview: async (user, wanted) => {
+      const foreign = readSeal(world, config, host.store.stamp())
+      const verdict = await judgeEverywhere(world, host, { foreign, elsewhere: new Map() }, { user, wanted })
+      if (verdict.kind === 'refused') return refusal(verdict.why, user)
+      const made = verdict.kind === 'create'
+      const detail = `uid ${verdict.record.uid}${made ? ', made at the first login' : ''}`
       return { kind: 'ready', record: verdict.record, made, detail }
     },
     matchesReservation: (user, { record, made }) => {
@@ -91,6 +96,24 @@ export function openAccounts(
     retire: (user) => underLock(() => retire(host, user)),
     verify: async () => (await import('./consistency.ts')).verifyAccounts(world, config),
   }
+}
+
+type Asked = { readonly user: LoginName; readonly wanted: WantedEntry }
+
+/** The verdict, when other sources of NSS were asked about the name and about each uid that is tried. */
+async function judgeEverywhere(
+  world: Parts<'timeout' | 'spawn'>,
+  host: Host,
+  { foreign, elsewhere }: { readonly foreign: Foreign | undefined; readonly elsewhere: Map<string, number> },
+  { user, wanted }: Asked,
+): Promise<EntryVerdict> {
+  const external = { foreign: foreign ?? nobody, elsewhere }
+  let verdict = judge(host, external, user, wanted)
+  for (let tries = 0; tries < 8 && verdict.kind === 'create'; tries++) {
+    if (!(await findElsewhere(world, user, verdict.record.uid, elsewhere))) break
+    verdict = judge(host, external, user, wanted)
+  }
+  return verdict
 }
 
 /**

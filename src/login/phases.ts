@@ -1,13 +1,13 @@
 // The four PAM phases: each reads what PAM and sshd say, has it decided, and carries out what was decided.
 import { Fault } from '../base/fault.ts'
-import { parseLoginName } from '../base/names.ts'
+import { type LoginName, parseLoginName } from '../base/names.ts'
 import { allowed } from '../base/outcome.ts'
 import { isSudo } from '../base/pam-service.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { greeterMessage } from '../offline/password-policy.ts'
-import { type Proof, readProof } from '../ssh/proof.ts'
+import { type Proof, type ProofSource, readProof } from '../ssh/proof.ts'
 import { type PamRequest, settleAccount, settleAuth, settleSession } from './answers.ts'
 import type { PasswordCheck } from './auth.ts'
 import { forgetConnection, performAccount, performAuth, performSession, publishPolicy } from './effects.ts'
@@ -115,10 +115,21 @@ async function tend(world: World, config: Config): Promise<readonly string[]> {
 
 /** What sshd has proven up to this phase. In the auth phase that is what it had proven before it ran PAM. */
 export const proofOf = (phase: Phase, world: World, config: Config): Promise<Proof> =>
-  readProof({
+  judgeProof(world, config, {
+    user: parseLoginName(world.env['PAM_USER'] ?? ''),
     authInfo: world.env['SSH_AUTH_INFO_0'],
     connection: world.env['SSH_CONNECTION'],
     isSession: phase !== 'account',
+  })
+
+/** Judges what sshd says was proven by the configuration of this host. */
+export const judgeProof = (
+  world: World,
+  config: Config,
+  source: Pick<ProofSource, 'authInfo' | 'connection' | 'isSession'> & { readonly user: LoginName | undefined },
+): Promise<Proof> =>
+  readProof({
+    ...source,
     policy: {
       enabled: config.ssh_key_policy_enabled,
       allowedTypes: config.ssh_key_allowed_types,
@@ -132,7 +143,7 @@ export const proofOf = (phase: Phase, world: World, config: Config): Promise<Pro
     },
     // Loaded for certificates that are for a hop.
     judgeHop: async (key) => {
-      const user = parseLoginName(world.env['PAM_USER'] ?? '')
+      const { user } = source
       return user && (await import('../bastion/proven.ts')).judgeProven(world, config, { key, user })
     },
   })

@@ -3,6 +3,7 @@ import { expect, test } from 'bun:test'
 import { mode } from '../../../modes/admin/why.ts'
 import { formatAuditLine } from '../../../src/audit/event-format.ts'
 import { fakeWorld } from '../../fakes/world.ts'
+import { enrolledHost } from '../host.ts'
 
 const line = (outcome: string): string =>
   formatAuditLine({
@@ -34,4 +35,59 @@ test('a letter that was cut in two on a full disk spoils one line and not the lo
 
 test('nothing in a line of the log can steer the terminal', async () => {
   expect(await explained(Buffer.from(`${line('\u001b[2J\u202e')}\n`))).not.toMatch(/[^\n -~’…]/)
+})
+
+/** A public key of OpenSSH's wire format with a fixed value (RFC 8709 §4). */
+const ed25519Blob = (): string => {
+  const type = 'ssh-ed25519'
+  const body = Buffer.alloc(4 + type.length + 4 + 32, 7)
+  body.writeUInt32BE(type.length, 0)
+  body.write(type, 4)
+  body.writeUInt32BE(32, 4 + type.length)
+  return body.toString('base64')
+}
+
+const foreseen = async (...args: readonly string[]) => {
+  const host = await enrolledHost()
+  const before = [...host.world.disk.keys()].sort()
+  const ending = await mode.run(['rtyler', ...args], host.world)
+  // A dry run leaves nothing behind.
+  expect([...host.world.disk.keys()].sort()).toEqual(before)
+  return (ending.text ?? '').split('\n').map((line) => line.trim())
+}
+
+test('each phase is decided by the policy of that phase, and nothing is made', async () => {
+  expect((await foreseen())[0]).toBe('rtyler, service sshd, phase account: allowed (portal-allowed)')
+  const auth = await foreseen('--phase', 'auth')
+  expect(auth[0]).toBe('rtyler, service sshd, phase auth: allowed (token-accepted)')
+  expect(auth.join()).toContain('assumed  that the portal accepts what is typed as a token of this user')
+  expect((await foreseen('--phase', 'session'))[0]).toBe(
+    'rtyler, service sshd, phase session: allowed (session-opened)',
+  )
+})
+
+test('auth that the configuration refuses is refused without any assumption', async () => {
+  const host = await enrolledHost({ config: 'authorize_only = true' })
+  const { text } = await mode.run(['rtyler', '--phase', 'auth'], host.world)
+  expect(text).toContain('denied (authorize-only)')
+  expect(text).not.toContain('assumed')
+})
+
+test('a session is foreseen with the key that will prove the user', async () => {
+  const key = 'ssh-dss AAAAB3NzaC1kc3MAAAAA'
+  const host = await enrolledHost({ files: { '/tmp/id.pub': `${key}\n` } })
+  const none = await mode.run(['rtyler', '--phase', 'session', '--key', '/tmp/id.pub'], host.world)
+  expect(none).toEqual({ kind: 'usage', text: '/tmp/id.pub holds no public key or certificate' })
+  const small = await enrolledHost({
+    config: 'ssh_key_policy_enabled = true\nssh_key_allowed_types = rsa',
+    files: { '/tmp/id.pub': `ssh-ed25519 ${ed25519Blob()} alice\n` },
+  })
+  const { text } = await mode.run(['rtyler', '--phase', 'session', '--key', '/tmp/id.pub'], small.world)
+  expect(text).toContain('phase session: denied (key-policy)')
+})
+
+test('an unknown phase is named with the ones there are', async () => {
+  const host = await enrolledHost()
+  const ending = await mode.run(['rtyler', '--phase', 'open'], host.world)
+  expect(ending).toEqual({ kind: 'usage', text: '"open" is no phase; the phases are auth, account and session' })
 })
