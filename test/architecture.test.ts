@@ -19,6 +19,7 @@ const doors: Record<string, readonly string[]> = {
   'jose/jws/compact/verify': ['src/bastion/token.ts'],
   'jose/key/import': ['src/bastion/token.ts'],
   uqr: ['src/base/qr-code.ts'],
+  openpgp: ['src/gpg/engine.ts', 'src/gpg/lightweight.d.ts'],
   'hash-wasm': ['src/offline/argon2.ts'],
   'bun:ffi': ['modes/world/io/ffi.ts'],
 }
@@ -52,7 +53,7 @@ const roomOf = (path: string): string => path.split('/').slice(0, 2).join('/')
 
 const importedRooms = async (file: string): Promise<readonly string[]> =>
   importsOf(await textOf(file))
-    .filter((path) => path.startsWith('.'))
+    .filter((path) => path.startsWith('.') && !path.includes('/node_modules/'))
     .map((path) => roomOf(join(dirname(file), path)))
 
 test('every room has a row, and every row a room', () => {
@@ -111,7 +112,7 @@ test.each(files.filter(isPure))(
 )
 
 test('only the wiring of a login sees the whole World; every other file of src/ names the parts that it uses', async () => {
-  const wiring = ['src/login/phases.ts', 'src/login/web-phase.ts', 'src/login/ports.ts']
+  const wiring = ['src/login/phases.ts', 'src/login/web-phase.ts', 'src/login/gpg-phase.ts', 'src/login/ports.ts']
   for (const file of files.filter(
     (file) => file.startsWith('src/') && !wiring.includes(file) && file !== 'src/base/world.ts',
   ))
@@ -180,7 +181,7 @@ async function packagesOf(...entries: readonly string[]): Promise<readonly strin
 }
 
 test('what the hot modes load is light', async () => {
-  const heavy = /^(citty|uqr|hash-wasm|oauth4webapi|jose|node:(crypto|tls|net|https?|stream|util))$/
+  const heavy = /^(citty|uqr|hash-wasm|oauth4webapi|jose|openpgp|node:(crypto|tls|net|https?|stream|util))$/
   const used = await packagesOf('modes/ob.ts', 'modes/run/privileged.ts', 'modes/pam/pam.ts')
   expect(used).toContain('node:fs')
   expect(used.filter((path) => heavy.test(path))).toEqual([])

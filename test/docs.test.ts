@@ -30,10 +30,11 @@ test('the sample with every key uncommented is valid and gives the defaults', ()
 })
 
 test('every key is in the sample, the manual page and the reference', () => {
+  const [sample, manual, markdown] = [formatSample(), formatManual(), formatMarkdown()]
   for (const key of keyNames) {
-    expect(formatSample()).toMatch(new RegExp(`^#${key} =`, 'm'))
-    expect(formatManual()).toContain(`.It Ic ${key}\n`)
-    expect(formatMarkdown()).toContain(`| \`${key}\` |`)
+    expect(sample).toMatch(new RegExp(`^#${key} =`, 'm'))
+    expect(manual).toContain(`.It Ic ${key}\n`)
+    expect(markdown).toContain(`| \`${key}\` |`)
   }
 })
 

@@ -1,7 +1,7 @@
 // One PAM phase, from the request to the audit line and the sentence for the person.
 import { type AuditConfig, fallbackAudit, openAudit } from '../../src/audit/log.ts'
 import { Fault } from '../../src/base/fault.ts'
-import { unavailable } from '../../src/base/outcome.ts'
+import { type Outcome, unavailable } from '../../src/base/outcome.ts'
 import type { World } from '../../src/base/world.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import type { PamRequest } from '../../src/login/answers.ts'
@@ -33,7 +33,7 @@ export async function runDecision(
     const result = await decide(request, { world, config })
     const isWritten = await report(phase, request, result, { world, config, startedAt })
     const outcome = !isWritten && config.audit_required ? unavailable('audit-unwritable') : result.outcome
-    if (phase === 'auth' && outcome.kind !== 'allowed') await waitForFloor(world, startedAt)
+    if (isRefusal(phase, outcome)) await waitForFloor(world, startedAt)
     return ended(outcome, messageFor({ ...result, outcome }, request))
   } catch (error) {
     if (!(error instanceof Fault)) throw error
@@ -45,6 +45,10 @@ export async function runDecision(
     return ended(outcome, messageFor(result, request))
   }
 }
+
+/** Where another line of the stack takes over, nobody has to wait. */
+const isRefusal = (phase: Phase, { kind, reason }: Outcome): boolean =>
+  phase === 'auth' && kind !== 'allowed' && reason !== 'challenge-not-offered'
 
 // pam_exec appends its own PAM_* to whatever modules before it set, so a second one means that somebody tries to be
 // another.

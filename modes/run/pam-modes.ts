@@ -6,3 +6,11 @@ export const pamModes = {
   login: { caller: 'pam', summary: '', deadlineSeconds: 25, load: () => import('../pam/pam.ts') },
   session: { caller: 'pam', summary: '', deadlineSeconds: 10, load: () => import('../pam/pam.ts') },
 } as const satisfies Record<string, WholeEntry>
+
+const gpg = { caller: 'pam', summary: '', deadlineSeconds: 25, load: () => import('../pam/gpg.ts') } as const
+
+/** Programs of their own in a stack: all that stands in its line behind `ob`. */
+export const pamVerbs: ReadonlyMap<string, WholeEntry> = new Map([
+  ['gpg ask', gpg],
+  ['gpg check', gpg],
+])

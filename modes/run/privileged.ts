@@ -5,7 +5,7 @@ import { system, takeEnvironment, writeText } from '../world/system.ts'
 import { endAfter, exitStatus } from './exit.ts'
 import { finish, printable } from './finish.ts'
 import type { WholeEntry } from './mode.ts'
-import { pamModes } from './pam-modes.ts'
+import { pamModes, pamVerbs } from './pam-modes.ts'
 
 const options: Readonly<Record<string, string>> = {
   '--version': 'version',
@@ -17,7 +17,9 @@ const options: Readonly<Record<string, string>> = {
 /** The mode by that name; without a name, the phase that pam_exec says in the environment. */
 export async function runPrivileged(name: string | undefined, args: readonly string[]): Promise<number> {
   const environment = takeEnvironment()
-  const entry = name === undefined ? phaseEntry(environment.values['PAM_TYPE']) : await entryOf(options[name] ?? name)
+  const phase = environment.values['PAM_TYPE']
+  const verb = phase === undefined ? undefined : pamVerbs.get([name, ...args].join(' '))
+  const entry = verb ?? (name === undefined ? phaseEntry(phase) : await entryOf(options[name] ?? name))
   if (!entry) {
     const problem = name === undefined ? 'usage: ob MODE …' : `ob: unknown mode "${printable(name)}"`
     writeText(2, `${problem}\nob help lists the modes\n`)

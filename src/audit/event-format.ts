@@ -146,7 +146,7 @@ export function formatSyslogText(event: AuditEvent): string {
 }
 
 const levels: readonly (readonly [0 | 2, readonly string[]])[] = [
-  [0, ['CONFIG_ERROR', 'SECURITY_ERROR', 'RATE_LIMITED']],
+  [0, ['CONFIG_ERROR', 'SECURITY_ERROR', 'RATE_LIMITED', 'BREAK_GLASS']],
   [2, ['TOKEN_INTROSPECT', 'TOKEN_REFRESH', 'TOKEN_REFRESH_ROTATED', 'CACHE_HIT', 'CACHE_MISS', 'GROUP_SYNC']],
 ]
 

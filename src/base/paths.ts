@@ -49,6 +49,11 @@ export const paths = {
   serveLock: '/run/open-bastion/serve.lock',
   userdb: '/run/systemd/userdb',
   registryLock: '/var/lib/open-bastion/users.lock',
+  /** Public OpenPGP keys, one file a user. */
+  gpgKeys: '/etc/open-bastion/gpg',
+  gpgPending: '/run/open-bastion/gpg',
+  gpgPassed: '/run/open-bastion/gpg-passed',
+  recovery: '/var/lib/open-bastion/recovery',
   extrausers: '/var/lib/extrausers',
   systemAuthorities: ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem'],
 } as const

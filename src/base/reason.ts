@@ -11,6 +11,7 @@ export type PublicText =
   | 'serve-away'
   | 'not-your-name'
   | 'busy'
+  | 'challenge'
   | 'not-vouched'
   | 'need-hop'
 
@@ -23,6 +24,8 @@ const publicTexts: Record<PublicText, string> = {
   'not-allowed': 'Your organisation does not allow this access.',
   unmapped: 'This kind of login is not set up for single sign-on. Tell the administrator: service_map has no entry.',
   'not-your-name': 'Single sign-on unlocks only the screen of the portal user who locked it.',
+  challenge:
+    'Access denied. Each challenge has a code of its own and can be answered once; after several tries wait a while.',
   busy: 'Too many attempts to unlock. Wait a moment.',
   'not-vouched': 'This host does not accept what the bastion says about this connection. Tell its administrator.',
   'need-hop': 'This host is reached through a bastion only. Log in to the bastion, then run: ob proxy HOST',
@@ -99,6 +102,20 @@ const reasons = {
   'key-accepted': ['the portal accepts the proven key; the session may begin', 'none'],
   'session-closed': ['the session ended', 'none'],
   'not-our-session': ['nothing to do for a session of this service', 'none'],
+  // OpenPGP challenges and recovery codes
+  'challenge-shown': ['a challenge was shown', 'none'],
+  'challenge-not-offered': ['no challenge is offered now: gpg_services or gpg_when says so', 'none'],
+  'challenge-answered': ['the code of the challenge was typed', 'none'],
+  'break-glass': ['the portal is away; the user proved a key or a recovery code, and may break the glass', 'none'],
+  'recovery-code-accepted': ['a recovery code was typed, which is spent now', 'none'],
+  'challenge-missing': ['no challenge waits for an answer of this program', 'challenge'],
+  'challenge-late': ['the challenge was answered too late', 'challenge'],
+  'challenge-of-another': ['the challenge was made for another user, service or connection', 'challenge'],
+  'challenge-wrong': ['what was typed is not the code of the challenge', 'challenge'],
+  'challenge-without-key': ['the user has no key here that a challenge could be encrypted to', 'challenge'],
+  'challenge-key-changed': ['the key file of the user changed while the challenge waited', 'challenge'],
+  'challenge-not-for-user': ['gpg_users and gpg_groups do not name the user', 'challenge'],
+  'recovery-code-wrong': ['what was typed is not a recovery code of the user, or it was spent before', 'challenge'],
   // screen lockers
   unlocked: ['ob serve says that the user may unlock the screen', 'none'],
   'unlock-refused': ['ob serve says that the user may not unlock the screen', 'denied'],

@@ -11,6 +11,7 @@ export const sections = {
   accounts: 'Accounts on this host',
   lockout: 'Lockouts after failures',
   offline: 'When the portal is away',
+  gpg: 'OpenPGP challenges and recovery codes',
   audit: 'Audit and logging',
   notify: 'Webhooks',
 } as const

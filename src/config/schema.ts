@@ -5,6 +5,7 @@ import { type Key, key, optional, required } from './key.ts'
 import { accountKeys } from './keys/accounts.ts'
 import { bastionAliases, bastionKeys } from './keys/bastion.ts'
 import { cacheAliases, cacheKeys } from './keys/caches.ts'
+import { gpgKeys } from './keys/gpg.ts'
 import { lockoutKeys } from './keys/lockout.ts'
 import { notifyAliases, notifyKeys } from './keys/notify.ts'
 import { accessTokenKeys, clientKeys } from './keys/oauth.ts'
@@ -233,6 +234,7 @@ export const keys = {
     unit: 'seconds',
   })),
   ...cacheKeys,
+  ...gpgKeys,
   audit_enabled: key(true, () => ({
     schema: toggle(),
     says: 'Write one JSON line for every decision.',

@@ -84,11 +84,6 @@ export const choiceList = <const W extends string>(known: readonly W[]) =>
     parseList(text.split(/[\s,]+/), (item) => known.find((word) => word === item)),
   )
 
-export const nameList = () =>
-  value('names of accounts, separated by commas or blanks', (text): readonly string[] | undefined =>
-    parseList(text.split(/[\s,]+/), parseLoginName),
-  )
-
 export const hostNames = () =>
   value('host names or addresses, separated by commas or blanks', (text): readonly string[] | undefined =>
     parseList(text.toLowerCase().split(/[\s,]+/), (item) => (/^[a-z0-9._:-]{1,253}$/.test(item) ? item : undefined)),
@@ -121,6 +116,12 @@ export const groupList = () =>
     'group names of lower-case letters, digits, _ and -, separated by commas',
     (text): readonly string[] | undefined =>
       parseList(text.split(/[\s,]+/), (item) => (item === 'root' ? undefined : parseGroupName(item))),
+  )
+
+/** Login names. */
+export const nameList = () =>
+  value('user names, separated by commas or blanks', (text): readonly string[] | undefined =>
+    parseList(text.split(/[\s,]+/), parseLoginName),
   )
 
 function parseList<T>(items: readonly string[], parse: (item: string) => T | undefined): readonly T[] | undefined {

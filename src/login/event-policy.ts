@@ -32,6 +32,10 @@ export type EventContext = {
 /** The names of the C implementation's events for reasons that are no simple denial. */
 const events: Partial<Record<Reason, string>> = {
   'locked-out': 'RATE_LIMITED',
+  'challenge-shown': 'AUTH_CHALLENGE',
+  'challenge-not-offered': 'AUTH_CHALLENGE',
+  'challenge-of-another': 'SECURITY_ERROR',
+  'break-glass': 'BREAK_GLASS',
   'token-of-another-user': 'SECURITY_ERROR',
   'weblogin-other-user': 'SECURITY_ERROR',
   'weblogin-refused': 'SECURITY_ERROR',

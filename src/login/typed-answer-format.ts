@@ -1,17 +1,12 @@
 // What a person typed at "Password:", as pam_exec's expose_authtok hands it over on standard input.
 import { decodeUtf8 } from '../base/bytes.ts'
+import { cutLength, isPlaceholder, withoutEnd } from '../base/pam-answer.ts'
 import { Secret } from '../base/secret.ts'
 
 /** What kind of thing was typed; the token itself never enters the policy. */
 export type AnswerKind = 'token' | 'absent' | 'cut' | 'malformed' | 'placeholder'
 
 export type UserToken = { readonly kind: AnswerKind; readonly token: Secret }
-
-/** pam_exec cuts an answer here without saying so (PAM_MAX_RESP_SIZE 512 less the final NUL). */
-export const cutLength = 511
-
-// OpenSSH auth-pam.c: for a user it does not know, sshd repeats this over the length of what was typed.
-const placeholder = [8, 10, 13, 127, ...[...'INCORRECT'].map((letter) => letter.charCodeAt(0))]
 
 /** The greeter of Open Bastion's desktop writes this before a password when it finds the portal away. */
 const greeterPrefix = 'OFFLINE:'
@@ -22,10 +17,9 @@ const greeterPrefix = 'OFFLINE:'
  * be one; what a greeter says about the portal is not believed.
  */
 export function parseUserToken(bytes: Uint8Array, passwords = false): UserToken {
-  const typed = bytes.at(-1) === 0 ? bytes.subarray(0, -1) : bytes
+  const typed = withoutEnd(bytes)
   if (typed.length >= cutLength) return { kind: 'cut', token: nothing }
-  if (typed.length > 0 && typed.every((byte, i) => byte === placeholder[i % placeholder.length]))
-    return { kind: 'placeholder', token: nothing }
+  if (isPlaceholder(typed)) return { kind: 'placeholder', token: nothing }
   const whole = decodeUtf8(typed)?.replace(/^[ \t]+|[ \t\r\n]+$/g, '')
   const text = passwords && whole?.startsWith(greeterPrefix) ? whole.slice(greeterPrefix.length) : whole
   if (text === '') return { kind: 'absent', token: nothing }

@@ -14,7 +14,7 @@ import {
 
 export { Refused, refusal } from './namespace.ts'
 
-export type Stack = 'a' | 'b' | 'c' | 'd' | 'e' | 'f' | 'k'
+export type Stack = 'a' | 'b' | 'c' | 'd' | 'e' | 'f' | 'g' | 'k'
 
 export type LabOptions = {
   /** The program under test; dist/ob unless told. */

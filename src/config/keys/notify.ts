@@ -20,7 +20,7 @@ export const notifyKeys = {
     section: 'notify',
     secret: true,
   })),
-  notify_events: key(['RATE_LIMITED', 'SECURITY_ERROR', 'CONFIG_ERROR', 'AUTHZ_DENIED'], () => ({
+  notify_events: key(['RATE_LIMITED', 'SECURITY_ERROR', 'BREAK_GLASS', 'CONFIG_ERROR', 'AUTHZ_DENIED'], () => ({
     schema: eventList(),
     says: 'Audit events that are sent. AUTH_DENIED is another word for AUTH_FAILURE, of which there are many.',
     section: 'notify',
