@@ -86,6 +86,15 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
     },
   ],
   [
+    'portal',
+    {
+      caller: 'admin',
+      summary: 'the web service for logins with a browser: run it, explain a token, manage its hosts',
+      deadlineSeconds: 0,
+      load: () => import('../daemon/portal.ts'),
+    },
+  ],
+  [
     'unlock',
     {
       caller: 'pam',

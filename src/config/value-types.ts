@@ -5,7 +5,7 @@ import { parseGroupName, parseLoginName } from '../base/names.ts'
 import { isSecretName, reference, Secret } from '../base/secret.ts'
 
 /** A value with its rule, which completes the sentence "KEY must be …"; the messages never repeat what was written. */
-const value = <T>(rule: string, parse: (text: string) => T | undefined) =>
+export const value = <T>(rule: string, parse: (text: string) => T | undefined) =>
   v.pipe(
     v.string(),
     v.title(rule),
