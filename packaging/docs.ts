@@ -1,6 +1,7 @@
 // Writes what is printed from the configuration schema and the map of modes; with --check it only says what is out of date.
 // usage: bun packaging/docs.ts [--check]
 import { formatManual, formatMarkdown, formatSample } from '../src/config/print.ts'
+import { formatPortalManual, formatPortalMarkdown, formatPortalSample } from '../src/portal-server/settings-print.ts'
 import { formatObManual } from './manual.ts'
 
 export const printed: readonly { readonly path: string; readonly text: () => string | Promise<string> }[] = [
@@ -8,6 +9,9 @@ export const printed: readonly { readonly path: string; readonly text: () => str
   { path: 'packaging/man/openbastion.conf.5', text: formatManual },
   { path: 'packaging/man/ob.8', text: formatObManual },
   { path: 'docs/configuration.md', text: formatMarkdown },
+  { path: 'packaging/portal.conf.sample', text: formatPortalSample },
+  { path: 'packaging/man/portal.conf.5', text: formatPortalManual },
+  { path: 'docs/portal-configuration.md', text: formatPortalMarkdown },
 ]
 
 const root = new URL('..', import.meta.url)

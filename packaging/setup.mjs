@@ -187,7 +187,17 @@ function handOver(args) {
   return run.status ?? 1
 }
 
+/** Large packages that only some tests need: the suite asks for them, and says when it has to do without. */
+const large = ['chromium', 'postgresql-15', 'postgresql-17']
+
+function installPart(name) {
+  if (!large.includes(name)) throw new Stop(`usage: node packaging/setup.mjs part ${large.join('|')}`)
+  step(name, () => installDebian([name]))
+  return 0
+}
+
 function main(name) {
+  if (name === 'part') return installPart(process.argv[3])
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (!command) throw new Stop(`usage: node packaging/setup.mjs ${Object.keys(commands).join('|')}`)
   const wanted = architecture()

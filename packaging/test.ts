@@ -19,13 +19,14 @@ const root = resolve(import.meta.dir, '..')
 const longestSuiteSeconds = 1800
 
 /** What is not a unit test has a suite of its own. */
-const apart = ['artefact', 'host', 'scripts', 'vectors', 'fakes', 'demo', 'bench']
+const apart = ['artefact', 'host', 'browser', 'scripts', 'vectors', 'fakes', 'demo', 'bench']
 
 const suites: readonly Suite[] = [
   { name: 'unit', patterns: ['test/{architecture,docs,month}*.test.ts', ...under(...rooms())] },
   { name: 'artefact', patterns: under('artefact') },
   { name: 'transcripts', patterns: ['test/transcript.test.ts'] },
   { name: 'host', patterns: under('host') },
+  { name: 'browser', patterns: under('browser') },
 ]
 
 function under(...folders: readonly string[]): readonly string[] {

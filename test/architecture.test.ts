@@ -15,13 +15,17 @@ const rooms: readonly Room[] = [...page.matchAll(/^\| `([a-z-]+)` \| [^|]+ \| ([
 const doors: Record<string, readonly string[]> = {
   citty: ['modes/run/args.ts'],
   ofetch: ['src/portal-client/http.ts'],
-  oauth4webapi: ['src/portal-client/device-grant.ts', 'src/portal-client/client-auth.ts'],
   'jose/jws/compact/verify': ['src/bastion/token.ts'],
   'jose/key/import': ['src/bastion/token.ts'],
+  oauth4webapi: ['src/portal-client/device-grant.ts', 'src/portal-client/client-auth.ts', 'src/portal-server/oidc.ts'],
   uqr: ['src/base/qr-code.ts'],
   openpgp: ['src/gpg/engine.ts', 'src/gpg/lightweight.d.ts'],
   'hash-wasm': ['src/offline/argon2.ts'],
   'bun:ffi': ['modes/world/io/ffi.ts'],
+  hono: ['src/portal-server/web.ts'],
+  'hono/html': ['src/portal-server/html.ts'],
+  jose: ['src/portal-server/logout-token.ts'],
+  'bun:sqlite': ['modes/world/database/sqlite.ts'],
 }
 
 /** What a mode is, is said in these three; the rest of modes/ is the furniture that they share. */

@@ -1,15 +1,18 @@
 // What an administrator asks of the service's data: hosts, people, approvals, and what a token would become.
+
 import { decodeUtf8 } from '../../src/base/bytes.ts'
+import type { Database } from '../../src/base/database.ts'
 import { Fault } from '../../src/base/fault.ts'
 import { type JsonObject, parseJsonObject } from '../../src/base/json.ts'
 import { allowed, denied } from '../../src/base/outcome.ts'
 import type { World } from '../../src/base/world.ts'
 import { revokeApprovals } from '../../src/portal-server/approvals.ts'
 import { mapClaims } from '../../src/portal-server/claims-policy.ts'
-import { type Database, prepareTables } from '../../src/portal-server/database.ts'
-import { addHost, listHosts, parseHostGroup, parseHostName, revokeHost } from '../../src/portal-server/hosts.ts'
+import { addHost, listHosts, revokeHost } from '../../src/portal-server/hosts.ts'
+import { parseHostGroup, parseHostName } from '../../src/portal-server/identifiers-format.ts'
 import { listPeople, releasePerson } from '../../src/portal-server/people.ts'
 import type { PortalConfig } from '../../src/portal-server/settings.ts'
+import { prepareTables } from '../../src/portal-server/tables.ts'
 import { type Ending, ended, usage } from '../run/mode.ts'
 
 export type Command = {

@@ -1,11 +1,11 @@
 // `ob portal`: the service that people log in at with their browser, and what its administrator needs. It is a process
 // and a configuration of its own; no login runs it.
 import { decodeUtf8 } from '../../src/base/bytes.ts'
+import type { Database } from '../../src/base/database.ts'
 import { Fault } from '../../src/base/fault.ts'
 import { allowed } from '../../src/base/outcome.ts'
 import { Secret } from '../../src/base/secret.ts'
 import type { World } from '../../src/base/world.ts'
-import type { Database } from '../../src/portal-server/database.ts'
 import { openService, resolveSecret, type Service } from '../../src/portal-server/service.ts'
 import { type PortalConfig, parseStorage } from '../../src/portal-server/settings.ts'
 import { parsePortalConfig } from '../../src/portal-server/settings-format.ts'

@@ -40,9 +40,9 @@ const bySection = () =>
   }))
 
 // Configuration files and roff input are read under any locale.
-const ascii = (text: string): string => text.replaceAll('’', "'")
+export const ascii = (text: string): string => text.replaceAll('’', "'")
 
-function wrap(text: string, width: number): readonly string[] {
+export function wrap(text: string, width: number): readonly string[] {
   const lines: string[] = []
   let line = ''
   for (const word of text.split(' ')) {
@@ -105,7 +105,7 @@ export function formatMarkdown(): string {
   return `${parts.join('\n\n')}\n`
 }
 
-const code = (text: string): string => (text === '' ? '–' : `\`${text}\``)
+export const code = (text: string): string => (text === '' ? '–' : `\`${text}\``)
 
 const markdownRow = (key: Described) => [code(key.name), key.rule, code(key.fallback), key.text.join(' ')]
 
@@ -115,17 +115,17 @@ const unsupportedRow = (group: ReturnType<typeof unsupportedGroups>[number]) => 
   group.instead || '–',
 ]
 
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
 
 // mdoc(7): a backslash is an escape, a leading dot or quote a request.
-const roff = (text: string): string =>
+export const roff = (text: string): string =>
   ascii(text)
     .replaceAll('\\', '\\e')
     .replace(/^([.'])/, '\\&$1')
     .replaceAll('"', '\\(dq')
 
-const roffLines = (sentences: readonly string[]): string => sentences.map(roff).join('\n')
+export const roffLines = (sentences: readonly string[]): string => sentences.map(roff).join('\n')
 
 /** packaging/man/openbastion.conf.5 in mdoc(7). */
 export function formatManual(): string {
@@ -148,7 +148,7 @@ export function formatManual(): string {
   return `${parts.join('\n')}\n`
 }
 
-const tagged = (items: readonly string[]): string => `.Bl -tag -width Ds\n${items.join('\n')}\n.El`
+export const tagged = (items: readonly string[]): string => `.Bl -tag -width Ds\n${items.join('\n')}\n.El`
 
 function manualItem(key: Described): string {
   const fallback = key.fallback === '' ? 'No default.' : `Default: ${key.fallback}`

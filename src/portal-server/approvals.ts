@@ -1,10 +1,12 @@
-// Approvals: for some hours the same person, with the same proven key, from the same network, is let into the same group
-// of hosts without being asked again. Never for sudo, and never without a key: an address alone is shared by many.
+// Approvals: for some hours the same person, with the same proven key, from the same network, is let into the same
+// group of hosts without being asked again. Never for sudo, and never without a key: an address is
+// shared by many.
 import { base64url } from '../base/bytes.ts'
-import type { World } from '../base/world.ts'
+import type { Database, Row } from '../base/database.ts'
+import type { Parts } from '../base/world.ts'
 import { networkOf } from './addresses-policy.ts'
-import { type Database, listOf, numberOf, type Row, textOf } from './database.ts'
 import type { ServiceConfig } from './settings.ts'
+import { listOf, numberOf, textOf } from './tables.ts'
 import type { Confirmed, Request } from './transactions.ts'
 
 export type Approval = {
@@ -22,7 +24,7 @@ export type Approval = {
   readonly expiresAt: number
 }
 
-export type ApprovalsContext = Pick<World, 'now' | 'random'> & {
+export type ApprovalsContext = Parts<'now' | 'random'> & {
   readonly database: Database
   readonly config: Pick<ServiceConfig, 'approval_max'>
 }
@@ -74,7 +76,8 @@ export async function findApproval(
       ...[at, at - seconds],
     ],
   )
-  return rows[0] && approvalOf(rows[0])
+  const approval = rows[0] && approvalOf(rows[0])
+  return approval && { ...approval, expiresAt: Math.min(approval.expiresAt, approval.createdAt + seconds) }
 }
 
 export async function approvalsOf(

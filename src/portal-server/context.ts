@@ -1,13 +1,14 @@
 // What the service has in hand while it runs: made once, handed to whoever answers a request.
-import type { World } from '../base/world.ts'
+
+import type { Database } from '../base/database.ts'
+import type { Parts } from '../base/world.ts'
 import type { Audit } from './audit-format.ts'
-import type { Database } from './database.ts'
 import type { Metrics } from './metrics.ts'
 import type { Provider } from './oidc.ts'
 import type { PortalConfig } from './settings.ts'
 import type { BrowserKey } from './tokens.ts'
 
-export type ServiceContext = Pick<World, 'now' | 'random'> & {
+export type ServiceContext = Parts<'now' | 'random'> & {
   readonly config: PortalConfig
   readonly database: Database
   readonly providers: ReadonlyMap<string, Provider>

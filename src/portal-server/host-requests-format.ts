@@ -1,9 +1,9 @@
 // What hosts send, in both languages: ob weblogin's own and that of pam-weblogin. Strict: what is not understood is not
 // guessed.
+
 import * as v from 'valibot'
 import { parseFingerprint, parseLoginName } from '../base/names.ts'
-import { parseHostName } from './hosts.ts'
-import { isSession } from './tokens.ts'
+import { isSession, parseHostName } from './identifiers-format.ts'
 import type { Request } from './transactions.ts'
 
 const checked = <T>(rule: string, parse: (text: string) => T | undefined) =>

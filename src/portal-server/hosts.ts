@@ -1,21 +1,14 @@
 // Hosts that may ask: each has a name, a group and a secret of its own, of which only the hash is stored.
 import { base64url } from '../base/bytes.ts'
-import type { World } from '../base/world.ts'
-import { type Database, numberOf, textOf } from './database.ts'
+import type { Database } from '../base/database.ts'
+import type { Parts } from '../base/world.ts'
+import { numberOf, textOf } from './tables.ts'
 import { hashOf } from './tokens.ts'
 
 export type Host = { readonly name: string; readonly group: string }
 export type ListedHost = Host & { readonly addedAt: number; readonly revokedAt: number | undefined }
 
-export type HostsContext = Pick<World, 'now' | 'random'> & { readonly database: Database }
-
-/** RFC 1123 §2.1, in lower case. */
-export function parseHostName(text: string): string | undefined {
-  const name = text.toLowerCase()
-  return name.length <= 253 && /^[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9][a-z0-9-]{0,62})*$/.test(name) ? name : undefined
-}
-
-export const parseHostGroup = (text: string): string | undefined => (/^[\w][\w.-]{0,63}$/.test(text) ? text : undefined)
+export type HostsContext = Parts<'now' | 'random'> & { readonly database: Database }
 
 const prefix = 'obh_'
 

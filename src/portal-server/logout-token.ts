@@ -1,7 +1,7 @@
 // OpenID Connect Back-Channel Logout 1.0 §2.6: whether a logout token is one, and whom it ends.
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
+import type { Database } from '../base/database.ts'
 import type { JsonObject } from '../base/json.ts'
-import type { Database } from './database.ts'
 import { algorithms } from './oidc.ts'
 import { hashOf } from './tokens.ts'
 

@@ -1,12 +1,12 @@
-// The two calls of pam-weblogin's C module, so that its hosts can use this service unchanged. What its own servers leave
-// open is closed: no code before the person pressed the button, tries counted here, another secret in the address than
-// the host's, and never "cached", because that module proves no key.
+// The two calls of pam-weblogin's C module, so that its hosts can use this service unchanged. What its own servers
+// leave open is closed: no code before the person pressed the button, tries counted here, another secret in the
+// address than the host's, and never "cached", because that module proves no key.
 
+import { qrCode } from '../base/qr-code.ts'
 import { shortId } from './audit-format.ts'
 import type { Caller, ServiceContext } from './context.ts'
 import { type HostCall, identify, judge, mayStart, webAddress } from './host-api.ts'
 import { parseModuleCheck, parseModuleStart } from './host-requests-format.ts'
-import { qrCode } from './qr.ts'
 import { hashOf } from './tokens.ts'
 import { startTransaction } from './transactions.ts'
 
@@ -28,7 +28,7 @@ export async function startModule(context: ServiceContext, call: HostCall, calle
   const id = shortId(hashOf(handle))
   context.audit('WEBLOGIN_STARTED', { user: login, host: host.name, rhost, service, transaction: id })
   const challenge = `Log in at this address, then type the verification code that is shown there:\n  ${url}\n`
-  const qr = qrCode(url)
+  const qr = qrCode(url.toUpperCase(), 80)
   return { status: 201, body: { result: 'OK', session_id: session, challenge, cached: false, url, qr_code_ascii: qr } }
 }
 

@@ -1,14 +1,14 @@
-// The service as an OpenID relying party (OpenID Connect Core 1.0, RFC 7636, RFC 9207): authorization code with PKCE S256,
-// state and nonce. oauth4webapi speaks the protocol; the network is ours.
+// The service as an OpenID relying party (OpenID Connect Core 1.0, RFC 7636, RFC 9207): authorization code with PKCE
+// S256, state and nonce. oauth4webapi speaks the protocol; the network is ours.
 import * as oauth from 'oauth4webapi'
 import { concat } from '../base/bytes.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Secret } from '../base/secret.ts'
-import type { TlsOptions, World } from '../base/world.ts'
+import type { Parts, TlsOptions } from '../base/world.ts'
 import type { Claims } from './claims-policy.ts'
 import type { ProviderConfig } from './settings.ts'
 
-export type ProviderContext = Pick<World, 'fetch' | 'limit' | 'now'> & {
+export type ProviderContext = Parts<'fetch' | 'timeout' | 'now'> & {
   readonly tls: TlsOptions
   readonly proxy: string | undefined
   readonly baseUrl: string
@@ -188,10 +188,10 @@ function openDiscovery(context: ProviderContext, config: ProviderConfig, options
 }
 
 /** No redirects, one deadline that covers the body, and a limit to its size. */
-function boundedFetch({ fetch, limit, tls, proxy }: ProviderContext) {
+function boundedFetch({ fetch: send, timeout, tls, proxy }: ProviderContext) {
   return async (url: string, init: RequestInit = {}): Promise<Response> => {
-    const signal = limit(requestSeconds)
-    const response = await fetch(url, { ...init, redirect: 'manual', signal }, tls, proxy)
+    const signal = timeout(requestSeconds)
+    const response = await send(url, { ...init, redirect: 'manual', signal }, tls, proxy)
     const parts: Uint8Array[] = []
     let length = 0
     for await (const part of response.body ?? []) {

@@ -1,12 +1,13 @@
 // The pages that a person sees. They work without script; each text that came from outside goes through a template that
 // escapes it, and nothing here decides anything.
+
 import { nearness } from './addresses-policy.ts'
 import { type Approval, approvalSeconds } from './approvals.ts'
 import { type Html, html } from './html.ts'
+import { formatCode } from './identifiers-format.ts'
 import type { BrowserSession } from './sessions.ts'
 import type { ProviderConfig, ServiceConfig } from './settings.ts'
 import { clockTime, dateTime, duration, type Texts } from './texts.ts'
-import { formatCode } from './tokens.ts'
 import type { Transaction } from './transactions.ts'
 
 export type PageContext = {
@@ -35,7 +36,8 @@ export function layout({ texts, session, formToken }: PageContext, { title, body
 <header><strong>${texts.product}</strong>${
     session
       ? html`<span>${texts.signedInAs(session.name)} · <a href="/me">${texts.yourPage}</a></span>
-<form method="post" action="/sign-out"><input type="hidden" name="form" value="${formToken('sign-out')}"><button>${texts.signOut}</button></form>`
+<form method="post" action="/sign-out"><input type="hidden" name="form" value="${formToken('sign-out')}">
+<button>${texts.signOut}</button></form>`
       : ''
   }</header>
 <main>
@@ -74,6 +76,8 @@ export function requestPage(
 ): Page {
   const { texts, now, address, formToken } = context
   const service = serviceName(transaction)
+  const { keyType } = transaction
+  const age = Math.max(0, Math.floor(now - transaction.createdAt))
   const isFar = nearness(address, transaction.rhost) === 'other'
   const seconds = approvalSeconds(config, transaction)
   const place =
@@ -84,21 +88,25 @@ ${isFar ? html`<p class="note"><strong>${texts.warning}.</strong> ${texts.networ
 <dt>${texts.server}</dt><dd class="host">${transaction.host}</dd>
 <dt>${texts.account}</dt><dd>${transaction.login || transaction.account}</dd>
 <dt>${texts.what}</dt><dd>${service === 'ssh' ? texts.whatSsh : texts.whatOther(service)}</dd>
-<dt>${texts.from}</dt><dd>${transaction.rhost || '–'}<small>${address === '' ? '' : texts.thisBrowser(address)}</small></dd>
-${transaction.keyFingerprint === '' ? '' : html`<dt>${texts.key}</dt><dd>${transaction.keyFingerprint} ${transaction.keyType}</dd>`}
-<dt>${texts.started}</dt><dd>${clockTime(transaction.createdAt)}, ${texts.ago(Math.max(0, Math.floor(now - transaction.createdAt)))}</dd>
+<dt>${texts.from}</dt>
+<dd>${transaction.rhost || '–'}<small>${address === '' ? '' : texts.thisBrowser(address)}</small></dd>
+${transaction.keyFingerprint === '' ? '' : html`<dt>${texts.key}</dt><dd>${transaction.keyFingerprint} ${keyType}</dd>`}
+<dt>${texts.started}</dt><dd>${clockTime(transaction.createdAt)}, ${texts.ago(age)}</dd>
 </dl>
 <p>${texts.phishing}</p>
 <form method="post" action="/w/${handle}">
 <input type="hidden" name="form" value="${formToken(`decide ${handle}`)}">
 <div class="buttons">
 <button class="first" name="decision" value="refuse">${texts.notMe}</button>
-${seconds > 0 ? html`<label class="choice"><input type="checkbox" name="remember" value="1"><span>${texts.remember(duration(seconds), place)}</span></label>` : ''}
+${seconds > 0 ? rememberBox(texts.remember(duration(seconds), place)) : ''}
 <button name="decision" value="confirm">${service === 'ssh' ? texts.wasMeSsh : texts.wasMeOther(service)}</button>
 </div>
 </form>`
   return { title: texts.requestTitle, body }
 }
+
+const rememberBox = (text: string): Html =>
+  html`<label class="choice"><input type="checkbox" name="remember" value="1"><span>${text}</span></label>`
 
 export function codePage({ texts, now, formToken }: PageContext, transaction: Transaction, handle: string): Page {
   const left = Math.floor(transaction.codeExpiresAt - now)

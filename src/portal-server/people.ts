@@ -1,7 +1,9 @@
 // Who is who, for ever: a person of a provider (issuer and subject) has one name here, and a name has one person. A
 // provider that gives a name to somebody else does not give that person's accounts away.
+
+import type { Database } from '../base/database.ts'
 import type { LoginName } from '../base/names.ts'
-import { type Database, textOf } from './database.ts'
+import { textOf } from './tables.ts'
 
 export type Person = { readonly issuer: string; readonly subject: string; readonly name: string }
 

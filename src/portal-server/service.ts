@@ -1,20 +1,21 @@
 // The service, put together from its parts: what a mode needs to answer requests.
 import { base64url, decodeUtf8 } from '../base/bytes.ts'
+import type { Database } from '../base/database.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import { buckets } from '../base/rate-limit.ts'
 import { Secret } from '../base/secret.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 import { type EventFields, formatPortalEvent, type PortalEvent } from './audit-format.ts'
 import type { ServiceContext } from './context.ts'
-import { type Database, expireRows, numberOf, prepareTables, textOf } from './database.ts'
 import { openMetrics } from './metrics.ts'
 import { openProvider, type Provider } from './oidc.ts'
 import type { PortalConfig } from './settings.ts'
+import { expireRows, numberOf, prepareTables, textOf } from './tables.ts'
 import { openBrowserKey } from './tokens.ts'
 import { openWeb, type Web } from './web.ts'
 
-export type ServiceParts = Pick<World, 'now' | 'random' | 'fetch' | 'limit' | 'files' | 'stdout' | 'userId'>
+export type ServiceParts = Parts<'now' | 'random' | 'fetch' | 'timeout' | 'files' | 'stdout' | 'userId'>
 
 export type Service = {
   readonly web: Web
@@ -83,7 +84,7 @@ function openProviders(parts: ServiceParts, config: PortalConfig): ReadonlyMap<s
   )
 }
 
-function readAuthorities({ files }: Pick<World, 'files'>, given: string | undefined): string {
+function readAuthorities({ files }: Parts<'files'>, given: string | undefined): string {
   for (const path of given === undefined ? paths.systemAuthorities : [given]) {
     const bytes = files.readTrusted(path, { limit: 4 << 20, secret: false })
     if (bytes) return decodeUtf8(bytes) ?? ''
@@ -95,7 +96,7 @@ function readAuthorities({ files }: Pick<World, 'files'>, given: string | undefi
 
 /** The secret itself, or what is in the file that it names. */
 export function resolveSecret(
-  { files, userId }: Pick<World, 'files' | 'userId'>,
+  { files, userId }: Parts<'files' | 'userId'>,
   secret: Secret | undefined,
   longest = 4096,
 ): Secret | undefined {
@@ -112,7 +113,7 @@ export function resolveSecret(
 }
 
 /** One key for every instance: made by the first, kept in the database. */
-async function sharedKey({ random }: Pick<World, 'random'>, database: Database): Promise<Uint8Array<ArrayBuffer>> {
+async function sharedKey({ random }: Parts<'random'>, database: Database): Promise<Uint8Array<ArrayBuffer>> {
   await database.query(`INSERT INTO settings (name, content) VALUES ('browser-key', $1) ON CONFLICT DO NOTHING`, [
     base64url(random(32)),
   ])

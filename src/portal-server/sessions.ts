@@ -1,7 +1,8 @@
 // Browsers that are signed in here. The cookie holds a random secret; everything else is in the database.
 import { base64url } from '../base/bytes.ts'
-import type { World } from '../base/world.ts'
-import { type Database, listOf, numberOf, type Row, textOf } from './database.ts'
+import type { Database, Row } from '../base/database.ts'
+import type { Parts } from '../base/world.ts'
+import { listOf, numberOf, textOf } from './tables.ts'
 import { hashOf } from './tokens.ts'
 
 export type BrowserSession = {
@@ -22,7 +23,7 @@ export type BrowserSession = {
   readonly expiresAt: number
 }
 
-type Context = Pick<World, 'now' | 'random'> & { readonly database: Database }
+type Context = Parts<'now' | 'random'> & { readonly database: Database }
 
 export async function startSession(
   { database, random }: Context,

@@ -1,4 +1,5 @@
-// portal.conf → PortalConfig, or every problem at once. Keys of the service come first, then a section for each provider.
+// portal.conf → PortalConfig, or every problem at once. Keys of the service come first, then a section for each
+// provider.
 import * as v from 'valibot'
 import { type ConfProblem, parseConf } from '../base/conf-syntax.ts'
 import {
@@ -57,11 +58,11 @@ function readBlock<T>(block: Block, known: unknown, problems: ConfProblem[]): T 
   const conf = parseConf(block.text)
   problems.push(...conf.problems.map(({ line, text }) => ({ line: line + block.line, text })))
   const read: Record<string, unknown> = {}
-  for (const [name, { fallback }] of Object.entries(settings)) read[name] = fallback
+  for (const [name, one] of Object.entries(settings)) read[name] = fallbackOf(one)
   for (const { key, value, line } of conf.entries) {
     const at = line + block.line
     if (!Object.hasOwn(settings, key)) problems.push({ line: at, text: unknownKey(key, block) })
-    else if (value === '') read[key] = settings[key]!.fallback
+    else if (value === '') read[key] = fallbackOf(settings[key]!)
     else {
       const checked = v.safeParse(settings[key]!.schema, value)
       if (checked.success) read[key] = checked.output
@@ -73,6 +74,9 @@ function readBlock<T>(block: Block, known: unknown, problems: ConfProblem[]): T 
       problems.push({ line: block.line, text: `${name} is not set` })
   return read as T
 }
+
+const fallbackOf = ({ schema, fallback, empty }: Setting<unknown>): unknown =>
+  fallback === undefined ? empty : v.parse(schema, fallback)
 
 // A word of another shape is not repeated: it may be the second half of a secret that was wrapped.
 function unknownKey(key: string, { header: written }: Block): string {

@@ -1,21 +1,27 @@
-// Every key of portal.conf, once. The service reads through it; the sample, the manual page and docs/portal-configuration.md
-// are printed from it.
+// Every key of portal.conf, once. The service reads through it; the sample, the manual page and
+// docs/portal-configuration.md are printed from it.
 import type * as v from 'valibot'
 import { Secret } from '../base/secret.ts'
 import { choice, path, toggle, value, whole, words } from '../config/value-types.ts'
 
 export type Setting<T> = {
-  readonly schema: v.GenericSchema<string, NonNullable<T>>
+  readonly schema: v.GenericSchema<string, T & {}>
   readonly says: string
-  readonly fallback?: T
+  /** As it would be written in the file. */
+  readonly fallback?: string
+  /** What an unset key without a fallback is; undefined for most. */
+  readonly empty?: T
   readonly required?: true
   readonly unit?: string
   readonly example?: string
 }
 
-const setting = <T>(one: Setting<T> & { readonly fallback: NonNullable<T> }): Setting<NonNullable<T>> => one as never
-const required = <T>(one: Setting<T>): Setting<NonNullable<T>> => ({ ...one, required: true }) as never
-const optional = <T>(one: Setting<T>): Setting<T | undefined> => one as never
+type Facts<T> = Omit<Setting<T & {}>, 'empty' | 'required' | 'fallback'>
+
+const setting = <T>(one: Facts<T> & { readonly fallback: string }): Setting<T & {}> => one
+const required = <T>(one: Facts<T> & { readonly example: string }): Setting<T & {}> => ({ ...one, required: true })
+const optional = <T>(one: Facts<T>): Setting<(T & {}) | undefined> => one
+const list = <T>(one: Facts<readonly T[]>): Setting<readonly T[]> => ({ ...one, empty: [] })
 
 const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
@@ -132,7 +138,7 @@ export const serviceSettings = {
   }),
   listen: setting({
     schema: listen(),
-    fallback: { kind: 'tcp', host: '127.0.0.1', port: 8480 } as Listen,
+    fallback: '127.0.0.1:8480',
     says: 'Where it listens. On a unix socket a proxy speaks TLS.',
     example: 'unix:/run/ob-portal/http',
   }),
@@ -148,7 +154,7 @@ export const serviceSettings = {
   }),
   proxies: setting({
     schema: whole(0, 5),
-    fallback: 0,
+    fallback: '0',
     says:
       'How many proxies stand in front, each of which appends to X-Forwarded-For. 0: the header is never believed, and ' +
       'on a unix socket nobody’s address is known then.',
@@ -160,35 +166,35 @@ export const serviceSettings = {
   }),
   database: setting({
     schema: database(),
-    fallback: new Secret('sqlite:/var/lib/ob-portal/portal.db'),
+    fallback: 'sqlite:/var/lib/ob-portal/portal.db',
     says: 'Where it keeps what it knows. Several instances need PostgreSQL.',
   }),
   session_lifetime: setting({
     schema: whole(60, 86400),
-    fallback: 3600,
+    fallback: '3600',
     says: 'How long a browser stays signed in here.',
     unit: 'seconds',
   }),
   transaction_lifetime: setting({
     schema: whole(60, 900),
-    fallback: 300,
+    fallback: '300',
     says: 'How long a login may wait for its person. It should not be longer than LoginGraceTime of the hosts.',
     unit: 'seconds',
   }),
   code_lifetime: setting({
     schema: whole(30, 180),
-    fallback: 90,
+    fallback: '90',
     says: 'How long a code can be typed after it was shown.',
     unit: 'seconds',
   }),
   code_tries: setting({
     schema: whole(1, 5),
-    fallback: 3,
+    fallback: '3',
     says: 'How many codes may be typed for one login.',
   }),
   approval_max: setting({
     schema: whole(0, 86400),
-    fallback: 43200,
+    fallback: '43200',
     says: 'Longest time for which a host may let the same person in again without asking. 0: never.',
     unit: 'seconds',
   }),
@@ -234,12 +240,11 @@ export const providerSettings = {
   }),
   scope: setting({
     schema: listOfWords(),
-    fallback: ['openid', 'profile', 'email'] as readonly string[],
+    fallback: 'openid profile email',
     says: 'Scopes to ask for.',
   }),
-  acr_values: setting({
+  acr_values: list({
     schema: listOfWords(),
-    fallback: [] as readonly string[],
     says: 'How strongly people must authenticate: the provider is asked for it, and its answer must name one of these.',
     example: 'https://refeds.org/profile/mfa',
   }),
@@ -251,12 +256,12 @@ export const providerSettings = {
   }),
   userinfo: setting({
     schema: toggle(),
-    fallback: true as boolean,
+    fallback: 'true',
     says: 'Ask the userinfo endpoint, too; some providers tell groups only there.',
   }),
   name_claim: setting({
     schema: pointer(),
-    fallback: { source: 'both', path: ['preferred_username'] } as Pointer,
+    fallback: '/preferred_username',
     says: 'Claim that names the account.',
   }),
   name_pattern: optional({
@@ -266,32 +271,28 @@ export const providerSettings = {
   }),
   name_lower: setting({
     schema: toggle(),
-    fallback: false as boolean,
+    fallback: 'false',
     says: 'Write the name in lower case.',
   }),
   groups_claim: setting({
     schema: pointers(),
-    fallback: [{ source: 'both', path: ['groups'] }] as readonly Pointer[],
+    fallback: '/groups',
     says: 'Claims that list groups: texts, lists of texts, lists of objects with value or name, or objects by name.',
   }),
-  default_groups: setting({
+  default_groups: list({
     schema: listOfWords(),
-    fallback: [] as readonly string[],
     says: 'Groups of everybody who comes from this provider.',
     example: 'staff',
   }),
-  require: setting({
+  require: list({
     schema: requirements(),
-    fallback: [] as readonly Requirement[],
     says: 'Claims that must have this value; the text true equals the value true.',
     example: '/email_verified=true, /hd=example.com',
   }),
 }
 
-type Settings = Readonly<Record<string, Setting<never>>>
 type ValuesOf<S> = { readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never }
 
 export type ServiceConfig = ValuesOf<typeof serviceSettings>
 export type ProviderConfig = ValuesOf<typeof providerSettings> & { readonly name: string }
 export type PortalConfig = ServiceConfig & { readonly providers: readonly ProviderConfig[] }
-export type AnySettings = Settings

@@ -7,11 +7,11 @@ export const style = `
   --line: #3a4858; --main: #7cb8ff; --main-ink: #0b1724; --warn: #3a2f10; --warn-line: #e0b04a; --code: #101822; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 1.0625rem/1.5 system-ui, sans-serif; }
-header, footer { max-width: 40rem; margin: 0 auto; padding: 1rem 1.25rem; display: flex; flex-wrap: wrap; gap: .5rem 1rem;
-  align-items: center; justify-content: space-between; color: var(--soft); }
+header, footer { max-width: 40rem; margin: 0 auto; padding: 1rem 1.25rem; display: flex; flex-wrap: wrap;
+  gap: .5rem 1rem; align-items: center; justify-content: space-between; color: var(--soft); }
 header strong { color: var(--ink); }
-main { max-width: 40rem; margin: 0 auto; padding: 1.5rem 1.25rem; background: var(--paper); border: 1px solid var(--line);
-  border-radius: .75rem; }
+main { max-width: 40rem; margin: 0 auto; padding: 1.5rem 1.25rem; background: var(--paper); 
+  border: 1px solid var(--line); border-radius: .75rem; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem; }
 h2 { font-size: 1.125rem; margin: 2rem 0 .25rem; }
 p { margin: .5rem 0 1rem; }
@@ -21,7 +21,8 @@ dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
 dd small, td small { display: block; color: var(--soft); font-size: .9375rem; }
 .host { font-weight: 700; }
-.note { background: var(--warn); border-left: .3rem solid var(--warn-line); padding: .75rem 1rem; border-radius: .25rem; }
+.note { background: var(--warn); border-left: .3rem solid var(--warn-line); padding: .75rem 1rem;
+  border-radius: .25rem; }
 .buttons { display: grid; gap: 1rem; margin-top: 1.25rem; }
 button, .button { font: inherit; font-weight: 600; min-height: 3rem; padding: .6rem 1.25rem; border-radius: .5rem;
   border: 2px solid var(--main); background: var(--paper); color: var(--main); cursor: pointer; text-align: center;
@@ -44,6 +45,7 @@ header form { margin: 0; }
 header button { min-height: 2.25rem; padding: .2rem .9rem; border-width: 1px; font-weight: 500; }
 a { color: var(--main); }
 @media (max-width: 34rem) { main { border-radius: 0; border-inline: 0; } button, .buttons .button { width: 100%; }
-  header button, .list button { width: auto; } dl { grid-template-columns: 1fr; gap: .1rem; } dd { margin-bottom: .6rem; } }
+  header button, .list button { width: auto; } dl { grid-template-columns: 1fr; gap: .1rem; }
+  dd { margin-bottom: .6rem; } }
 @media (forced-colors: active) { main, button, .note { border: 2px solid; } }
 `.trim()

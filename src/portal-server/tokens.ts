@@ -1,8 +1,8 @@
 // The secrets of a web login: handle, session, code, and what a browser keeps sealed or signed for us.
 import { base64url, concat, decodeUtf8, equalBytes, hex, hmacSha256, sha256, utf8 } from '../base/bytes.ts'
-import type { World } from '../base/world.ts'
+import type { Parts } from '../base/world.ts'
 
-type Random = Pick<World, 'random'>
+type Random = Parts<'random'>
 
 const base32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 /** RFC 8628 §6.1: no vowels, so that no word comes out, and nothing that is read as something else. */
@@ -11,13 +11,8 @@ const codeLetters = 'BCDFGHJKLMNPQRSTVWXZ'
 /** What stands in the address: 65 bits in 13 letters that a QR code holds cheaply and that may be upper case. */
 export const newHandle = ({ random }: Random): string => [...random(13)].map((byte) => base32[byte & 31]!).join('')
 
-export const parseHandle = (text: string): string | undefined =>
-  /^[A-Z2-7]{13}$/i.test(text) ? text.toUpperCase() : undefined
-
 /** 128 bits that only the host knows. */
 export const newSession = ({ random }: Random): string => base64url(random(16))
-
-export const isSession = (text: string): boolean => /^[\w-]{22}$/.test(text)
 
 /** Nine letters: 38.9 bits. */
 export function newCode({ random }: Random): string {
@@ -26,14 +21,6 @@ export function newCode({ random }: Random): string {
     // The bytes above 239 would make some letters likelier than others.
     for (const byte of random(16)) if (byte < 240 && code.length < 9) code += codeLetters[byte % 20]
   return code
-}
-
-export const formatCode = (code: string): string => code.replace(/^(...)(...)(...)$/, '$1-$2-$3')
-
-/** The letters of what was typed; what is no code at all is the empty text, which equals none. */
-export function readCode(typed: string): string {
-  const code = typed.toUpperCase().replaceAll(/[\s-]/g, '')
-  return /^[BCDFGHJKLMNPQRSTVWXZ]{9}$/.test(code) ? code : ''
 }
 
 /** How secrets are stored: what is read from a database opens nothing. */

@@ -1,12 +1,15 @@
 // One login that waits for its person. Two secrets bind it in one direction: the handle is in the address and shows the
 // page; the session is the host's alone and is where the code must come back. The code exists only after the right
 // person pressed the button for it, and is spent by one UPDATE.
-import type { World } from '../base/world.ts'
-import { type Database, listOf, numberOf, type Row, textOf } from './database.ts'
+
+import type { Database, Row } from '../base/database.ts'
+import type { Parts } from '../base/world.ts'
 import type { Host } from './hosts.ts'
+import { readCode } from './identifiers-format.ts'
 import type { BrowserSession } from './sessions.ts'
 import type { ServiceConfig } from './settings.ts'
-import { hashOf, newCode, newHandle, newSession, readCode } from './tokens.ts'
+import { listOf, numberOf, textOf } from './tables.ts'
+import { hashOf, newCode, newHandle, newSession } from './tokens.ts'
 
 export type Request = {
   /** The login name that must be confirmed; empty: whoever confirms says who it is. */
@@ -52,7 +55,7 @@ export type CheckResult =
   | { readonly result: 'expired' }
   | { readonly result: 'refused' }
 
-export type TransactionsContext = Pick<World, 'now' | 'random'> & {
+export type TransactionsContext = Parts<'now' | 'random'> & {
   readonly database: Database
   readonly config: Pick<ServiceConfig, 'transaction_lifetime' | 'code_lifetime' | 'code_tries'>
 }
@@ -67,8 +70,8 @@ export async function startTransaction(
   const at = Math.floor(now())
   await database.query(
     `INSERT INTO transactions (handle_hash, session_hash, host, host_group, login, account, service, rhost,
-       key_fingerprint, key_type, approval_seconds, state, tries_left, created_at, expires_at, remember, issuer, subject,
-       name, groups, acr, auth_time, sid)
+       key_fingerprint, key_type, approval_seconds, state, tries_left, created_at, expires_at, remember,
+       issuer, subject, name, groups, acr, auth_time, sid)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting', $12, $13, $14, 0, '', '', '', '[]', '', 0, '')`,
     [
       ...[hashOf(handle), hashOf(session), host.name, host.group, request.login, request.account, request.service],

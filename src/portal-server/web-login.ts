@@ -1,15 +1,16 @@
 // Signing in at a provider and out again. What is needed on the way back is sealed in a cookie, so a thousand who only
 // begin cost nothing here, and nobody can end in our browser what they began in theirs.
+
 import { parseJsonObject, textMember, wholeMember } from '../base/json.ts'
 import { type Browser, browserName, cookieOf, setCookie } from './browser.ts'
 import { type ClaimProblem, mapClaims } from './claims-policy.ts'
 import type { ServiceContext } from './context.ts'
+import { parseHandle } from './identifiers-format.ts'
 import type { LoginState, Provider, SignIn } from './oidc.ts'
 import { errorPage, type Page } from './pages.ts'
 import { settlePerson } from './people.ts'
 import { startSession } from './sessions.ts'
 import type { Texts } from './texts.ts'
-import { parseHandle } from './tokens.ts'
 
 export type WebAnswer =
   | { readonly kind: 'page'; readonly status: number; readonly page: Page; readonly cookies?: readonly string[] }

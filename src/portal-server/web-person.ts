@@ -1,8 +1,10 @@
 // What a person does here: look at a login that waits, answer it, and see and end what they allowed.
+
 import { approvalsOf, revokeApproval, revokeApprovals } from './approvals.ts'
 import { shortId } from './audit-format.ts'
 import { type Browser, readForm, setCookie } from './browser.ts'
 import type { ServiceContext } from './context.ts'
+import { parseHandle } from './identifiers-format.ts'
 import {
   codePage,
   donePage,
@@ -16,7 +18,6 @@ import {
   signInPage,
 } from './pages.ts'
 import { type BrowserSession, endAtProvider, endSession, sessionsOf } from './sessions.ts'
-import { parseHandle } from './tokens.ts'
 import { findTransaction, makeCode, refuseTransaction, type Transaction } from './transactions.ts'
 import type { WebAnswer } from './web-login.ts'
 

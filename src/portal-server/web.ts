@@ -21,7 +21,8 @@ const longestBody = 8192
 export const pageHeaders: Readonly<Record<string, string>> = {
   'content-security-policy':
     "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-  // Not no-referrer: with that a browser does not say from which page a form comes (Fetch, "serialize a request origin").
+  // Not no-referrer: with that a browser does not say from which page a form comes (Fetch, "serialize a request
+  // origin").
   'referrer-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',

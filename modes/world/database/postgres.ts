@@ -1,7 +1,8 @@
 // PostgreSQL through the runtime's client, for several instances of the service.
+
+import type { Database, Row } from '../../../src/base/database.ts'
 import { Fault } from '../../../src/base/fault.ts'
 import type { Secret } from '../../../src/base/secret.ts'
-import type { Database, Row } from '../../../src/portal-server/database.ts'
 
 const connections = 8
 

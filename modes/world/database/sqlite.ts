@@ -1,8 +1,8 @@
 // SQLite through the runtime. A write is on the disk before its answer goes out.
 import { Database as Sqlite } from 'bun:sqlite'
 import { chmodSync } from 'node:fs'
+import type { Database, Row } from '../../../src/base/database.ts'
 import { Fault } from '../../../src/base/fault.ts'
-import type { Database, Row } from '../../../src/portal-server/database.ts'
 
 /** `:memory:` is a database that nobody else sees. */
 export function openSqlite(path: string): Database {
