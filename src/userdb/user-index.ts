@@ -3,17 +3,16 @@
 
 import { readForeign } from '../accounts/extrausers.ts'
 import { sharedGroups } from '../accounts/groups.ts'
-import { validHome, validShell } from '../accounts/passwd-fields-format.ts'
 import { readIds } from '../accounts/passwd-format.ts'
 import { openRegistry, stampOf } from '../accounts/registry.ts'
 import { type RegistryUser, readUser } from '../accounts/registry-format.ts'
 import { type Change, parseJournal } from '../accounts/registry-journal-format.ts'
-import { isReservedUid } from '../accounts/uid.ts'
 import { decodeUtf8 } from '../base/bytes.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { UserIndex } from './protocol.ts'
+import { isVisibleGroup, type LocalIds, visibleUser } from './visibility-policy.ts'
 
 export type LiveUserIndex = UserIndex & {
   /** Notices what changed on the disk since the last call. */
@@ -93,7 +92,7 @@ export function openUserIndex(world: Parts<'sleep' | 'files' | 'syslog'>, config
     })
     return loading
   }
-  const { uid, gid, own } = judges(() => ({ content, locals, config }))
+  const { uid, gid, own } = visible(() => ({ content, locals, config }))
   return {
     ready: reload,
     follow: () => {
@@ -116,10 +115,8 @@ export function openUserIndex(world: Parts<'sleep' | 'files' | 'syslog'>, config
     user: own,
     nameOfUid: uid,
     group: (name) => {
-      const shared = locals.groups.has(name) ? undefined : content.groups.get(name)
-      if (shared !== undefined) return locals.gids.has(shared) ? undefined : shared
-      const mine = own(name)?.gid
-      return mine === undefined || locals.gids.has(mine) || locals.groups.has(name) ? undefined : mine
+      const found = content.groups.get(name) ?? own(name)?.gid
+      return found !== undefined && isVisibleGroup(name, found, locals) ? found : undefined
     },
     nameOfGid: gid,
     groupsOf: (name) => {
@@ -133,7 +130,7 @@ export function openUserIndex(world: Parts<'sleep' | 'files' | 'syslog'>, config
       for (const name of content.users.keys()) if (own(name)) yield name
     },
     groups: function* () {
-      for (const [name, gid] of content.groups) if (!locals.groups.has(name) && !locals.gids.has(gid)) yield name
+      for (const [name, gid] of content.groups) if (isVisibleGroup(name, gid, locals)) yield name
       for (const name of content.users.keys()) if (own(name) && !locals.groups.has(name)) yield name
     },
   }
@@ -141,13 +138,7 @@ export function openUserIndex(world: Parts<'sleep' | 'files' | 'syslog'>, config
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'unknown error')
 
-type Locals = {
-  readonly stamp: string
-  readonly users: ReadonlySet<string>
-  readonly groups: ReadonlySet<string>
-  readonly uids: ReadonlySet<number>
-  readonly gids: ReadonlySet<number>
-}
+type Locals = LocalIds & { readonly stamp: string }
 
 const localStamp = (world: Parts<'files'>): string => `${stampOf(world, '/etc/passwd')} ${stampOf(world, '/etc/group')}`
 
@@ -159,19 +150,11 @@ function readLocals(world: Parts<'files'>): Locals {
   return { stamp, users: new Set(users.keys()), groups: new Set(groups.keys()), uids, gids: new Set(groups.values()) }
 }
 
-/** What of the registry may be told: it was checked when it was written, and files can be edited. */
-function judges(now: () => { readonly content: Content; readonly locals: Locals; readonly config: Config }) {
+/** The registry through the eyes of the visibility policy. */
+function visible(now: () => { readonly content: Content; readonly locals: Locals; readonly config: Config }) {
   const own = (name: string) => {
     const { content, locals, config } = now()
-    const user = content.users.get(name)
-    if (user?.state !== 'active' || locals.users.has(name) || locals.uids.has(user.uid)) return undefined
-    if (isReservedUid(user.uid) || isReservedUid(user.gid)) return undefined
-    const isPortals = user.source === 'portal'
-    if (isPortals && (user.uid < config.min_uid || user.uid > config.max_uid)) return undefined
-    const isHome = !isPortals || validHome(user.home, [...config.approved_home_prefixes, config.create_user_home_base])
-    if (!isHome) return undefined
-    const isShell = !isPortals || validShell(user.shell, config.approved_shells)
-    return isShell ? user : { ...user, shell: config.create_user_shell }
+    return visibleUser(name, content.users.get(name), { locals, rules: config })
   }
   const uid = (id: number): string | undefined => {
     const name = now().content.owners.get(id)
@@ -180,7 +163,7 @@ function judges(now: () => { readonly content: Content; readonly locals: Locals;
   const gid = (id: number): string | undefined => {
     const { content, locals } = now()
     const name = content.owners.get(id)
-    if (name === undefined || locals.gids.has(id) || locals.groups.has(name)) return undefined
+    if (name === undefined || !isVisibleGroup(name, id, locals)) return undefined
     return content.groups.get(name) === id || own(name)?.gid === id ? name : undefined
   }
   return { own, uid, gid }
