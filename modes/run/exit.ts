@@ -3,6 +3,8 @@ import type { Reason } from '../../src/base/reason.ts'
 import type { Caller, Ending } from './mode.ts'
 
 export const exitStatus = { ok: 0, denied: 1, usage: 64, fault: 70, unavailable: 75 } as const
+/** What `ssh ca@host` and the like end with (EX_NOPERM, EX_UNAVAILABLE): whatever went wrong, trying again may help. */
+const personStatus = { denied: 77, unavailable: 69 } as const
 
 /** pam_exec has no limit of its own, and a promise that never settles must not become a login that never ends. */
 export function endAfter(seconds: number): void {
@@ -11,6 +13,7 @@ export function endAfter(seconds: number): void {
 
 export function exitCode(caller: Caller, ending: Ending): number {
   if (ending.kind === 'usage') return exitStatus.usage
+  if (caller === 'person' && ending.outcome.kind !== 'allowed') return personStatus[ending.outcome.kind]
   switch (ending.outcome.kind) {
     case 'allowed':
       return exitStatus.ok

@@ -8,7 +8,7 @@ export async function finish(caller: Caller, world: ReadOnlyWorld, work: () => P
   try {
     const ending = await work()
     if (ending.kind === 'outcome') world.stdout(ending.text ?? '')
-    else if (caller === 'admin') world.stderr(`${ending.text}\n`)
+    else if (caller === 'admin' || caller === 'person') world.stderr(`${ending.text}\n`)
     return exitCode(caller, ending)
   } catch (error) {
     await complain(caller, error, world)
@@ -24,6 +24,7 @@ async function complain(caller: Caller, error: unknown, world: ReadOnlyWorld): P
   if (caller === 'admin') world.stderr(`ob: ${text}\n${hint === undefined ? '' : `  hint: ${hint}\n`}`)
   else world.syslog('err', printable(text))
   // Loaded here, because all the reasons together cost whoever needs none of them 0.2 M instructions.
+  if (caller === 'person') world.stderr(`${(await import('../../src/base/reason.ts')).personText('fault')}\n`)
   if (caller === 'pam') world.stdout(`${(await import('../../src/base/reason.ts')).personText('fault')}\n`)
 }
 

@@ -2,8 +2,11 @@
 import type { Outcome } from '../../src/base/outcome.ts'
 import type { ReadOnlyWorld, World } from '../../src/base/world.ts'
 
-/** Who runs us and reads our exit status: pam_exec, sshd's AuthorizedKeysCommand, or a person or script. */
-export type Caller = 'pam' | 'sshd' | 'admin'
+/**
+ * Who runs us and reads our exit status: pam_exec, sshd's AuthorizedKeysCommand, an administrator or script, or a
+ * person far away, by way of sshd.
+ */
+export type Caller = 'pam' | 'sshd' | 'admin' | 'person'
 
 export type Ending =
   | { readonly kind: 'outcome'; readonly outcome: Outcome; readonly text?: string }

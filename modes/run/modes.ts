@@ -141,6 +141,24 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
     },
   ],
   [
+    'ca sign',
+    {
+      caller: 'person',
+      summary: 'sign the key that sshd saw proven, for the person whom a one-time token names; sudo runs it for sshd',
+      deadlineSeconds: 25,
+      load: () => import('../user/ca-sign.ts'),
+    },
+  ],
+  [
+    'shell',
+    {
+      caller: 'person',
+      summary: 'turn the session of a functional account into the person’s; sudo runs it for ob-shell',
+      deadlineSeconds: 15,
+      load: () => import('../user/shell.ts'),
+    },
+  ],
+  [
     'monitor',
     {
       caller: 'admin',

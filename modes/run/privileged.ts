@@ -19,7 +19,7 @@ export async function runPrivileged(name: string | undefined, args: readonly str
   const environment = takeEnvironment()
   const phase = environment.values['PAM_TYPE']
   const verb = phase === undefined ? undefined : pamVerbs.get([name, ...args].join(' '))
-  const entry = verb ?? (name === undefined ? phaseEntry(phase) : await entryOf(options[name] ?? name))
+  const entry = verb ?? (name === undefined ? phaseEntry(phase) : await entryOf(options[name] ?? name, args))
   if (!entry) {
     const problem = name === undefined ? 'usage: ob MODE …' : `ob: unknown mode "${printable(name)}"`
     writeText(2, `${problem}\nob help lists the modes\n`)
@@ -48,8 +48,10 @@ function deadlineAfter(seconds: number): AbortSignal {
   return controller.signal
 }
 
-async function entryOf(name: string): Promise<WholeEntry | undefined> {
-  return (await import('./modes.ts')).wholeModes.get(name)
+async function entryOf(name: string, [verb]: readonly string[]): Promise<WholeEntry | undefined> {
+  const { wholeModes } = await import('./modes.ts')
+  // What a person far away runs is a mode of its own, with its own deadline and exit statuses.
+  return wholeModes.get(`${name} ${verb}`) ?? wholeModes.get(name)
 }
 
 function phaseEntry(phase: string | undefined): WholeEntry | undefined {

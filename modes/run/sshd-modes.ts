@@ -12,6 +12,15 @@ export const sshdModes: ReadonlyMap<string, ReadingEntry> = new Map<string, Read
     },
   ],
   [
+    'ca-keys',
+    {
+      caller: 'sshd',
+      summary: 'print the offered key, bound to ob ca sign, for the AuthorizedKeysCommand of the certificate authority',
+      deadlineSeconds: 5,
+      load: () => import('../sshd/ca-keys.ts'),
+    },
+  ],
+  [
     'principals',
     {
       caller: 'sshd',

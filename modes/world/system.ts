@@ -20,6 +20,11 @@ const known: readonly string[] = [
   'PAM_SERVICE',
   'SSH_AUTH_INFO_0',
   'SSH_CONNECTION',
+  // By way of sudo, from sshd: what a person asked for. sudo itself says who called it.
+  'SSH_ORIGINAL_COMMAND',
+  'OB_SHELL_COMMAND',
+  'SUDO_USER',
+  'LANG',
   'NOTIFY_SOCKET',
   'NO_COLOR',
   'TERM',

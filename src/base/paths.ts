@@ -3,6 +3,8 @@
 export const paths = {
   usedTokens: '/run/open-bastion/claims',
   connections: '/run/open-bastion/connections',
+  /** What was proven on connections to functional accounts, for seconds. */
+  proven: '/run/open-bastion/proven',
   offlineSessions: '/run/open-bastion/offline_sessions',
   timedOutPortal: '/run/open-bastion/silent-portal',
   refusedPortal: '/run/open-bastion/absent-portal',
@@ -21,6 +23,8 @@ export const paths = {
   state: '/var/lib/open-bastion',
   generations: '/var/lib/open-bastion/generations',
   secrets: '/var/lib/open-bastion/secrets',
+  /** Serials, the list of certificates and revocations of this host's own authority. */
+  ca: '/var/lib/open-bastion/ca',
   registry: '/var/lib/open-bastion/users.json',
   exportedKeys: '/var/lib/open-bastion/keys',
   /** What sshd's helpers may know about hops; there where hops are configured. */
@@ -37,6 +41,8 @@ export const paths = {
   authorizedKeys: '/etc/open-bastion/authorized_keys.d',
   authorizedKeysChain: '/etc/open-bastion/authorized_keys_chain',
   serviceKeys: '/etc/open-bastion/service-accounts.d',
+  /** The login shell that makes an account a functional one. */
+  functionalShell: '/usr/sbin/ob-shell',
   revokedKeys: '/etc/ssh/revoked_keys',
   /** What changed since users.json was written. */
   journal: '/var/lib/open-bastion/users.journal',

@@ -14,6 +14,7 @@ export type PublicText =
   | 'challenge'
   | 'not-vouched'
   | 'need-hop'
+  | 'certificate'
 
 const publicTexts: Record<PublicText, string> = {
   none: '',
@@ -26,6 +27,7 @@ const publicTexts: Record<PublicText, string> = {
   'not-your-name': 'Single sign-on unlocks only the screen of the portal user who locked it.',
   challenge:
     'Access denied. Each challenge has a code of its own and can be answered once; after several tries wait a while.',
+  certificate: 'Log in here with a certificate that names you; the account itself has no password and no keys.',
   busy: 'Too many attempts to unlock. Wait a moment.',
   'not-vouched': 'This host does not accept what the bastion says about this connection. Tell its administrator.',
   'need-hop': 'This host is reached through a bastion only. Log in to the bastion, then run: ob proxy HOST',
@@ -134,6 +136,23 @@ const reasons = {
   'service-account-other-key': ['the proven key is not the one of this service account', 'not-allowed'],
   'service-account-no-sudo': ['service-accounts.conf does not allow this account sudo', 'not-allowed'],
   'service-account-broken': ['the section of this service account has an error, so it is no account', 'broken'],
+  // accounts that turn into a person
+  'functional-account': ['the account turns into a person; who that is, is decided when the session opens', 'none'],
+  'functional-ssh-only': ['the account is for ssh only', 'not-allowed'],
+  'certificate-needed': ['the account takes a certificate that names a person, and nothing else', 'certificate'],
+  'person-refused': [
+    'the certificate names root, an account of this host or another functional account',
+    'not-allowed',
+  ],
+  'person-identified': ['the certificate names the person, and the portal allows that person here', 'none'],
+  switched: ['the session became the person’s', 'none'],
+  'switch-not-possible': ['no record of a fresh login belongs to this connection, or it was used', 'not-allowed'],
+  // this host's certificate authority
+  'certificate-issued': ['a certificate was signed', 'none'],
+  'certificate-shown': ['the public part of the authority was shown', 'none'],
+  'ca-not-a-plain-key': ['a certificate was offered where a plain key is signed', 'not-allowed'],
+  'ca-revoked': ['the person was revoked here and gets no new certificate', 'not-allowed'],
+  'ca-cannot-sign': ['the agent that holds the key of the authority does not sign', 'broken'],
   // keys
   'keys-listed': ['keys were found for the user', 'none'],
   'no-keys': ['no keys are known for the user', 'none'],

@@ -46,6 +46,14 @@ const remedies: Partial<Record<Reason, string>> = {
     'correct key_fingerprint in service-accounts.conf, or remove the other key of this account',
   'service-account-no-sudo': 'set sudo_allowed = true for this account in service-accounts.conf',
   'service-account-broken': 'ob service-account check names the lines',
+  'functional-ssh-only': 'use ssh; other services need accounts of their own',
+  'certificate-needed': 'get a certificate first (docs/certificates.md), and log in with it',
+  'person-refused': 'the name in the certificate must be one of a portal user; local accounts log in by themselves',
+  'switch-not-possible':
+    'log in once more; one connection gives one session (MaxSessions 1), and only sshd starts the shell of the account',
+  'ca-not-a-plain-key': 'offer the plain key: ssh -o CertificateFile=none',
+  'ca-revoked': 'ob ca restore USER takes the revocation of the person back',
+  'ca-cannot-sign': 'systemctl status ob-ca-agent; ssh-add -l with its socket shows what it holds',
   'krl-stale': 'run: ob krl update; and see that its timer is active: systemctl enable --now ob-krl.timer',
   'krl-refused':
     'ask the portal’s administrator what happened to the list; then: ob krl update --allow-empty if it is right',

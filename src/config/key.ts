@@ -5,6 +5,7 @@ export const sections = {
   portal: 'The portal and how it is reached',
   host: 'This host, as the portal knows it',
   keys: 'Keys and certificates',
+  authority: 'This host as a certificate authority',
   secrets: 'Secrets at rest',
   weblogin: 'Login in a web browser',
   bastion: 'Bastions and the hosts behind them',

@@ -4,6 +4,7 @@
 import { type Key, key, optional, required } from './key.ts'
 import { accountKeys } from './keys/accounts.ts'
 import { bastionAliases, bastionKeys } from './keys/bastion.ts'
+import { caKeys, shellKeys } from './keys/ca.ts'
 import { cacheAliases, cacheKeys } from './keys/caches.ts'
 import { gpgKeys } from './keys/gpg.ts'
 import { lockoutKeys } from './keys/lockout.ts'
@@ -175,6 +176,7 @@ export const keys = {
   })),
   ...webloginKeys,
   ...bastionKeys,
+  ...caKeys,
   service_accounts_file: key('/etc/open-bastion/service-accounts.conf', () => ({
     schema: path(),
     says: 'Accounts for programs, each bound to one key and decided without the portal. It may be missing.',
@@ -221,6 +223,8 @@ export const keys = {
     section: 'accounts',
   })),
   ...accountKeys,
+  ...shellKeys,
+  ...lockoutKeys,
   ...lockoutKeys,
   offline_revalidation_enabled: key<boolean>(true, () => ({
     schema: toggle(),

@@ -64,6 +64,21 @@ export const level = <const W extends string>(words: readonly W[]) =>
 export const words = () =>
   value('1 to 255 characters', (text) => (text !== '' && text.length <= 255 ? text : undefined))
 
+const oneName = (text: string): string | undefined => (text === 'root' ? undefined : parseLoginName(text))
+
+export const loginName = () => value('a login name of lower-case letters, digits and _ - . that is not root', oneName)
+
+export const loginNameList = () =>
+  value('login names of lower-case letters, digits and _ - . without root, separated by commas or blanks', (text) =>
+    parseList(text.split(/[\s,]+/), oneName),
+  )
+
+/** Some of these words. */
+export const subset = (known: readonly string[]) =>
+  value(`some of ${known.join(', ')}, separated by commas or blanks`, (text): readonly string[] | undefined =>
+    parseList(text.split(/[\s,]+/), (item) => known.find((word) => word === item)),
+  )
+
 /** The secret itself, or where it is kept. */
 export const secret = () =>
   value('1 to 1024 characters, or sealed:NAME with a name that ob secret takes', (text) => {

@@ -26,6 +26,8 @@ export type PamRequest = {
   readonly user: LoginName | undefined
   readonly rhost: string | undefined
   readonly connection: string
+  /** sshd looked up a functional account and not the person, so it was told no uid of the person. */
+  readonly functional?: boolean
 }
 
 export const settleAuth = async (
@@ -131,7 +133,8 @@ export const settleSession = async (
     account: async (f) => {
       const accounts = await ports.accounts()
       const made = await accounts.provision(requireUser(f.user), entryFor(f), true)
-      if (made.kind !== 'ready' || accounts.matchesReservation(requireUser(f.user), made)) return made
+      if (made.kind !== 'ready' || request.functional || accounts.matchesReservation(requireUser(f.user), made))
+        return made
       return { kind: 'unsettled', detail: `${made.detail}, and sshd was told another` }
     },
   })

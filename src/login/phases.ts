@@ -7,6 +7,7 @@ import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { greeterMessage } from '../offline/password-policy.ts'
+import { type FunctionalRole, functionalRole } from '../shell/role-policy.ts'
 import { type Proof, type ProofSource, readProof } from '../ssh/proof.ts'
 import { type PamRequest, settleAccount, settleAuth, settleSession } from './answers.ts'
 import type { PasswordCheck } from './auth.ts'
@@ -21,6 +22,8 @@ export function decidePhase(
   request: PamRequest,
   { world, config }: { readonly world: World; readonly config: Config },
 ): Promise<PhaseResult> {
+  const role = functionalRole(request.user, config)
+  if (role !== undefined) return decideAsFunctional(phase, request, { world, config, role })
   switch (phase) {
     case 'auth':
       return authenticate(request, config, world)
@@ -31,6 +34,20 @@ export function decidePhase(
     case 'close_session':
       return closeSession(request, config, world)
   }
+}
+
+/** Loaded only where such an account is configured and asked for. */
+async function decideAsFunctional(
+  phase: Phase,
+  request: PamRequest,
+  parts: { readonly world: World; readonly config: Config; readonly role: FunctionalRole },
+): Promise<PhaseResult> {
+  const { decideFunctionalPhase } = await import('./functional.ts')
+  return decideFunctionalPhase(phase, request, {
+    ...parts,
+    ports: openPorts(parts.world, parts.config),
+    readProof: () => proofOf('open_session', parts.world, parts.config),
+  })
 }
 
 const longestAnswer = 8192

@@ -1,7 +1,7 @@
 // May this certificate be used for this login? sshd checks its signature, its dates and its revocation; this says which
 // name counts, and adds what sshd cannot check.
 
-import type { LoginName } from '../base/names.ts'
+import { type LoginName, parseLoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
 import type { Reason } from '../base/reason.ts'
 import type { Problem, PublicKey } from './wire.ts'
@@ -15,18 +15,27 @@ export type PrincipalFacts = {
   /** Why a certificate for a hop does not count here. */
   readonly hop?: Reason | undefined
   readonly stale: boolean
+  /** The account turns into whom the certificate names, so the person's own name is what counts. */
+  readonly functional?: boolean
 }
 
-export function decidePrincipal({ user, key, ids, accepted, hop, stale }: PrincipalFacts): Outcome {
+export function decidePrincipal(facts: PrincipalFacts): Outcome {
+  const { user, key, ids, accepted, hop, stale, functional } = facts
   if (!user) return denied('bad-login-name')
   if (user === 'root') return denied('root-refused')
   if ('problem' in key || key.certificate?.type !== 'user') return denied('no-principal')
   const { keyId, serial, principals } = key.certificate
   // A certificate without names is good for every name to some versions of ssh, and for none to us.
-  if (!principals.includes(user)) return denied('no-principal')
+  if (!principals.includes(functional ? (personIn(principals) ?? '') : user)) return denied('no-principal')
   if (ids.keyId !== keyId || ids.serial !== String(serial) || ids.fingerprint !== key.fingerprint)
     return denied('no-principal')
   if (hop) return denied(hop)
   if (!accepted) return denied('key-policy')
   return stale ? denied('krl-stale') : allowed('principal-listed')
+}
+
+/** Whom a certificate names first, if that is a person: the name that sshd is told for a functional account. */
+export function personIn(principals: readonly string[]): LoginName | undefined {
+  const name = parseLoginName(principals[0] ?? '')
+  return name === 'root' ? undefined : name
 }

@@ -1,0 +1,39 @@
+// Who a functional account turns into, and when it may. Pure. The person is whom root saw proven on this connection.
+import { type LoginName, parseLoginName } from '../base/names.ts'
+import { allowed, denied, type Outcome } from '../base/outcome.ts'
+import type { PublicKey } from '../ssh/wire.ts'
+
+type EarlyFacts = { readonly phase: 'auth' | 'account' | 'open_session' | 'close_session'; readonly ssh: boolean }
+
+/** What is decided before anything is known about the person; undefined when the session must say. */
+export function decideFunctional({ phase, ssh }: EarlyFacts): Outcome | undefined {
+  switch (phase) {
+    case 'auth':
+      return denied('certificate-needed')
+    case 'account':
+      return ssh ? allowed('functional-account') : denied('functional-ssh-only')
+    case 'open_session':
+      return ssh ? undefined : denied('functional-ssh-only')
+    case 'close_session':
+      return allowed('session-closed')
+  }
+}
+
+export type IdentifiedPerson =
+  | { readonly kind: 'person'; readonly name: LoginName }
+  | { readonly kind: 'refused'; readonly outcome: Outcome }
+
+const refused = (outcome: Outcome): IdentifiedPerson => ({ kind: 'refused', outcome })
+
+/**
+ * The person that a proven certificate names: its first principal. A certificate with several names is good for each of
+ * them anyway, so the choice gives nobody more.
+ */
+export function personOf(key: PublicKey | undefined, functional: readonly string[]): IdentifiedPerson {
+  if (!key) return refused(denied('no-proof'))
+  if (key.certificate?.type !== 'user') return refused(denied('certificate-needed'))
+  const name = parseLoginName(key.certificate.principals[0] ?? '')
+  if (!name) return refused(denied('bad-login-name'))
+  if (name === 'root' || functional.includes(name)) return refused(denied('person-refused'))
+  return { kind: 'person', name }
+}
