@@ -1,5 +1,5 @@
-// `bun test/execve.ts [--no-jit] PROGRAM ENV-AS-JSON ARGUMENT …`: execve(2) with exactly this environment, duplicates and
-// all, which no shell and no map can hold; with --no-jit in a process that makes no memory executable, nor do its
+// `bun test/execve.ts [--no-jit] PROGRAM ENV-AS-JSON ARGUMENT …`: execve(2) with exactly this environment, duplicates
+// and all, which no shell and no map can hold; with --no-jit in a process that makes no memory executable, nor do its
 // children (prctl(2), PR_SET_MDWE, Linux 6.3). 97: this kernel cannot. 98: there is no such program.
 import { dlopen, ptr } from 'bun:ffi'
 

@@ -1,5 +1,5 @@
-// Runs the transcripts in scripts/ against the compiled program, in a mount namespace whose /var/log and /run are its own.
-// A transcript is read top to bottom:
+// Runs the transcripts in scripts/ against the compiled program, in a mount namespace whose /var/log and /run are its
+// own. A transcript is read top to bottom:
 //   # a comment           env NAME=VALUE …    environment of the next run: just this, twice where it says so
 //   stdin TEXT            what it reads; \xHH is a byte
 //   ob ARGUMENTS          the run

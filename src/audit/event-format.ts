@@ -26,14 +26,14 @@ const members = [
   ...['result_code', 'cache_hit', 'latency_ms', 'reason', 'details'],
 ] as const
 
-// Controls, DEL, C1, line separators, and what turns text around on a screen (UAX #9).
+// Controls, DEL, C1, line separators, and the controls that reverse the direction of text (UAX #9).
 const unsafe = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
 const escaped = (text: string): string =>
   text.replace(unsafe, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 function cut(text: string, limit: number): string {
   if (text.length <= limit) return text.toWellFormed()
-  // A pair of surrogates is kept or left, never halved.
+  // A pair of surrogates is never cut in two.
   return `${text.slice(0, limit - 1).replace(/[\ud800-\udbff]$/, '')}…`.toWellFormed()
 }
 
@@ -150,7 +150,7 @@ const levels: readonly (readonly [0 | 2, readonly string[]])[] = [
   [2, ['TOKEN_INTROSPECT', 'TOKEN_REFRESH', 'TOKEN_REFRESH_ROTATED', 'CACHE_HIT', 'CACHE_MISS', 'GROUP_SYNC']],
 ]
 
-/** 0 critical, 1 what an administrator looks for (the default), 2 all. A new event is not hidden. */
+/** 0 critical, 1 events an administrator looks for (the default), 2 all. A new event is not hidden. */
 export const eventLevel = (eventType: string): 0 | 1 | 2 =>
   levels.find(([, events]) => events.includes(eventType))?.[0] ?? 1
 
@@ -162,7 +162,7 @@ export function correlationId(seed: string): string {
   return hex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
-/** What a person reads out to the administrator. */
+/** The reference that a person reads out to the administrator. */
 export const reference = (id: string): string =>
   id
     .replace(/[^0-9a-f]/gi, '')

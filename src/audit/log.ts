@@ -12,7 +12,7 @@ export type Audit = {
 
 export type AuditConfig = Pick<Config, 'audit_enabled' | 'audit_log_file' | 'audit_to_syslog' | 'audit_level'>
 
-/** Used when the configuration itself cannot be read: a broken host must say so somewhere. */
+/** Used when the configuration itself cannot be read: a broken host must still write its log. */
 export const fallbackAudit: AuditConfig = {
   audit_enabled: true,
   audit_log_file: '/var/log/open-bastion/audit.json',

@@ -1,5 +1,5 @@
-// What a webhook is sent, and the file an event waits in. The body is upstream's; a number of its own (X-Nonce) lets
-// receivers recognise what they got before.
+// The request that a webhook gets, and the file in which an event waits. The body is upstream's; the header X-Nonce
+// lets a receiver recognise an event that it got before.
 import * as v from 'valibot'
 import { hex, hmacSha256, utf8 } from '../base/bytes.ts'
 import type { AuditEvent } from './event-format.ts'
@@ -50,7 +50,7 @@ export type SignedBody = {
   readonly seconds: number
 }
 
-/** X-Signature-256 covers the time and the body, not the nonce: that is upstream's, and what receivers check. */
+/** X-Signature-256 covers the time and the body, not the nonce: upstream does so, and receivers check it so. */
 export function webhookHeaders({ secret, body, nonce, seconds }: SignedBody): Readonly<Record<string, string>> {
   const at = String(Math.floor(seconds))
   const headers = { 'content-type': 'application/json', 'X-Timestamp': at, 'X-Nonce': nonce }

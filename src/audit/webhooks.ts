@@ -23,7 +23,7 @@ import {
 export const mostWaiting = 1000
 /** After a day without success an event is put aside. Seconds. */
 const givenUpAfter = 86_400
-/** One drain ends after so long, whatever is left waits for the next. Seconds. */
+/** The longest time of one drain; the next drain sends the rest. Seconds. */
 const longestDrain = 30
 
 const dead = `${paths.notify}/dead`
@@ -43,7 +43,7 @@ export type Drained = {
 export const signsEvents = async (world: Parts<'random' | 'files' | 'keyring'>, config: Config): Promise<boolean> =>
   (await secretFor(world, config, 'notify_secret')) !== undefined
 
-/** Leaves the event for the webhook. What cannot be left is written to syslog and changes no verdict. */
+/** Leaves the event for the webhook. A failure is written to syslog and changes no verdict. */
 export async function queueForWebhook(
   world: Parts<'now' | 'random' | 'files' | 'syslog'>,
   event: AuditEvent,
@@ -97,14 +97,14 @@ export type Spool = {
   readonly dropped: number
 }
 
-/** What waits and what was put aside, oldest first. */
+/** The events that wait and the events that were given up, oldest first. */
 export const readSpool = (world: Parts<'files'>): Spool => ({
   waiting: readAll(world, paths.notify),
   dead: readAll(world, dead),
   dropped: droppedCount(world),
 })
 
-/** Forgets what was put aside, and the count of what was dropped. Returns how much that was. */
+/** Forgets the events that were given up and the count of dropped events. Returns their number. */
 export function clearLost(world: Parts<'files'>): number {
   const names = namesIn(world, dead)
   const lost = names.length + droppedCount(world)
@@ -132,10 +132,10 @@ export const openWebhookHttp = (world: Parts<'timeout' | 'fetch' | 'files'>, con
     peer: { name: 'the webhook', hint: 'check notify_url and notify_ca_cert', caKey: 'notify_ca_cert' },
   })
 
-/** `hopeless`: nobody answered, so another event would fare no better now. */
+/** `hopeless`: the receiver did not answer, so another event would fail too. */
 export type Attempt = { readonly response: string; readonly taken: boolean; readonly hopeless: boolean }
 
-/** Sends one event now and says what came back. */
+/** Sends one event now; the answer of the receiver is returned. */
 export async function deliver(
   world: Parts<'now' | 'random' | 'files' | 'keyring'>,
   config: Config,
@@ -153,7 +153,10 @@ export async function deliver(
   return { response: `HTTP ${answer.status}`, taken: answer.status >= 200 && answer.status < 300, hopeless: false }
 }
 
-/** Delivers what is due, oldest first; one drain at a time. It ends at the first receiver that cannot be reached. */
+/**
+ * Delivers the events that are due, oldest first; one drain at a time. It ends at the first receiver that cannot be
+ * reached.
+ */
 export async function drainSpool(
   world: Parts<'now' | 'monotonic' | 'random' | 'deadline' | 'files' | 'keyring'>,
   config: Config,
@@ -242,7 +245,7 @@ function postpone(world: Parts<'now' | 'files'>, waiting: Waiting, response: str
   return 'dead'
 }
 
-/** What a killed process left half-written. */
+/** Files that a killed process left half-written. */
 function sweep(world: Parts<'now' | 'files'>): void {
   for (const name of world.files.list(paths.notify) ?? []) {
     const path = `${paths.notify}/${name}`

@@ -15,7 +15,7 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** A letter for each byte: for files of others, where one stray byte must not hide everything else. */
+/** A letter for each byte: for files of other programs, where one wrong byte must not hide the rest. */
 export const decodeBytewise = (bytes: Uint8Array): string => new TextDecoder('latin1').decode(bytes)
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

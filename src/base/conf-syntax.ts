@@ -1,4 +1,5 @@
-// The syntax of openbastion.conf: upstream's lines, plus inline comments, and nothing it would have dropped in silence.
+// The syntax of openbastion.conf: upstream's lines and inline comments. Lines that upstream would drop unseen are
+// problems here.
 import { Fault } from './fault.ts'
 
 export type ConfEntry = {

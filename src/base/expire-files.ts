@@ -1,9 +1,10 @@
-// Small files that strangers and logins leave behind. Once an hour somebody who is there anyway removes the old ones.
+// Small files that logins and unknown users leave behind. Once an hour a process that uses the directory removes the
+// old ones.
 import type { FileFacts, Parts } from './world.ts'
 
 const everySeconds = 3_600
 
-/** Everybody else finds files by name and lists nothing. */
+/** All other calls find files by name and list nothing. */
 export function sweep(
   world: Parts<'now' | 'files'>,
   directory: string,

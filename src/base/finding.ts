@@ -2,7 +2,7 @@
 
 export type Finding = {
   readonly verdict: 'good' | 'bad' | 'note'
-  /** What was seen: one sentence without a final stop. */
+  /** The observation: one sentence without a final stop. */
   readonly message: string
   /** What the administrator does about it. */
   readonly remedy?: string

@@ -29,7 +29,7 @@ export function parseJsonObject(text: string): JsonObject | undefined {
   }
 }
 
-/** What a member is when it has the type that is wanted; a stranger's type is no member. */
+/** The member when it has the wanted type; with another type it counts as absent. */
 export const textMember = (object: JsonObject, name: string): string | undefined => {
   const value = Object.hasOwn(object, name) ? object[name] : undefined
   return typeof value === 'string' ? value : undefined

@@ -44,11 +44,11 @@ export const paths = {
   /** The login shell that makes an account a functional one. */
   functionalShell: '/usr/sbin/ob-shell',
   revokedKeys: '/etc/ssh/revoked_keys',
-  /** What changed since users.json was written. */
+  /** The changes since users.json was written. */
   journal: '/var/lib/open-bastion/users.journal',
-  /** What the export files looked like when they last said what the registry says. */
+  /** Size and time of the export files when they last agreed with the registry. */
   seal: '/var/lib/open-bastion/export.json',
-  /** Uids that `ob serve` told sshd about first-time users, one empty file each. */
+  /** Uids that `ob serve` gave sshd for first-time users, one empty file each. */
   uidReservations: '/run/open-bastion/promises',
   /** Where `ob serve` listens for screen lockers. */
   unlock: '/run/open-bastion/unlock',

@@ -1,9 +1,9 @@
-// How often somebody may ask, and how much at once.
+// Rate limits: how often a caller may ask, and how many questions at once.
 import type { Parts } from './world.ts'
 
 type BucketRules = { readonly burst: number; readonly rate: number; readonly most: number }
 
-/** Token buckets, one a key; a stranger cannot make it grow without end. */
+/** Token buckets, one a key; their number is bounded. */
 export function buckets(world: Parts<'now'>, { burst, rate, most }: BucketRules) {
   const levels = new Map<string, { left: number; at: number }>()
   return {
@@ -24,7 +24,7 @@ export function buckets(world: Parts<'now'>, { burst, rate, most }: BucketRules)
   }
 }
 
-/** How much each uid has in hand; one that has nothing takes no room. */
+/** How many questions each uid has under way; a uid without any takes no room. */
 export function counter() {
   const counts = new Map<number, number>()
   return {

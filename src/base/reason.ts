@@ -1,5 +1,5 @@
-// Every reason a decision can have: a stable word (for scripts), a text for the log, and what the person may read.
-// People get few distinct texts, none of which tells whether an account exists.
+// Every reason a decision can have: a stable word (for scripts), a text for the log, and the text that the person may
+// read. People get few distinct texts, and none of them shows whether an account exists.
 
 export type PublicText =
   | 'none'
@@ -230,10 +230,10 @@ export const webText = (reason: Reason): string | undefined =>
       'after several tries wait a while; on your first login here, connect once more.'
     : undefined
 
-/** Not over ssh there is no second connection, and greeters cut what is long. */
+/** Outside ssh there is no second connection, and greeters cut long texts. */
 const shortDenied = 'Access denied. Check the token; after several tries wait a while.'
 
-/** The one sentence the person may read; empty when nothing needs saying. */
+/** The one sentence the person may read; empty when there is none. */
 export function personText(reason: Reason, overSsh = false): string {
   const [, voice] = reasons[reason]
   return voice === 'denied' && !overSsh ? shortDenied : publicTexts[voice]

@@ -1,4 +1,4 @@
-// What an administrator can do about a refusal. Said by `ob why`, never to the person at the door.
+// The remedy for each reason. `ob why` prints it for the administrator; the person who logs in never reads it.
 import type { Reason } from './reason.ts'
 
 const remedies: Partial<Record<Reason, string>> = {

@@ -22,13 +22,13 @@ export class Secret {
   }
 }
 
-/** What a secret is called in the sealed store. */
+/** The name of a secret in the sealed store. */
 export const isSecretName = (text: string): boolean => /^[a-z][a-z0-9_-]{0,63}$/.test(text)
 
-/** How a file says that a secret is in the sealed store, and under which name. */
+/** The text in a file that refers to a secret in the sealed store by its name. */
 export const reference = 'sealed:'
 
-/** The name in the sealed store that this text of a file stands for, if it stands for one. */
+/** The name in the sealed store to which this text refers, if it refers to one. */
 export const sealedName = (written: Secret): string | undefined =>
   written.expose().startsWith(reference) ? written.expose().slice(reference.length) : undefined
 

@@ -38,7 +38,7 @@ export type Files = {
   readonly read: (path: string, limit: number) => Uint8Array<ArrayBuffer> | undefined
   /** The last bytes of a file that grows; the first line of them may be incomplete. */
   readonly readEnd: (path: string, length: number) => Uint8Array<ArrayBuffer> | undefined
-  /** As read, and the file and every parent directory must belong to root and be writable by nobody else. */
+  /** As read, and the file and every parent directory must belong to root and only root may write them. */
   readonly readTrusted: (path: string, rules: TrustRules) => Uint8Array<ArrayBuffer> | undefined
   /** As readTrusted, a part at a time from one descriptor: for files that grow with the number of users. */
   readonly readTrustedParts: <T>(path: string, rules: TrustRules, work: (file: FileParts) => T) => T | undefined
@@ -56,11 +56,11 @@ export type Files = {
   readonly extend: (path: string, at: number, data: string, options: WriteOptions) => void
   readonly remove: (path: string) => boolean
   /**
-   * Removes what must not come back: overwrites it, then unlinks it, each on the disk before the next. What
+   * Removes a file for good: overwrites it, then unlinks it, each on the disk before the next. What
    * copy-on-write file systems, flash and backups still hold is out of reach.
    */
   readonly destroy: (path: string) => boolean
-  /** Makes the directory and its parents when missing, root-owned; refuses one that others own or may write. */
+  /** Makes the directory and its parents when missing, root-owned; refuses a directory that others own or may write. */
   readonly makeDirectory: (path: string, mode: number) => void
   /**
    * Runs the work while holding flock(2) on this file, which dies with the process. Waits until the deadline, then a
@@ -118,10 +118,10 @@ export type Processes = {
   readonly signal: (pid: number, signal: 'SIGHUP' | 'SIGKILL') => void
 }
 
-/** What the kernel says about the other end. */
+/** The other end of a socket, by the kernel's word. */
 export type Peer = { readonly uid: number; readonly pid: number }
 
-/** What /proc says about a process; asked only about root's. */
+/** Facts from /proc about a process; asked only about processes of root. */
 export type PeerProcesses = {
   /** Whether this is sshd, or one of its parts, from a file that only root can write. */
   readonly isSshd: (pid: number) => boolean
@@ -175,7 +175,7 @@ export type World = {
   /** From its first call on, Ctrl-C aborts this instead of ending the process. */
   readonly interrupted: () => AbortSignal
   readonly fetch: (url: string, init: RequestInit, tls: TlsOptions, proxy: string | undefined) => Promise<Response>
-  /** Makes a TCP connection and says nothing on it: undefined, or the code of what went wrong. */
+  /** Makes a TCP connection and sends nothing on it: undefined, or the error code. */
   readonly probeTcp: (host: string, port: number, signal: AbortSignal) => Promise<string | undefined>
   readonly sleep: (seconds: number) => Promise<void>
   readonly files: Files

@@ -1,4 +1,4 @@
-// What a key of openbastion.conf is.
+// The description of one key of openbastion.conf.
 import type * as v from 'valibot'
 
 export const sections = {
@@ -19,7 +19,7 @@ export const sections = {
 
 export type Section = keyof typeof sections
 
-/** What is known of one key besides its default. */
+/** The facts about one key besides its default. */
 export type Facts<T> = {
   readonly schema: v.GenericSchema<string, T>
   readonly says: string
@@ -32,7 +32,7 @@ export type Facts<T> = {
 }
 
 /**
- * One key. `fallback` is what the program gets when no line sets it. The facts are made for keys that a file does set:
+ * One key. `fallback` is its value when no line sets it. The facts are made for keys that a file does set:
  * 40 ready schemas would cost every login 4 M instructions.
  */
 export type Key<T> = {

@@ -53,7 +53,7 @@ type Draft = {
   readonly warnings: Problem[]
 }
 
-/** What loading this text would give; warnings are for a person who checks, not for a login. */
+/** The result of loading this text; warnings are for a person who checks, not for a login. */
 export function checkConfig(text: string): Checked {
   const { draft, config } = readConfig(text)
   const { problems, warnings } = draft
@@ -147,7 +147,7 @@ function take(draft: Draft, entry: ConfEntry): void {
   }
   if (entry.cut && keys[key].facts().secret)
     draft.problems.push({ line, text: `${name} holds a # after a space`, hint: 'put the value in quotes' })
-  // An empty value unsets what has no default; anything else must say what it wants.
+  // An empty value unsets a key that has no default; every other key needs a value.
   if (value === '' && !needsValue(key)) delete draft.values[key]
   else draft.values[key] = value
 }

@@ -275,7 +275,7 @@ export const keys = {
 
 export type KeyName = keyof typeof keys
 
-/** What the program knows of openbastion.conf. Secrets are Secret; what is not set and has no default is undefined. */
+/** The values of openbastion.conf. Secrets are Secret; a key that is not set and has no default is undefined. */
 export type Config = { readonly [K in KeyName]: (typeof keys)[K] extends Key<infer T> ? T : never }
 
 export const keyNames = Object.keys(keys) as readonly KeyName[]

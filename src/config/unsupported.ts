@@ -1,5 +1,5 @@
-// Keys that upstream knows and this version does not implement. None is ignored in silence: a value that asks for
-// nothing is accepted, any other is refused with what to write instead.
+// Keys that upstream knows and this version does not implement. None is ignored unseen: a value that switches the key
+// off is accepted, and every other value is refused with the key to write instead.
 import { parseBoolean } from './value-types.ts'
 
 /**
@@ -10,7 +10,7 @@ export type Accepts = 'off' | 'either' | 'true' | 'empty'
 
 type Group = readonly [names: string, accepts: Accepts, instead?: string]
 
-// names, what they accept, what does the work instead
+// names, accepted values, the key that does the work instead
 const groups: readonly Group[] = [
   ['token_bind_ip bind_ip token_check_revocation check_revocation', 'off'],
   ['token_bind_fingerprint bind_fingerprint', 'off', 'fingerprint_binding asks the portal about the proven key'],

@@ -1,10 +1,13 @@
-// The kinds of values a key can have. Each carries its rule as a title: messages and the manual say the same words.
+// The kinds of values a key can have. Each carries its rule as a title, which messages and the manual print.
 import * as v from 'valibot'
 import { decodeBase64 } from '../base/bytes.ts'
 import { parseGroupName, parseLoginName } from '../base/names.ts'
 import { isSecretName, reference, Secret } from '../base/secret.ts'
 
-/** A value with its rule, which completes the sentence "KEY must be …"; the messages never repeat what was written. */
+/**
+ * A value with its rule, which completes the sentence "KEY must be …"; the messages never repeat the value that was
+ * written.
+ */
 export const value = <T>(rule: string, parse: (text: string) => T | undefined) =>
   v.pipe(
     v.string(),
@@ -105,7 +108,7 @@ export const hostNames = () =>
   )
 
 const emptyOrDots = /\/(\/|\.{1,2}(\/|$))/
-// What may stand in a passwd(5) line, upstream's set.
+// The characters that a passwd(5) field may hold, upstream's set.
 const plainPath = /^\/[A-Za-z0-9/_.-]+$/
 
 const parsePath = (text: string): string | undefined => {
@@ -157,7 +160,8 @@ export const serviceList = () =>
     parseList(text.split(/[\s,]+/), (item) => (service.test(item) ? item : undefined)),
   )
 
-// su and its kin name somebody else than who asks, and the others make root of whoever may only log in.
+// su and its relatives name another user than the one who asks; the others would make root of a user who may only log
+// in.
 const decided = /^(sshd?|sudo(-i)?|su(-l)?|runuser(-l)?|doas|polkit-1|systemd-run0)$/
 
 /** PAM service → the service that the portal is asked about. */
@@ -277,7 +281,7 @@ export const eventList = () =>
     ),
   )
 
-// A password in this address would end up in messages, so it may not have one.
+// An address with a password is refused: messages would show the password.
 export const proxyAddress = () =>
   value('http://HOST:PORT or https://HOST:PORT, without user and path', (text) => {
     const parsed = parseAddress(text)

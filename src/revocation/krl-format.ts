@@ -1,5 +1,5 @@
 // Key revocation lists (OpenSSH PROTOCOL.krl): enough to know whether one is whole, how old it is, and whether it
-// revokes anything. What it revokes is sshd's business.
+// revokes anything. Which keys it revokes is sshd's business.
 import { concat, utf8 } from '../base/bytes.ts'
 import { type Problem, wireReader, wireString } from '../ssh/wire.ts'
 

@@ -1,5 +1,6 @@
 // The portal's revocation list for sshd (RevokedKeys). sshd refuses every key when the file is missing or damaged, so
-// it is replaced only by a whole list, never by an older one, and never emptied unasked.
+// it is replaced only by a whole list, never by an older one, and never by an empty one unless the administrator says
+// so.
 import { decodeBase64 } from '../base/bytes.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts, ReadOnlyWorld } from '../base/world.ts'
@@ -20,7 +21,7 @@ export type KrlState =
 
 const sizeLimit = 16 << 20
 
-/** What sshd has now, and how long ago it was fetched. */
+/** The list that sshd has now, and its age. */
 export function readKrl(world: ReadOnlyWorld): KrlState {
   const facts = world.files.stat(paths.revokedKeys)
   const bytes = world.files.readTrusted(paths.revokedKeys, { limit: sizeLimit, secret: false })
@@ -92,7 +93,7 @@ async function replace(
   return { kind: 'written', changed, detail: describeList(next) }
 }
 
-/** What OpenSSH itself says about the list; undefined when it takes it. */
+/** The objection of OpenSSH itself to the list; undefined when it takes it. */
 async function examine(world: Parts<'files' | 'spawn'>, bytes: Uint8Array): Promise<string | undefined> {
   const candidate = `${paths.run}/revoked_keys`
   world.files.writeAtomic(candidate, bytes, { mode: 0o600 })

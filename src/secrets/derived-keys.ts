@@ -16,7 +16,7 @@ export type Keys = {
 
 export type KeepingConfig = Pick<Config, 'secrets_use_keyring' | 'secrets_keyring_name'>
 
-/** In the keyring; a day without a login, and the next one derives anew. */
+/** Lifetime in the keyring: after a day without a login, the next one derives the key again. */
 const keptSeconds = 86_400
 
 export function openKeys(world: Parts<'files' | 'keyring'>, config: KeepingConfig): Keys {
@@ -48,7 +48,7 @@ const checkOf = (id: string, key: Uint8Array): Uint8Array => hmacSha256(key, id)
 
 const wrap = (id: string, key: Uint8Array): Uint8Array<ArrayBuffer> => concat(key, checkOf(id, key))
 
-// What was cut or mixed up is derived again; sealing with it would lose what is sealed.
+// A damaged copy is derived again: sealing with it would lose the secret.
 function unwrap(id: string, cached: Uint8Array<ArrayBuffer> | undefined): Uint8Array<ArrayBuffer> | undefined {
   if (cached?.length !== keyLength + 16) return undefined
   const key = cached.slice(0, keyLength)
@@ -102,13 +102,13 @@ function unlessFault<T>(work: () => T): T | undefined {
   return orElse(work, () => undefined)
 }
 
-/** What this machine is called by its own files (machine-id(5)); undefined where it has no name. */
+/** The machine-id of this machine (machine-id(5)); undefined where it has none. */
 export function readMachineId(world: Parts<'files'>): string | undefined {
   const bytes = world.files.read(paths.machineId, 4096)
   return bytes && parseMachineId(bytes)
 }
 
-/** The key file's content; a Fault when it cannot be one, undefined when there is none. */
+/** The content of the key file; a Fault when it is no key, undefined when there is no file. */
 export function readKeyFile(world: Parts<'files'>, path: string = paths.keyFile): Uint8Array<ArrayBuffer> | undefined {
   const bytes = world.files.readTrusted(path, { limit: 65_536, secret: true })
   if (bytes && bytes.length < keyLength)

@@ -1,5 +1,5 @@
 // The one key derivation of every sealed store, as the C implementation does it: PBKDF2-HMAC-SHA256 (RFC 8018 §5.2)
-// over what this host is and, where there is one, what its key file holds.
+// over the machine-id of this host and, where there is one, the content of its key file.
 import { concat } from '../base/bytes.ts'
 
 export const derivationRounds = 100_000
@@ -13,7 +13,7 @@ export type KeySource = {
   readonly machineId: string
 }
 
-/** What counts of /etc/machine-id: its first line, at most 63 bytes; undefined when that is empty. */
+/** The part of /etc/machine-id that counts: its first line, at most 63 bytes; undefined when that is empty. */
 export function parseMachineId(bytes: Uint8Array): string | undefined {
   const line = bytes.subarray(0, 63)
   const end = line.findIndex((byte) => byte === 0x0a || byte === 0)
@@ -28,7 +28,7 @@ export const passwordOf = ({ keyFile, machineId }: KeySource): Uint8Array<ArrayB
     Uint8Array.from(machineId, (c) => c.charCodeAt(0)),
   )
 
-/** 32 bytes. About 20 ms of one processor with the usual rounds, so nothing that the portal answered may need it. */
+/** 32 bytes. About 20 ms of one processor with the usual rounds, so no login that the portal answers may need it. */
 export async function deriveKey(
   source: KeySource & { readonly salt: Uint8Array; readonly iterations?: number },
 ): Promise<Uint8Array<ArrayBuffer>> {

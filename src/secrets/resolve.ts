@@ -10,7 +10,10 @@ import type { Config } from '../config/load.ts'
 /** The keys of openbastion.conf whose values are secrets. */
 export type SecretKey = { [K in keyof Config]-?: Secret extends Config[K] ? K : never }[keyof Config]
 
-/** What this key stands for: its line, the secret its line names, or, without a line, the one kept under its name. */
+/**
+ * The secret of this key: its line, the stored secret that its line names, or, without a line, the one stored under its
+ * name.
+ */
 export async function secretFor(
   world: Parts<'random' | 'files' | 'keyring'>,
   config: Config,
@@ -22,7 +25,7 @@ export async function secretFor(
   return (await vaultOf(world, config)).read(key)
 }
 
-/** The secret itself, for one that may be written as sealed:NAME. */
+/** The secret itself, for a value that may be written as sealed:NAME. */
 export async function unsealed(
   world: Parts<'random' | 'files' | 'keyring'>,
   config: Config,
@@ -39,7 +42,7 @@ export async function unsealed(
 
 export const refreshTokenName = 'refresh_token'
 
-/** What the token file shall hold for this refresh token: itself, or, where there is a store, its name there. */
+/** The text in the token file for this refresh token: itself, or, where there is a store, its name there. */
 export async function keepRefreshToken(
   world: Parts<'random' | 'files' | 'keyring'>,
   config: Config,
@@ -50,7 +53,7 @@ export async function keepRefreshToken(
   return sealedAs(refreshTokenName)
 }
 
-/** Somebody made a store: with `ob secret`. */
+/** Whether there is a store; `ob secret` makes it. */
 export const isStore = (world: Parts<'files'>): boolean => world.files.stat(`${paths.secrets}/.store`) !== undefined
 
 const vaultOf = async (world: Parts<'random' | 'files' | 'keyring'>, config: Config) =>

@@ -17,7 +17,7 @@ export type CacheKey = {
   readonly find: () => Promise<Uint8Array | undefined>
   /** The key; the directory and its salt are made when they are missing. */
   readonly make: () => Promise<Uint8Array>
-  /** Runs this alone, whatever other processes do. */
+  /** Runs this under the lock of the directory. */
   readonly alone: <T>(work: () => Promise<T> | T) => Promise<T>
 }
 

@@ -1,5 +1,5 @@
-// What every sealed file holds: AES-256-GCM (NIST SP 800-38D) as the C implementation lays it out,
-// IV(12) ‖ ciphertext ‖ tag(16). What stands in front of it is the business of each store.
+// The content of every sealed file: AES-256-GCM (NIST SP 800-38D) as the C implementation lays it out,
+// IV(12) ‖ ciphertext ‖ tag(16). Each store puts its own header in front of it.
 import { concat } from '../base/bytes.ts'
 
 export const ivLength = 12
@@ -31,7 +31,7 @@ export async function seal(key: Uint8Array, plaintext: Uint8Array, { iv, aad }: 
   return concat(iv, new Uint8Array(body))
 }
 
-/** What was sealed, or undefined: another key, other bytes or another `aad`. */
+/** The plaintext, or undefined: another key, other bytes or another `aad`. */
 export async function open(
   key: Uint8Array,
   sealed: Uint8Array,

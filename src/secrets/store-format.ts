@@ -1,5 +1,5 @@
-// The sealed store of secrets: a header that says what the key is derived from, and one file a secret. The header names
-// a generation, and so do the files: whoever replaces the header replaces all secrets at once.
+// The sealed store of secrets: a header with the sources of the key, and one file a secret. The header names
+// a generation, and so do the files: a new header replaces all secrets at once.
 import { concat, equalBytes, hex, hmacSha256, sha256, utf8 } from '../base/bytes.ts'
 import { keyLength, saltLength } from './kdf.ts'
 import { open, type SealOptions, seal } from './sealed-format.ts'
@@ -7,7 +7,7 @@ import { open, type SealOptions, seal } from './sealed-format.ts'
 export type StoreHeader = {
   readonly generation: string
   readonly salt: Uint8Array<ArrayBuffer>
-  /** What tells another machine-id and another key file from damage. */
+  /** Checks that tell another machine-id and another key file from damage. */
   readonly machine: string
   readonly keyFile: string
 }
@@ -73,7 +73,7 @@ export async function sealSecret(
   return concat(magic, await seal(key, plaintext, { iv, aad: boundTo(generation, name) }))
 }
 
-/** The secret; `foreign` when this was never a sealed secret, `broken` when it is not this one or was damaged. */
+/** The secret; `foreign` when this is no sealed secret, `broken` when it is another one or damaged. */
 export async function openSecret(
   key: Uint8Array,
   file: Uint8Array,
@@ -83,5 +83,5 @@ export async function openSecret(
   return (await open(key, file.subarray(magic.length), { aad: boundTo(generation, name) })) ?? 'broken'
 }
 
-/** What the C implementation calls the file of a secret; the content is only IV, ciphertext and tag. */
+/** The file name of a secret in the C implementation; the content is IV, ciphertext and tag. */
 export const upstreamFileName = (name: string): string => `${hex(sha256(name))}.enc`

@@ -24,12 +24,14 @@ import {
 
 export type SecretStore = {
   readonly names: () => readonly StoredName[]
-  /** Undefined when there is no such secret; a Fault when there is one and it does not open. */
+  /** Undefined when there is no such secret; a Fault when it does not open. */
   readonly read: (name: string) => Promise<Secret | undefined>
   /** Makes the store, and the key file, when they are missing. */
   readonly write: (name: string, secret: Secret) => Promise<void>
   readonly remove: (name: string) => Promise<boolean>
-  /** Seals everything under a new salt. With `discard`, what does not open is dropped instead of being a Fault. */
+  /**
+   * Seals everything under a new salt. With `discard`, a secret that does not open is dropped; without, it is a Fault.
+   */
   readonly rotate: (options: { readonly discard: boolean }) => Promise<Rotated>
 }
 
@@ -102,7 +104,7 @@ function namesOf(world: Parts<'files'>, { generation }: StoreHeader): readonly S
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-/** What the key is derived from, after comparing it with what it was derived from when the store was sealed. */
+/** The sources of the key, after a comparison with the sources at the time when the store was sealed. */
 function sourceOf(world: Parts<'files'>, header: StoreHeader): KeySource {
   const machineId = readMachineId(world)
   if (machineId === undefined) throw noMachineId()
@@ -207,7 +209,7 @@ async function rotate(shop: Shop, discard: boolean): Promise<Rotated> {
 type Contents = {
   readonly open: ReadonlyMap<string, Secret>
   readonly dropped: readonly string[]
-  /** Removes the kept key of what was opened. */
+  /** Removes the cached key of the store. */
   readonly forget: () => boolean
 }
 

@@ -1,5 +1,5 @@
 // Files of the C implementation's secret store, for `ob secret import`. Their names are hashes, and nothing inside
-// says which secret they are: a renamed file opens as another one there, so the name has to be known here.
+// says which secret they are: a renamed file opens as another secret there, so the caller must know the name.
 import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
@@ -12,7 +12,7 @@ import { upstreamFileName } from './store-format.ts'
 
 const likely = ['client_secret', 'request_signing_secret', 'notify_secret', 'refresh_token', 'crowdsec_bouncer_key']
 
-/** The secrets in these files by their names; `as` names the only one. */
+/** The secrets in these files by their names; `as` is the name when there is only one file. */
 export async function openUpstreamSecrets(
   world: Parts<'files'>,
   files: readonly string[],

@@ -1,4 +1,4 @@
-// Who is logged in to this host, as logind tells it, or utmp where no logind is.
+// Who is logged in to this host: from logind, or from utmp where no logind runs.
 import { decodeUtf8 } from '../base/bytes.ts'
 
 export type Session = {
@@ -10,7 +10,7 @@ export type Session = {
   readonly since: number | null
 }
 
-/** Of what others wrote, only what is plain text and short is told on. */
+/** Other programs wrote these values: only short plain text is passed on. */
 const plain = (text: string): string => text.slice(0, 256).replace(/[^ -~]/g, '?')
 
 /** The session ids of `loginctl list-sessions --no-legend`: the first word of each line, in every version. */
@@ -42,7 +42,7 @@ const newestType = 9
 
 type Layout = { readonly size: number; readonly instant: number; readonly wide: boolean }
 
-// utmp(5): glibc keeps 32-bit times on x86-64, and 64-bit ones on arm64.
+// utmp(5): glibc has 32-bit times on x86-64, and 64-bit ones on arm64.
 const layouts: readonly Layout[] = [
   { size: 384, instant: 340, wide: false },
   { size: 400, instant: 344, wide: true },

@@ -6,10 +6,10 @@ import { orElse } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import type { Parts } from '../base/world.ts'
 
-/** What a process may still do after it was asked to end. Seconds. */
+/** The time that a process gets to end by itself. Seconds. */
 const graceSeconds = 2
 
-/** Below are root and what Debian's packages made (adduser.conf(5)). */
+/** Smaller uids are root's and those of Debian's packages (adduser.conf(5)). */
 const firstPersonalUid = 1000
 
 export type SessionControl = {
@@ -28,7 +28,7 @@ export function openSessionControl(world: Parts<'sleep' | 'files' | 'processes' 
     terminate: async (user) => {
       const uid = await uidOf(world, user)
       if (uid === undefined) return false
-      // logind also closes what it keeps for the user; the processes are ended either way, lingering ones too.
+      // logind also closes its own records of the user; the processes are ended either way, lingering ones too.
       await world.spawn(['loginctl', 'terminate-user', user])
       for (const pid of world.processes.ofUser(uid)) world.processes.signal(pid, 'SIGHUP')
       await world.sleep(graceSeconds)
@@ -41,9 +41,9 @@ export function openSessionControl(world: Parts<'sleep' | 'files' | 'processes' 
 
 async function uidOf(world: Parts<'files' | 'spawn' | 'syslog'>, user: LoginName): Promise<number | undefined> {
   const { code, stdout } = await world.spawn(['getent', 'passwd', user])
-  // A service of NSS that is away, and a retired user, have no entry there, and processes all the same.
+  // Where an NSS service does not answer, or the user is retired, there is no entry; processes may still run.
   const uid = (code === 0 ? findPasswd(stdout, user)?.uid : undefined) ?? recordedUid(world, user)
-  // A name that means root or a service here is nobody whose processes end.
+  // Processes of root and of services are never ended, whatever the name is.
   return uid === undefined || uid < firstPersonalUid ? undefined : uid
 }
 

@@ -1,4 +1,4 @@
-// SSH_AUTH_INFO_0: what sshd says was proven, one completed method a line (sshd's auth2_update_session_info).
+// SSH_AUTH_INFO_0: the methods that sshd completed, one a line (sshd's auth2_update_session_info).
 import { type Problem, type PublicKey, parsePublicKeyLine } from './wire.ts'
 
 export type ProvenMethod = {

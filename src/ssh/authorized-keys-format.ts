@@ -1,5 +1,5 @@
-// authorized_keys lines (sshd(8), AUTHORIZED_KEYS FILE FORMAT). What we print is executed by sshd as policy, so
-// nothing in a value may end the value, the option or the line.
+// authorized_keys lines (sshd(8), AUTHORIZED_KEYS FILE FORMAT). sshd follows our output as its policy,
+// so nothing in a value may end the value, the option or the line.
 import { Fault } from '../base/fault.ts'
 import { type Problem, type PublicKey, parsePublicKeyLine } from './wire.ts'
 
@@ -65,7 +65,7 @@ function formatOption(option: KeyOption): string {
   return `${name}="${value.replaceAll('"', '\\"')}"`
 }
 
-/** One line without newline; anything that would mean more than it says is a Fault. */
+/** One line without newline; a value that could end the option or the line is a Fault. */
 export function formatAuthorizedKeysLine(
   options: readonly KeyOption[],
   key: { readonly type: string; readonly base64: string },

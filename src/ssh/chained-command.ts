@@ -1,5 +1,5 @@
-// The AuthorizedKeysCommand that ours took the place of: sshd knows one, so ours runs the other and reads what it
-// prints. sshd demands of the program what is demanded here (sshd_config(5), AuthorizedKeysCommand).
+// The AuthorizedKeysCommand that was configured before ours: sshd runs only one, so ours runs the other and reads its
+// output. The program must meet the demands of sshd (sshd_config(5), AuthorizedKeysCommand).
 import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
@@ -9,7 +9,7 @@ import { expandTokens, parseCommandLine, type Tokens } from './command-line-form
 const seconds = 3
 const outputLimit = 1 << 20
 
-/** What the other command prints about this user; nothing when it fails, hangs or prints too much. */
+/** The output of the other command for this user; empty when it fails, hangs or prints too much. */
 export async function runChain(world: ReadOnlyWorld, values: Tokens): Promise<string | undefined> {
   const bytes = world.files.readTrusted(paths.authorizedKeysChain, { limit: 4096, secret: false })
   if (!bytes) return undefined

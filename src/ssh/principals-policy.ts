@@ -1,5 +1,5 @@
-// May this certificate be used for this login? sshd checks its signature, its dates and its revocation; this says which
-// name counts, and adds what sshd cannot check.
+// May this certificate be used for this login? sshd checks its signature, its dates and its revocation. This
+// policy says which name counts and checks the rest.
 
 import { type LoginName, parseLoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
@@ -9,7 +9,7 @@ import type { Problem, PublicKey } from './wire.ts'
 export type PrincipalFacts = {
   readonly user: LoginName | undefined
   readonly key: PublicKey | Problem
-  /** What sshd says of the certificate beside it. */
+  /** The description of the certificate that sshd passes beside it. */
   readonly ids: { readonly keyId: string; readonly serial: string; readonly fingerprint: string }
   readonly accepted: boolean
   /** Why a certificate for a hop does not count here. */

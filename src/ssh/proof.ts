@@ -1,10 +1,10 @@
-// What a connection proved, as sshd says it, and whether this host takes that key.
+// The proof of a connection, by sshd's word, and whether this host accepts that key.
 import type { Fingerprint } from '../base/names.ts'
 import type { Reason } from '../base/reason.ts'
 import type { KeyPolicy, KeyVerdict } from './key-policy.ts'
 import type { Certificate, PublicKey } from './wire.ts'
 
-/** What sshd says was proven. Without a key: a password or a keyboard-interactive answer. */
+/** The proof by sshd's word. Without a key: a password or a keyboard-interactive answer. */
 export type Proof =
   | {
       readonly kind: 'key'
@@ -43,7 +43,7 @@ export type ProofSource = {
   readonly judgeHop: (key: PublicKey) => Promise<Hop | undefined>
 }
 
-/** Reads and judges what sshd says was proven. The parsers are loaded only where a key was used. */
+/** Reads and judges the proof. The parsers are loaded only where a key was used. */
 export async function readProof(source: ProofSource): Promise<Proof> {
   const { authInfo: text, isSession, policy } = source
   if (text === undefined) return source.connection === undefined ? { kind: 'no-key' } : { kind: 'unreadable' }

@@ -1,5 +1,5 @@
-// What of the configuration everybody may know: sshd runs `ob keys` and `ob principals` as a user who cannot read
-// openbastion.conf, so root leaves them this. It holds no secret, and what it says is checked again by root.
+// The public part of the configuration: sshd runs `ob keys` and `ob principals` as a user who cannot read
+// openbastion.conf, so root leaves this file for them. It holds no secret, and root's phases check everything again.
 
 export type PublicPolicy = {
   readonly keys: {

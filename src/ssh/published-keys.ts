@@ -1,5 +1,5 @@
-// What root leaves for `ob keys` and `ob principals`, which run as a user without rights: the keys that the portal
-// exported, and the part of the configuration that everybody may know. All of it is public, and only root can write it.
+// Files that root leaves for `ob keys` and `ob principals`, which run as a user without rights: the keys that the
+// portal exported, and the public part of the configuration. Only root can write them.
 import { decodeBytewise, decodeUtf8 } from '../base/bytes.ts'
 import type { LoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
@@ -22,7 +22,7 @@ export const openPublished = (world: Parts<'now' | 'files'>, config: Config): Pu
 
 const mostKeys = 32
 const sizeLimit = 1 << 20
-/** A copy that says the same is written again after this time, so that its age says when the portal was heard. */
+/** An unchanged copy is written again after this time, so that its age shows when the portal last answered. Seconds. */
 const freshSeconds = 86_400
 
 const policyOf = (config: Config): PublicPolicy => ({

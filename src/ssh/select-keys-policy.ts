@@ -1,5 +1,5 @@
-// Which authorized_keys lines a user gets for what a client offers. Every line is written anew from what was
-// understood, so nothing that was not can reach sshd.
+// Which authorized_keys lines a user gets for the key that a client offers. Every line is written anew from its parsed
+// form, so no text that we did not understand reaches sshd.
 import { orElse } from '../base/fault.ts'
 import type { Fingerprint } from '../base/names.ts'
 import {
@@ -11,12 +11,12 @@ import {
 import type { PublicKey } from './wire.ts'
 
 /**
- * `root`: a file that only root writes. `chain`: what the administrator's other command printed. `portal`: what the
+ * `root`: a file that only root writes. `chain`: the output of the administrator's other command. `portal`: what the
  * portal exported, which may hold keys and nothing else.
  */
 export type KeySource = { readonly from: 'root' | 'chain' | 'portal'; readonly text: string }
 
-/** What the client offers, as far as sshd was asked to say; nothing means that every line is wanted. */
+/** The offer of the client, as far as sshd passes it on; without it every line is wanted. */
 export type Offer =
   | { readonly kind: 'anything' }
   | { readonly kind: 'key'; readonly fingerprint: Fingerprint }
@@ -35,7 +35,7 @@ export function selectKeys(sources: readonly KeySource[], offer: Offer, accepts:
   return [...new Set(wanted.map(({ text }) => text))]
 }
 
-/** The line anew; undefined for one that no line can carry safely. */
+/** The line written anew; undefined when no line can carry it safely. */
 function formatLine(options: readonly KeyOption[], { type, blob }: PublicKey): string | undefined {
   return orElse(
     () => formatAuthorizedKeysLine(options, { type, base64: blob.toBase64() }),
@@ -63,7 +63,7 @@ function isWanted(line: Line, offer: Offer): boolean {
   }
 }
 
-// Each source either keeps its own rules or says nothing: half of an answer that was not understood is not believed.
+// A source that breaks its own rules counts as empty: half of an answer is not believed.
 function readSource({ from, text }: KeySource): readonly Line[] {
   const lines: Line[] = []
   for (const raw of text.split('\n')) {

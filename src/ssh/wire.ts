@@ -1,5 +1,6 @@
 // SSH's wire types (RFC 4251 §5), public keys (RFC 4253 §6.6, 5656, 8709; OpenSSH PROTOCOL.u2f) and OpenSSH
-// certificates (PROTOCOL.certkeys). Read from what a client sent, so: strict, no exception, nothing left over.
+// certificates (PROTOCOL.certkeys). A client sent these bytes, so the reader is strict, throws nothing and accepts no
+// rest.
 import { concat, decodeBase64, decodeUtf8, sha256, utf8 } from '../base/bytes.ts'
 import type { Fingerprint } from '../base/names.ts'
 
@@ -9,7 +10,7 @@ export type Certificate = {
   readonly serial: bigint
   readonly type: 'user' | 'host'
   readonly keyId: string
-  /** Empty means any name to ssh, nobody to us: judge it where it is used. */
+  /** An empty list means any name to ssh and no name to us; the user of the list decides. */
   readonly principals: readonly string[]
   readonly validAfter: bigint
   readonly validBefore: bigint

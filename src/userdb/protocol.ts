@@ -1,12 +1,12 @@
-// What the user database says to whom (systemd's io.systemd.UserDatabase). nss-systemd believes every word of it, uid 0
-// too, so this is the boundary: nobody and no group that is not ours, and no membership that nobody allowed.
+// The methods of systemd's io.systemd.UserDatabase. nss-systemd believes every answer, uid 0 too. So only entries of
+// the user index are answered, and the index holds only what visibility-policy.ts allows.
 
 import { parseGroupName, parseLoginName } from '../base/names.ts'
 import { groupRecord, membership, type UserFields, userRecord } from './user-record-format.ts'
 
 export const serviceName = 'io.openbastion'
 
-/** What is in memory, already judged: every entry here may be told. */
+/** The entries in memory. Each has passed the visibility policy. */
 export type UserIndex = {
   readonly user: (name: string) => UserFields | undefined
   readonly nameOfUid: (uid: number) => string | undefined
@@ -42,7 +42,7 @@ const notFound = failure('NoRecordFound')
 export type Rules = {
   readonly directory: UserIndex
   readonly newcomers: FirstTimeUsers
-  /** Whether everybody may list everybody. */
+  /** Whether every caller may list all users (nss_enumerate). */
   readonly enumerate: boolean
 }
 
@@ -98,7 +98,7 @@ function answerGroup(question: Question, { directory, newcomers, enumerate }: Ru
   const newcomer = gid === undefined ? undefined : newcomers.byId(gid)
   const group = name ?? directory.nameOfGid(gid!) ?? newcomer?.name
   if (group === undefined || !(parseGroupName(group) || parseLoginName(group))) return notFound
-  // A newcomer's own group is never made by asking for a group of that name.
+  // A question for a group never makes the own group of a first-time user.
   const found = directory.group(group) ?? (newcomer?.name === group ? newcomer.fields.gid : undefined)
   if (found === undefined) return notFound
   if (gid !== undefined && found !== gid) return failure('ConflictingRecordFound')
@@ -111,7 +111,8 @@ function answerMemberships(question: Question, { directory, enumerate }: Rules):
   if (group !== undefined && typeof group !== 'string') return invalid('groupName')
   if (user === undefined && group === undefined) return listing(question, enumerate, () => allMemberships(directory))
   if (user === undefined) {
-    // Who is in a group is a list of people too, and getgrnam(3) asks for it: only the member's own name is told.
+    // The members of a group are a list of people too, and getgrnam(3) asks for it: only a user's own membership is
+    // answered.
     if (!enumerate) return notFound
     return several(map(directory.membersOf(group!), (member) => membership(member, group!)))
   }

@@ -1,5 +1,5 @@
 // io.systemd.UserDatabase on a socket, without the socket: bytes in, bytes out. Answers come from memory; a caller who
-// stalls, floods or talks nonsense loses its connection and nobody else's.
+// stalls, floods or breaks the protocol loses its own connection only.
 
 import { firstFreeUid } from '../accounts/uid.ts'
 import { readReservations, reservationPath, type UidReservation } from '../accounts/uid-reservations.ts'
@@ -15,7 +15,7 @@ import type { UserFields } from './user-record-format.ts'
 import { type Call, formatError, formatReply, parseCall, splitMessages } from './varlink-format.ts'
 
 export type Conversation = {
-  /** What to send, and whether to hang up after it. */
+  /** The bytes to send, and whether the connection ends after them. */
   readonly receive: (bytes: Uint8Array<ArrayBuffer>) => Spoken
   readonly end: () => void
 }
@@ -24,9 +24,9 @@ export type Spoken = { readonly send: Iterable<Uint8Array>; readonly close: bool
 export type Userdb = {
   /** Undefined: this caller has too many connections already. */
   readonly open: (peer: Peer) => Conversation | undefined
-  /** Once a second: notices what changed, forgets what expired. */
+  /** Once a second: notices changes and forgets expired entries. */
   readonly tick: () => void
-  /** Known users whom somebody asked about, oldest first; each is due for a look at the portal. */
+  /** Known users whom a caller asked about, oldest first; the portal is due to be asked about each. */
   readonly takeStale: () => string | undefined
 }
 
@@ -69,7 +69,7 @@ export function openUserdb(parts: UserdbParts): Userdb {
   const respond = (peer: Peer, message: Uint8Array): Iterable<Uint8Array> | undefined => {
     const call = parseCall(message)
     if (!call) return undefined
-    // What is known of a user may be a second old (tick()); a name that is missing, and groups, may have been written a
+    // An entry of a user may be a second old (tick()); a name that is missing, and groups, may have been written a
     // moment ago, by the very login that asks.
     if (!isKnown(call)) directory.follow()
     const question = { ...call, more: call.more && !call.oneway }
@@ -146,8 +146,8 @@ function* replies(records: Iterable<object>): Iterable<Uint8Array> {
 type Held = UidReservation & { at: number }
 
 /**
- * Names that nobody knows yet, as sshd sees them: it decides once per connection whether a user exists, so it is told
- * yes, and the portal decides. Nobody else sees them, they expire, and their number is bounded.
+ * Unknown names, as sshd sees them: it decides once per connection whether a user exists. So sshd gets an entry, and
+ * the portal decides. Only sshd sees these entries; they expire, and their number is bounded.
  */
 function openFirstTimeUsers({ world, config, directory, processes }: UserdbParts) {
   const held = new Map<string, Held>()

@@ -1,8 +1,9 @@
-// What a screen locker asks ob serve, in varlink (https://varlink.org): may I, who typed this, unlock my screen?
+// The question of a screen locker to ob serve, in varlink (https://varlink.org): may I unlock my screen with this
+// answer?
 //
 //   method Decide(user: string, phase: (auth, account), answer: ?string) -> (allowed: bool, text: string)
 //
-// `answer` is base64 (RFC 4648 §4). The caller is who the kernel says it is; `user` only guards against surprises.
+// `answer` is base64 (RFC 4648 §4). The kernel says who calls; `user` only guards against mistakes.
 import { decodeBase64, decodeUtf8 } from '../base/bytes.ts'
 import { formatCall, formatReply, parseCall } from './varlink-format.ts'
 
@@ -13,7 +14,7 @@ export type UnlockPhase = 'auth' | 'account'
 export type UnlockCall = {
   readonly user: string
   readonly phase: UnlockPhase
-  /** What was typed; empty in the account phase. */
+  /** The typed answer; empty in the account phase. */
   readonly answer: Uint8Array<ArrayBuffer>
 }
 

@@ -1,5 +1,5 @@
 // Screen lockers run PAM as their user, who may read neither the configuration nor the token of this host. ob serve
-// decides for them: about the user that the kernel says is calling, about nobody else, and not too often.
+// decides for them: only about the user whom the kernel names as the caller, and not too often.
 import { concat } from '../base/bytes.ts'
 import { buckets, counter } from '../base/rate-limit.ts'
 import { personText, type Reason } from '../base/reason.ts'
@@ -16,7 +16,7 @@ export type Unlock = {
 export type UnlockConversation = {
   /** The reply; or that the question is not complete yet, or that there will be none. */
   readonly receive: (bytes: Uint8Array<ArrayBuffer>) => Promise<Uint8Array> | 'more' | 'hang-up'
-  /** The caller went away: what waits for it is not begun. */
+  /** The caller hung up: a question of it that still waits is not begun. */
   readonly end: () => void
 }
 
@@ -24,7 +24,7 @@ export const unlockLimits = {
   message: 4 << 10,
   connections: 128,
   connectionsOfOne: 4,
-  /** Of all callers together who are no portal users: one with subordinate uids (subuid(5)) is many. */
+  /** For all callers together who are no portal users: one user with subordinate uids (subuid(5)) is many callers. */
   connectionsOfStrangers: 16,
   /** Questions of one user that are being decided or wait. */
   questionsOfOne: 2,
@@ -56,7 +56,7 @@ export function openUnlock({ world, directory }: UnlockParts): Unlock {
     if (!(await turns.take())) return no('asked-too-often')
     try {
       if (signal.aborted) return no('asked-too-often')
-      // It is not ended with its caller: it counts failures and writes the log. Its own deadline ends it.
+      // The decision goes on without its caller: it counts failures and writes the log. It has a deadline of its own.
       const argv = ['/proc/self/exe', 'unlock', user, call.phase]
       const { code, stdout } = await world.spawn(argv, { stdin: call.answer, limit: unlockLimits.text * 4 })
       const allowed = code === 0
@@ -123,7 +123,7 @@ export function openUnlock({ world, directory }: UnlockParts): Unlock {
 
 const no = (reason: Reason): UnlockReply => ({ allowed: false, text: `${personText(reason)}\n` })
 
-/** So many at a time; the others wait in order, and too many are sent away. */
+/** A limited number at a time; the others wait in order, and a long queue is refused. */
 function openTurns(atOnce: number, mostWaiting: number) {
   const waiting: (() => void)[] = []
   let free = atOnce

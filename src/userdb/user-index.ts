@@ -209,7 +209,7 @@ const membersOf = (line: string): readonly (readonly [string, unknown])[] =>
 const entriesOf = (value: unknown): readonly (readonly [string, number])[] =>
   Object.entries(value as Record<string, number>)
 
-/** A registry that somebody wrote by hand is read in one go. */
+/** A registry that was edited by hand is read as a whole. */
 function readForeignLayout(world: Parts<'files'>, add: (change: Change) => void): boolean {
   const { users, groups } = openRegistry(world).whole()
   for (const [user, record] of users) add({ user, record })

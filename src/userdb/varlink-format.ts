@@ -10,7 +10,7 @@ export type Call = {
   readonly oneway: boolean
 }
 
-/** The complete messages at the front, and the bytes of the one that is still coming. */
+/** The complete messages at the front, and the bytes of an incomplete one after them. */
 export function splitMessages(bytes: Uint8Array<ArrayBuffer>): {
   readonly messages: readonly Uint8Array<ArrayBuffer>[]
   readonly rest: Uint8Array<ArrayBuffer>
@@ -29,7 +29,7 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 
 const isMethod = (text: string): boolean => /^[A-Za-z][A-Za-z0-9.-]{0,254}$/.test(text)
 
-/** The call, or undefined for what is none. */
+/** The call, or undefined when the text is no call. */
 export function parseCall(message: Uint8Array): Call | undefined {
   const text = decodeUtf8(message)
   if (text === undefined) return undefined

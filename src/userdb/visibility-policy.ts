@@ -1,4 +1,4 @@
-// Which entries of the registry the user database may tell. They were checked when they were written; but files can be
+// Which entries of the registry the user database may show. They were checked when they were written; but files can be
 // edited, and nss-systemd believes every answer, uid 0 too.
 import { validHome, validShell } from '../accounts/passwd-fields-format.ts'
 import type { RegistryUser } from '../accounts/registry-format.ts'
@@ -18,7 +18,7 @@ export type Rules = Pick<
   'min_uid' | 'max_uid' | 'approved_home_prefixes' | 'approved_shells' | 'create_user_home_base' | 'create_user_shell'
 >
 
-/** The entry that may be told about this user; undefined when none may. */
+/** The entry that the database may show of this user; undefined when none. */
 export function visibleUser(
   name: string,
   user: RegistryUser | undefined,
@@ -32,6 +32,6 @@ export function visibleUser(
   return validShell(user.shell, rules.approved_shells) ? user : { ...user, shell: rules.create_user_shell }
 }
 
-/** Whether a group of this name and gid may be told. */
+/** Whether the database may show a group of this name and gid. */
 export const isVisibleGroup = (name: string, gid: number, locals: LocalIds): boolean =>
   !locals.groups.has(name) && !locals.gids.has(gid)

@@ -1,5 +1,5 @@
-// The spool on a real disk, below a directory of the test. As a program it drains it (`bun test/audit/spool.ts ROOT URL`)
-// or leaves events in it (`… ROOT COUNT`).
+// The spool on a real disk, below a directory of the test. As a program it drains it (`bun test/audit/spool.ts ROOT
+// URL`) or leaves events in it (`… ROOT COUNT`).
 import { disk } from '../../modes/world/files/disk.ts'
 import { tlsFetch } from '../../modes/world/io/network.ts'
 import { type Drained, drainSpool, openWebhookHttp, queueEvent } from '../../src/audit/webhooks.ts'

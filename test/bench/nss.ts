@@ -1,5 +1,5 @@
-// `bun test/bench/nss.ts [PROGRAM]`: what one lookup of a user costs through `ob serve`, and through the files, on hosts
-// with more and more users. Medians of one run, in microseconds; the machine is not touched.
+// `bun test/bench/nss.ts [PROGRAM]`: what one lookup of a user costs through `ob serve`, and through the files, on
+// hosts with more and more users. Medians of one run, in microseconds; the machine is not touched.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { formatRegistry, type RegistryUser } from '../../src/accounts/registry-format.ts'

@@ -1,5 +1,5 @@
-// The parts that are not ours: an OpenID provider (npm's oidc-provider) and a browser (Debian's chromium). A machine that
-// has no chromium and cannot get it says which tests were left out.
+// The parts that are not ours: an OpenID provider (npm's oidc-provider) and a browser (Debian's chromium). A machine
+// that has no chromium and cannot get it says which tests were left out.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'

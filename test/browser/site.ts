@@ -1,5 +1,5 @@
-// A whole site on loopback: an OpenID provider, the service under test as the built program under a user of its own, and
-// the voice of a host that has a credential.
+// A whole site on loopback: an OpenID provider, the service under test as the built program under a user of its own,
+// and the voice of a host that has a credential.
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 

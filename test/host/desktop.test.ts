@@ -227,8 +227,8 @@ for i in range(1000):
   except OSError: pass
   s.close()`
 
-// login(1) of util-linux hangs its terminal up and opens it anew: until then reading from the other end is an error, and
-// a read that waits is never woken.
+// login(1) of util-linux hangs its terminal up and opens it anew: until then reading from the other end is an error,
+// and a read that waits is never woken.
 const onConsole = `import os, pty, re, sys, time
 pid, end = pty.fork()
 if pid == 0: os.execvp('login', ['login', sys.argv[1]])

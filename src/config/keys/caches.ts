@@ -1,4 +1,4 @@
-// Keys of what is kept for when the portal is away.
+// Keys of the caches that count while the portal is unreachable.
 import { key, optional } from '../key.ts'
 import { choice, onlyEncrypted, path, serviceList, toggle, whole } from '../value-types.ts'
 

@@ -29,7 +29,8 @@ keyring_test('the key is the possessor’s alone and has an end', () => {
   expect(line).toMatch(/^\S+ \S+ +\d+ +\d+[sm] 3f000000 +0 +\d+ user /)
 })
 
-// systemd gives services such a session keyring (KeyringMode=private in systemd.exec(5)), and sshd's children inherit it.
+// systemd gives services such a session keyring (KeyringMode=private in systemd.exec(5)), and sshd's children inherit
+// it.
 keyring_test('a process of root with a session keyring of its own finds it, another user does not', () => {
   const joinSession = process.arch === 'arm64' ? [219, 1] : [250, 1]
   const program = `
