@@ -1,4 +1,4 @@
-// The entry. Until something says otherwise, the answer is no.
+// The entry of the program. It fails closed: the exit status is a failure until a mode has decided.
 process.exitCode = 70
 
 import { exitStatus } from './run/exit.ts'
@@ -6,13 +6,13 @@ import { sshdModes } from './run/sshd-modes.ts'
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
   const helper = sshdModes.get(name ?? '')
-  // Loaded apart: what sshd runs pays for nothing that it does not use.
+  // Loaded apart: a mode that sshd runs loads only the code that it uses.
   return helper
     ? (await import('./run/unprivileged.ts')).runUnprivileged(helper, args)
     : (await import('./run/privileged.ts')).runPrivileged(name, args)
 }
 
-/** For what no mode could say itself; the text of such an error could quote anything. */
+/** For errors that no mode reported itself. Their text is not printed: it could quote a secret. */
 function last(): number {
   console.error('ob: internal error; please report it')
   return exitStatus.fault

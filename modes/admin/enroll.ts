@@ -1,5 +1,5 @@
-// Gives this host its identity at the portal: somebody approves a code there. Nothing is written before the portal
-// said yes.
+// Gives this host its identity at the portal: an administrator approves a code there. Nothing is written before the
+// portal accepts.
 
 import { Fault, orElse } from '../../src/base/fault.ts'
 import { type LoginName, parseLoginName } from '../../src/base/names.ts'
@@ -189,7 +189,7 @@ function readable(world: World, config: Config): boolean {
   )
 }
 
-/** A harmless question that only an enrolled host gets an answer to; the name is upstream's, and nobody has it. */
+/** A harmless question that only an enrolled host gets an answer to. The name is upstream's, and no user has it. */
 async function proves(world: World, config: Config): Promise<boolean> {
   if (!readable(world, config)) return false
   const answer = await openPorts(world, config).portal.authorize({ user: probe(), service: 'sshd' })

@@ -1,4 +1,4 @@
-// Webhooks, for the administrator: try the receiver, deliver what waits, see what waits.
+// Webhooks, for the administrator: try the receiver, deliver and list the events that wait.
 
 import type { Waiting } from '../../src/audit/webhook-format.ts'
 import {

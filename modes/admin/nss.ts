@@ -130,7 +130,7 @@ async function pin({ ports, user, uid: text, json }: Named): Promise<Ending> {
 
 const day = (seconds: number): string => new Date(seconds * 1000).toISOString().slice(0, 10)
 
-/** Nothing of the user's is deleted: the name and the uid stay taken, so that nobody inherits the files. */
+/** Deletes nothing of the user: the name and the uid stay taken, so that no other user inherits the files. */
 async function remove({ ports, user, json }: Named): Promise<Ending> {
   const record = await (await ports.accounts()).retire(user)
   if (!record) return unknown(user, json)
@@ -139,7 +139,7 @@ async function remove({ ports, user, json }: Named): Promise<Ending> {
   return ended(allowed('done'), print(json, { user, state: record.state, uid, keeps: home }, text))
 }
 
-/** What the portal says now about a user this host knows; one who is gone there is left to the administrator. */
+/** Asks the portal again about a known user. A user who is gone there is left to the administrator. */
 async function refresh({ ports, user, json }: Named): Promise<Ending> {
   const accounts = await ports.accounts()
   const record = accounts.registry().users.get(user)

@@ -58,7 +58,7 @@ const setTakes = '; the secret itself comes from standard input, never from the 
 function wrong(verb: string, { words, reveal, discard, as }: Asked): string | undefined {
   const [name] = words
   if (named.has(verb) && name === undefined) return `${verb} needs the name of a secret`
-  // Somebody who gives the value as a word has shown it to every process of this host.
+  // A value among the arguments can be seen by every process of this host.
   if (named.has(verb) && words.length > 1) return `${verb} takes one name${verb === 'set' ? setTakes : ''}`
   if (named.has(verb) && !isSecretName(name ?? ''))
     return 'a name begins with a lower-case letter and holds at most 64 of a-z 0-9 _ -'

@@ -171,7 +171,7 @@ async function check(host: Host): Promise<Ending> {
   return answer(host, found.length === 0, { accounts: [...accounts.keys()], problems: found }, text)
 }
 
-/** What is wrong around an account whose section is right. */
+/** The problems around an account whose section is right. */
 async function doubts(world: World, { name, fingerprint }: ServiceAccount): Promise<readonly string[]> {
   const found: string[] = []
   const keys = readKeys(world, keyPath(name))

@@ -71,7 +71,7 @@ async function look(world: World, config: Config): Promise<View> {
     takeSnapshot(world, config, openPorts(world, config)),
     timerState(world),
   ])
-  // The Date of an answer now is newer than what a heartbeat was answered.
+  // The Date of an answer now is newer than that of the last heartbeat.
   const skew = probe.skew ?? beat?.skew
   const unreachable: Finding[] =
     probe.problem === undefined || probe === refused

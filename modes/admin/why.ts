@@ -1,4 +1,4 @@
-// What would be decided for this person, by running the very same decision without its effects; or why the last one
+// Foresees a decision about a user by running the very same decision without its effects; or explains why the last one
 // was refused.
 
 import { type AuditEvent, parseAuditLine, reference } from '../../src/audit/event-format.ts'
@@ -170,7 +170,7 @@ function explain(world: World, config: Config, matches: (event: AuditEvent) => b
   if (!bytes)
     return ended(denied('found-problems'), `${config.audit_log_file} does not exist: nothing was decided here yet\n`)
   const whole = bytes.length < searched ? bytes : bytes.subarray(bytes.indexOf(10) + 1)
-  // A disk that was full may have cut a letter in two: that spoils one line, not the log.
+  // A full disk may have cut a letter in two: that damages one line, not the log.
   const lines = (decodeUtf8(whole) ?? decodeBytewise(whole)).split('\n')
   for (let i = lines.length - 1; i >= 0; i--) {
     const event = parseAuditLine(lines[i]!)

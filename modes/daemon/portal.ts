@@ -171,7 +171,7 @@ const termination = (): Promise<void> =>
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve())
   })
 
-/** sd_notify(3). Without systemd nobody listens. */
+/** sd_notify(3). Without systemd there is no receiver. */
 function notify(world: World, text: string): void {
   const path = world.env['NOTIFY_SOCKET']
   if (path?.startsWith('/')) sendDatagram(path, new TextEncoder().encode(text))

@@ -1,6 +1,6 @@
-// The only process that stays: the user database for nss-systemd, and the door for screen lockers. It opens its sockets
-// itself, answers NSS from memory, and leaves network and disk to other processes. Nobody's login needs it but that of
-// a user who was never here.
+// The only long-lived process: the user database for nss-systemd, and the socket for screen lockers. It opens its
+// sockets itself, answers NSS from memory, and leaves network and disk to other processes. Only the first login of a
+// user who was never here needs it.
 import { constants, openSync } from 'node:fs'
 import type { Socket } from 'bun'
 import { Fault } from '../../src/base/fault.ts'
@@ -67,7 +67,7 @@ const termination = (): Promise<void> =>
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve())
   })
 
-/** sd_notify(3). Without systemd nobody listens. */
+/** sd_notify(3). Without systemd there is no receiver. */
 function notify(world: World, text: string): void {
   const path = world.env['NOTIFY_SOCKET']
   if (path?.startsWith('/')) sendDatagram(path, new TextEncoder().encode(text))
@@ -98,7 +98,7 @@ type State = {
 }
 
 const idleSeconds = 30
-/** A locker says at once what it wants. */
+/** A locker sends its question at once. */
 const questionSeconds = 5
 
 function listenForNss(world: World, userdb: Userdb): Listener {
@@ -114,7 +114,7 @@ function listenForNss(world: World, userdb: Userdb): Listener {
     data(socket, bytes) {
       const { conversation } = socket.data
       if (!conversation) return
-      // Whoever asks on without reading the answers is not listened to.
+      // A caller that does not read its answers gets no further ones.
       if (socket.data.pending.length > 64) return void socket.terminate()
       const { send, close } = conversation.receive(Uint8Array.from(bytes))
       socket.data.pending.push(send[Symbol.iterator]())

@@ -1,5 +1,5 @@
-// A PAM phase of a program that does not run as root, such as a screen locker: ob serve is asked, and believes the
-// kernel about who asks.
+// A PAM phase of a program that does not run as root, such as a screen locker: ob serve is asked, and the
+// kernel tells it who asks.
 import { concat } from '../../src/base/bytes.ts'
 import { allowed, denied, unavailable } from '../../src/base/outcome.ts'
 import { paths } from '../../src/base/paths.ts'

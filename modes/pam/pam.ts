@@ -14,7 +14,7 @@ export const mode: Mode = {
     if (args.length > 0) return usage('pam_exec passes no arguments to ob; remove them from the PAM line')
     if (!phases.has(phase))
       return usage(`PAM_TYPE is "${phase}"; ob serves auth, account, open_session and close_session`)
-    // A screen locker is a process of the user, and what decides is root's to read.
+    // A screen locker is a process of the user, and only root may read the configuration and the token.
     if (world.userId !== 0 && (phase === 'auth' || phase === 'account'))
       return (await import('./ask-daemon.ts')).askServe(phase, world)
     return runPhase(phase as Phase, requestOf(world, phase), world)

@@ -15,7 +15,7 @@ const refusalFloor = 0.4
 /** Finds the outcome of a phase. */
 type Decide = (request: PamRequest, about: { readonly world: World; readonly config: Config }) => Promise<PhaseResult>
 
-/** Decides, writes the audit line, and says what the person may read. */
+/** Decides, writes the audit line, and returns the text that the person may read. */
 export const runPhase = (phase: Phase, request: PamRequest, world: World): Promise<Ending> =>
   runDecision(phase, request, { world, decide: (...about) => decidePhase(phase, ...about) })
 
@@ -46,12 +46,12 @@ export async function runDecision(
   }
 }
 
-/** Where another line of the stack takes over, nobody has to wait. */
+/** Where another line of the stack decides, the person does not have to wait. */
 const isRefusal = (phase: Phase, { kind, reason }: Outcome): boolean =>
   phase === 'auth' && kind !== 'allowed' && reason !== 'challenge-not-offered'
 
-// pam_exec appends its own PAM_* to whatever modules before it set, so a second one means that somebody tries to be
-// another.
+// pam_exec appends its own PAM_* to the variables of modules before it. So a second one means that a user tries to be
+// another user.
 function refuseDuplicates(world: World): void {
   const [name] = world.duplicates
   if (name !== undefined)

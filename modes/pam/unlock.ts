@@ -1,4 +1,4 @@
-// What ob serve runs for a screen locker: the authentication and the account phase in one process, because many lockers
+// ob serve runs this for a screen locker: the authentication and the account phase in one process, because many lockers
 // ask for the first alone.
 
 import { correlationId } from '../../src/audit/event-format.ts'

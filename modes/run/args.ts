@@ -1,10 +1,10 @@
-// Arguments of the modes that people type. citty parses and prints usage; strangers and surplus words are refused here,
-// because citty accepts both.
+// Arguments of the modes that people type. citty parses and prints usage; unknown options and surplus words are refused
+// here, because citty accepts both.
 import { type ArgsDef, type CommandDef, parseArgs, renderUsage } from 'citty'
 import type { Ending } from './mode.ts'
 import { usage } from './mode.ts'
 
-/** What a mode takes: citty's description of it, and how many words besides the options. */
+/** The arguments of a mode: citty's description, and the number of words besides the options. */
 export type Syntax<A extends ArgsDef> = {
   readonly name: string
   readonly summary: string
@@ -17,7 +17,7 @@ export type Parsed<A extends ArgsDef> = ReturnType<typeof parseArgs<A>>
 
 const help = new Set(['-h', '--help'])
 
-/** The parsed arguments, or an ending: the usage text that was asked for, or what is wrong. */
+/** The parsed arguments, or an ending: the usage text that was asked for, or the problem. */
 export async function parse<A extends ArgsDef>(
   syntax: Syntax<A>,
   args: readonly string[],

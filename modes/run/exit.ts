@@ -25,7 +25,7 @@ export function exitCode(caller: Caller, ending: Ending): number {
   }
 }
 
-/** Nothing came of it because this host is broken, not because somebody gave no answer. */
+/** The reason is a fault of this host, and not a portal that gave no answer. */
 const isOurs = (reason: Reason): boolean =>
   reason === 'fault' ||
   reason === 'portal-untrusted' ||

@@ -1,4 +1,4 @@
-// How a mode ends: with one exit status, and with one sentence about what went wrong.
+// How a mode ends: with one exit status, and with one sentence about the problem.
 import { Fault } from '../../src/base/fault.ts'
 import type { ReadOnlyWorld } from '../../src/base/world.ts'
 import { exitCode, exitStatus } from './exit.ts'
@@ -17,13 +17,13 @@ export async function finish(caller: Caller, world: ReadOnlyWorld, work: () => P
 }
 
 async function complain(caller: Caller, error: unknown, world: ReadOnlyWorld): Promise<void> {
-  // A bug's message could quote what it choked on, so only a Fault's text is shown.
+  // The message of a bug could quote a secret, so only the text of a Fault is shown.
   const text =
     error instanceof Fault ? error.message : `internal error (${error instanceof Error ? error.name : typeof error})`
   const hint = error instanceof Fault ? error.hint : 'please report it'
   if (caller === 'admin') world.stderr(`ob: ${text}\n${hint === undefined ? '' : `  hint: ${hint}\n`}`)
   else world.syslog('err', printable(text))
-  // Loaded here, because all the reasons together cost whoever needs none of them 0.2 M instructions.
+  // Loaded here: the list of reasons costs 0.2 M instructions, and most modes need none of it.
   if (caller === 'person') world.stderr(`${(await import('../../src/base/reason.ts')).personText('fault')}\n`)
   if (caller === 'pam') world.stdout(`${(await import('../../src/base/reason.ts')).personText('fault')}\n`)
 }

@@ -1,4 +1,4 @@
-// What a mode is, and what is known of it before it is loaded. They all are in modes.ts.
+// The type of a mode, and the facts that are known before a mode is loaded. The list of modes is modes.ts.
 import type { Outcome } from '../../src/base/outcome.ts'
 import type { ReadOnlyWorld, World } from '../../src/base/world.ts'
 
@@ -13,13 +13,15 @@ export type Ending =
   | { readonly kind: 'usage'; readonly text: string }
 
 export type Mode<Needed = World> = { readonly run: (args: readonly string[], world: Needed) => Promise<Ending> }
-/** What sshd runs. */
+/** A mode that sshd runs. */
 export type ReadingMode = Mode<ReadOnlyWorld> & {
-  /** When none of these files is there, it has nothing to say. Undefined where that is not so. */
+  /** When none of these files exists, the answer is empty. Undefined where that cannot be said. */
   readonly sources: (args: readonly string[]) => readonly string[] | undefined
 }
 
-/** What help and the manual page print about a mode; the parser of its arguments has the same object. */
+/**
+ * The description that help and the manual page print about a mode; the parser of its arguments has the same object.
+ */
 export type Described = { readonly summary: string; readonly args: Readonly<Record<string, DescribedArgument>> }
 export type DescribedArgument = { readonly type: string; readonly description: string }
 
@@ -30,7 +32,7 @@ type Entry<Kind> = {
   readonly load: () => Promise<{ readonly mode: Kind; readonly syntax?: Described }>
 }
 
-/** What sshd runs only reads: it holds no secret and has no rights. */
+/** A mode that sshd runs only reads: it holds no secret and has no rights. */
 export type ReadingEntry = Entry<ReadingMode> & { readonly caller: 'sshd' }
 export type WholeEntry = Entry<Mode> & {
   readonly caller: Exclude<Caller, 'sshd'>

@@ -1,8 +1,8 @@
-// Every mode, by its first argument. Each is loaded on demand: a login pays for what it uses.
+// Every mode, by its first argument. Each is loaded on demand: a login loads only what it uses.
 import type { ModeEntry, WholeEntry } from './mode.ts'
 import { sshdModes } from './sshd-modes.ts'
 
-/** What a person or a timer runs, and `ob serve`. */
+/** The modes that a person or a timer runs, and `ob serve`. */
 export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, WholeEntry>([
   [
     'krl',

@@ -1,4 +1,4 @@
-// What pam_exec runs.
+// The modes that pam_exec runs.
 import type { WholeEntry } from './mode.ts'
 
 /** No argument, PAM_TYPE in the environment. */

@@ -1,4 +1,4 @@
-// What pam_exec and administrators run: the whole World, and nothing of the caller's that would be in its way.
+// Runs the modes of pam_exec and administrators: with the whole World, and without the caller's limits and environment.
 import { Fault } from '../../src/base/fault.ts'
 import { dropInheritedLimits, refuseDumps } from '../world/process/libc.ts'
 import { system, takeEnvironment, writeText } from '../world/system.ts'

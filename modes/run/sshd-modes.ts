@@ -1,4 +1,4 @@
-// What sshd runs. Apart from the others, because it is found a tenth of a millisecond sooner here.
+// The modes that sshd runs. They have a list of their own, because a short list is found 0.1 ms sooner.
 import type { ReadingEntry } from './mode.ts'
 
 export const sshdModes: ReadonlyMap<string, ReadingEntry> = new Map<string, ReadingEntry>([

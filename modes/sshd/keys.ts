@@ -71,7 +71,7 @@ const filesOf = (user: LoginName) => ({
 
 type Chained = () => Promise<string | undefined>
 
-/** Everything that names keys of this user. A source that is unsafe or fails is left out, and syslog says so. */
+/** Every source of keys of this user. A source that is unsafe or fails is left out and reported to syslog. */
 async function collect(world: ReadOnlyWorld, user: LoginName, chain: Chained): Promise<readonly KeySource[]> {
   const file = (path: string) => (): string | undefined => {
     if (!world.files.stat(path)) return undefined
@@ -91,7 +91,7 @@ async function collect(world: ReadOnlyWorld, user: LoginName, chain: Chained): P
   const { service, administrator, portal } = filesOf(user)
   await add('root', file(service))
   await add('root', file(administrator))
-  // root's keys are the administrator's to name, and nobody else's.
+  // Only the administrator of this host names keys of root.
   if (user === 'root') return sources
   await add('portal', file(portal))
   await add('chain', chain)
@@ -103,7 +103,7 @@ async function chained(world: ReadOnlyWorld, tokens: { u: string; t: string; k: 
   return (await import('../../src/ssh/chained-command.ts')).runChain(world, tokens)
 }
 
-// Loaded for users of whom something is known: sshd asks for everybody.
+// Loaded only for users with an entry here: sshd asks about every name.
 async function select(world: ReadOnlyWorld, sources: readonly KeySource[], offer: Offer): Promise<readonly string[]> {
   const { selectKeys } = await import('../../src/ssh/select-keys-policy.ts')
   return selectKeys(sources, offer, await judgeOf(world))

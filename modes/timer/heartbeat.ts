@@ -1,4 +1,4 @@
-// What the timer runs: renews the server token before it expires, and tells the portal how this host is.
+// Run by a timer: renews the server token before it expires, and reports the state of this host to the portal.
 
 import { drainAside } from '../../src/audit/webhooks.ts'
 import { allowed, denied, type Outcome, unavailable } from '../../src/base/outcome.ts'

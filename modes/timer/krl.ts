@@ -66,7 +66,7 @@ async function update(world: World, config: Config, { allowEmpty, json }: Wish):
   const done = await updateKrl(world, config, allowEmpty)
   const outcome = outcomeOf(done)
   const stale = done.kind !== 'written' && isStale(readKrl(world), config.krl_max_age)
-  // The timer runs often; what did not change needs no line.
+  // The timer runs often; an unchanged list needs no line.
   if (done.kind !== 'written' || done.changed) report(world, config, outcome, done.detail)
   if (stale) report(world, config, denied('krl-stale'), 'certificates are refused until it is fetched')
   const text = done.kind === 'written' ? `${paths.revokedKeys}: ${done.detail}` : done.detail

@@ -1,4 +1,4 @@
-// Revalidates the sessions that began while the portal was away: once with --once, else every minute.
+// Revalidates the sessions that began while the portal was unreachable: once with --once, else every minute.
 
 import { correlationId } from '../../src/audit/event-format.ts'
 import { openAudit } from '../../src/audit/log.ts'

@@ -1,4 +1,4 @@
-// The World of those who only look, as a user without rights.
+// The World of the modes that only read, as a user without rights.
 import type { ReadOnlyWorld } from '../../src/base/world.ts'
 import { readers } from './files/safe-path.ts'
 import { openCalls } from './files/syscalls.ts'

@@ -49,7 +49,7 @@ export function takeEnvironment(): Environment {
     if (name in values) duplicates.push(name)
     values[name] = item.slice(split + 1)
   }
-  // What is left would steer the runtime: proxies, certificate checks, verbose fetching.
+  // The other variables would steer the runtime: proxies, certificate checks, verbose fetching.
   for (const name of Object.keys(process.env)) delete process.env[name]
   return { values, duplicates }
 }
@@ -108,7 +108,7 @@ function seedOrRandom(seedOf: (pid: number) => string): string {
   try {
     return seedOf(process.ppid)
   } catch {
-    // /proc may be hidden from an unprivileged caller (hidepid); then the id is unique but shared with nobody.
+    // /proc may be hidden from an unprivileged caller (hidepid); then the id is unique, and no other phase has it.
     return crypto.randomUUID()
   }
 }

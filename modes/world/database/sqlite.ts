@@ -4,7 +4,7 @@ import { chmodSync } from 'node:fs'
 import type { Database, Row } from '../../../src/base/database.ts'
 import { Fault } from '../../../src/base/fault.ts'
 
-/** `:memory:` is a database that nobody else sees. */
+/** `:memory:` is a database of this process alone. */
 export function openSqlite(path: string): Database {
   const database = orFault(path, () => {
     const opened = new Sqlite(path, { create: true, strict: true })

@@ -1,5 +1,5 @@
 // /etc/passwd and the three files beside it, changed together or not at all, under the lock that useradd(8) and its
-// family take (lckpwdf(3)). Killed in the middle, the next call puts back what was there.
+// family take (lckpwdf(3)). After a kill in the middle, the next call puts the old files back.
 import {
   closeSync,
   constants,
@@ -25,7 +25,7 @@ const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_DIRECTORY } = constan
 
 const open = () => bind({ lckpwdf: { args: [], returns: 'i32' }, ulckpwdf: { args: [], returns: 'i32' } })
 
-// Who can be looked up comes last.
+// The file that makes a user visible is written last.
 const names = ['gshadow', 'group', 'shadow', 'passwd'] as const
 type Name = (typeof names)[number]
 
@@ -63,7 +63,7 @@ function replace(directory: string, changed: readonly Name[], after: AccountFile
     if (existsSync(path)) linkSync(path, last(path))
   }
   syncDirectory(directory)
-  // From here until the marker is gone, whoever comes next puts the old files back.
+  // From here until the marker is gone, the next call puts the old files back.
   const begun = changed.map((name) => `${name} ${digest(after[name])}\n`).join('')
   write(markerOf(directory), begun, { mode: 0o600, uid: 0, gid: 0 })
   syncDirectory(directory)
@@ -101,13 +101,13 @@ function write(path: string, text: string, { mode, uid, gid }: Readonly<Record<'
   }
 }
 
-/** Puts back what a killed process had begun to replace. */
+/** Puts back the files that a killed process had begun to replace. */
 function recover(directory: string): void {
   const marker = markerOf(directory)
   for (const line of textOf(marker).split('\n')) {
     const [name, begun] = line.split(' ')
     const path = `${directory}/${names.find((one) => one === name)}`
-    // What somebody else wrote since then stays.
+    // A file that another program wrote since then stays.
     if (existsSync(last(path)) && digest(textOf(path)) === begun) renameSync(last(path), path)
   }
   if (existsSync(marker)) {

@@ -1,5 +1,5 @@
 // The real disk. Everything is done through descriptors where the kernel lets us, so that a name that changes
-// between two calls cannot redirect us. What is believed of a file is said in trust.ts.
+// between two calls cannot redirect us. The rules of trust are in safe-path.ts.
 import {
   closeSync,
   constants,
@@ -157,7 +157,7 @@ function remove(path: string): boolean {
   )
 }
 
-// A link is unlinked and nothing else: what it points to is not ours.
+// Only the link is unlinked: its target is not ours.
 function destroy(path: string): boolean {
   const done = attempt('destroy', path, () => {
     const stats = lstatSync(path)
@@ -211,7 +211,7 @@ function append(path: string, data: string, mode: number): void {
   insist('append to', path, () =>
     withDescriptor(openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode), (descriptor) => {
       const { size } = trustedFacts(path, descriptor)
-      // A line that a full disk cut short must not swallow the next one.
+      // A line that a full disk cut short must not join the next line.
       const bytes = new TextEncoder().encode(endsInLine(descriptor, size) ? data : `\n${data}`)
       // One write, so that lines of concurrent logins never mix; a short write means a full disk.
       if (writeSync(descriptor, bytes) !== bytes.length)

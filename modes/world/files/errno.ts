@@ -1,4 +1,4 @@
-// What a failing file operation means to the administrator.
+// The message for the administrator when a file operation fails.
 import { Fault } from '../../../src/base/fault.ts'
 
 export const causes: Record<string, string> = {

@@ -27,7 +27,7 @@ type Owner = { readonly uid: number; readonly gid: number }
 
 /**
  * True when the home was made, false when it was there already with the right owner.
- * A directory that belongs to somebody else is a Fault that names the remedy; it is never changed.
+ * A directory of another user is a Fault that names the remedy; it is never changed.
  */
 export function makeHome(home: HomeRequest): boolean {
   const parent = home.path.slice(0, home.path.lastIndexOf('/')) || '/'

@@ -1,12 +1,12 @@
-// Which files are believed: one set of rules, whoever makes the system calls. Everything is done through descriptors
-// where the kernel lets us, so that a name that changes between two calls cannot redirect us.
+// The rules of trust for files, the same for every way of making the system calls. Everything is done through
+// descriptors where the kernel lets us, so that a name that changes between two calls cannot redirect us.
 import { Fault } from '../../../src/base/fault.ts'
 import type { FileFacts, Files, TrustRules } from '../../../src/base/world.ts'
 import { attempt } from './errno.ts'
 
 /** The calls that reading takes. Each throws an error whose `code` is the name in errno(3), as those of node:fs do. */
 export type Calls = {
-  /** For reading; a symbolic link in the last component is ELOOP, and a pipe makes nobody wait. */
+  /** For reading; a symbolic link in the last component is ELOOP, and opening a pipe does not wait. */
   readonly open: (path: string) => number
   readonly close: (descriptor: number) => void
   readonly facts: (descriptor: number) => FileFacts
@@ -64,7 +64,10 @@ function insistOnSize(path: string, facts: FileFacts, limit: number): void {
   if (facts.size > limit) throw new Fault(`${path} is larger than ${limit} bytes; it cannot be what it should be`)
 }
 
-/** A Fault unless the file is a regular one of root's that nobody else can write, nor read when it is a secret. */
+/**
+ * A Fault unless the file is a regular file of root that only root can write, and only root can read when it is a
+ * secret.
+ */
 export function insistOnTrust(path: string, facts: FileFacts, rules: TrustRules): void {
   insistOnSize(path, facts, rules.limit)
   insistOnRoot(path, facts)
@@ -102,7 +105,7 @@ function checkWay({ factsAt }: Pick<Calls, 'factsAt'>, path: string, lowest: str
       throw new Fault(`${directory} belongs to uid ${facts.uid}, so ${path} cannot be trusted`, {
         hint: `chown root: ${directory}`,
       })
-    // The mode of a link says nothing.
+    // The mode of a link has no meaning.
     if (facts.kind === 'symlink') isLinked = true
     else if ((facts.mode & 0o022) !== 0)
       throw new Fault(

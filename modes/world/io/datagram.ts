@@ -1,4 +1,4 @@
-// One message to a unix socket, for syslog and for systemd: Bun has no door for datagrams.
+// One message to a unix socket, for syslog and for systemd: Bun has no API for datagrams.
 import { bind, ptr } from './ffi.ts'
 
 const open = () =>
@@ -18,8 +18,8 @@ const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
 
 /**
- * One datagram to a unix socket, never waiting; false when nobody listens or the receiver is full, undefined where the
- * C library cannot be called.
+ * One datagram to a unix socket, never waiting; false when no process listens or the receiver is full, undefined where
+ * the C library cannot be called.
  */
 export function sendDatagram(path: string, message: Uint8Array): boolean | undefined {
   libc ??= open()

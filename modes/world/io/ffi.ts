@@ -1,4 +1,4 @@
-// The C library, for what the runtime has no door to.
+// The C library, for calls that the runtime has no API for.
 import { dlopen, type FFIFunction, ptr, read } from 'bun:ffi'
 
 export { ptr, read }
@@ -12,11 +12,11 @@ export function bind<const Functions extends Record<string, FFIFunction>>(functi
   try {
     return dlopen('libc.so.6', functions).symbols
   } catch (error) {
-    // One with a code is about the functions.
+    // An error with a code is about the functions.
     if (error instanceof TypeError && !('code' in error)) return undefined
     throw error
   }
 }
 
-/** What to do where the C library is needed and cannot be called. */
+/** The remedy where the C library is needed and cannot be called. */
 export const hint = 'lift MemoryDenyWriteExecute= from the unit that this was started by'

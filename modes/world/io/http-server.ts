@@ -40,7 +40,7 @@ export function listenHttp({ at, tls, proxies, answer }: ServerOptions): HttpSer
       at.kind === 'unix'
         ? Bun.serve({ ...common, unix: at.path })
         : Bun.serve({ ...common, hostname: at.host, port: at.port, idleTimeout: idleSeconds })
-    // Its directory says who may come in.
+    // The mode of its directory says who may connect.
     if (at.kind === 'unix') chmodSync(at.path, 0o666)
     const address = at.kind === 'unix' ? at.path : `${at.host}:${server.port}`
     return {
@@ -56,7 +56,7 @@ export function listenHttp({ at, tls, proxies, answer }: ServerOptions): HttpSer
   }
 }
 
-/** The last address that the outermost of our proxies wrote; what stands before it, the client could write. */
+/** The last address that the outermost of our proxies wrote; the addresses before it come from the client. */
 function forwardedAddress(request: Request, proxies: number): string | undefined {
   if (proxies === 0) return undefined
   const list = (request.headers.get('x-forwarded-for') ?? '').split(',').map((item) => item.trim())

@@ -1,4 +1,4 @@
-// Text for a descriptor, all of it before returning; process.stdout would lose what a pipe has not taken yet.
+// Text for a descriptor, all of it before returning; process.stdout would lose the bytes that a pipe has not taken yet.
 import { codeOf } from '../files/errno.ts'
 
 /** The function writes some of the bytes and says how many, as write(2) does. */
@@ -9,7 +9,7 @@ export function writeAll(text: string, write: (bytes: Uint8Array) => number): vo
       offset += write(bytes.subarray(offset))
     } catch (error) {
       if (codeOf(error) === 'EAGAIN') Bun.sleepSync(1)
-      else return // a reader that went away wants no more text
+      else return // the reader closed the pipe
     }
   }
 }

@@ -1,4 +1,4 @@
-// What the administrator reads in the system's log (syslog(3)).
+// Messages for the administrator in the system's log (syslog(3)).
 import type { SyslogPriority } from '../../../src/base/world.ts'
 import { sendDatagram } from './datagram.ts'
 
@@ -15,14 +15,14 @@ export function syslog(priority: SyslogPriority, text: string): void {
   if (sendDatagram('/dev/log', new TextEncoder().encode(message)) === undefined) log(priority, tag, text)
 }
 
-/** Through logger(1), which waits for a reader that is slow; nobody waits longer than this for it. Milliseconds. */
+/** Through logger(1), which waits for a slow reader, but never longer than this. Milliseconds. */
 const longest = 500
 
 function log(priority: SyslogPriority, tag: string, text: string): void {
   try {
     Bun.spawnSync(['/usr/bin/logger', '--priority', `auth.${priority}`, '--tag', tag], {
       env: {},
-      // Everybody sees the arguments of a program.
+      // Every user can see the arguments of a program.
       stdin: new TextEncoder().encode(text.replaceAll('\n', ' ')),
       stdout: 'ignore',
       stderr: 'ignore',
@@ -30,6 +30,6 @@ function log(priority: SyslogPriority, tag: string, text: string): void {
       killSignal: 'SIGKILL',
     })
   } catch {
-    // As where nobody listens.
+    // As where no process listens.
   }
 }

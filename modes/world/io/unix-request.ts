@@ -7,7 +7,7 @@ type Wanted = {
   readonly deadline: AbortSignal
 }
 
-/** The reply; undefined when nobody listens, the reply is cut or too long, or the deadline passes. */
+/** The reply; undefined when no process listens, the reply is cut or too long, or the deadline passes. */
 export function requestOnce(
   path: string,
   request: Uint8Array<ArrayBuffer>,

@@ -11,9 +11,9 @@ export type Listener = {
   readonly close: () => void
 }
 
-/** Everybody may connect. The directory must exist. */
+/** Every user may connect. The directory must exist. */
 export function listenAt<T>(path: string, socket: SocketHandler<T>): Listener {
-  // Under a hidden name first, which nss-systemd does not look at: nobody meets a socket that may not be used yet, and
+  // Under a hidden name first, which nss-systemd does not look at: no client meets a socket that is not ready, and
   // the one that a killed process left is replaced at once.
   const hidden = join(dirname(path), `.${basename(path)}`)
   rmSync(hidden, { force: true })

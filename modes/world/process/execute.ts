@@ -10,7 +10,7 @@ export type Program = {
 }
 
 const RLIMIT_NOFILE = 7
-/** signal(7); the runtime ignores or handles some, and what is ignored stays so in the next program. */
+/** signal(7); the runtime ignores or handles some, and an ignored signal stays ignored in the next program. */
 const lastSignal = 64
 const [SIGKILL, SIGSTOP] = [9, 19]
 const SIG_SETMASK = 2

@@ -1,4 +1,4 @@
-// The kernel's key retention service (keyrings(7)), which Bun has no door for. Keys lie in root's user keyring; only a
+// The kernel's key retention service (keyrings(7)), which Bun has no API for. Keys lie in root's user keyring; only a
 // process that possesses them may use them, and it possesses them by linking that keyring into its own.
 import type { Keyring } from '../../../src/base/world.ts'
 import { bind, ptr } from '../io/ffi.ts'
@@ -60,7 +60,7 @@ export const keyring: Keyring = {
     return false
   },
   forget: (description) => {
-    // Where the kernel itself refuses, nothing was ever kept.
+    // Where the kernel itself refuses, no key was ever stored.
     if (!possess()) return libc !== undefined
     const serial = locate(description)
     if (serial >= 0) keyctl(unlink, serial, userKeyring)

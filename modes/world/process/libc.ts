@@ -1,4 +1,4 @@
-// The few calls about this process that Bun has no door for.
+// The few calls about this process that Bun has no API for.
 import { writeFileSync } from 'node:fs'
 import { Fault } from '../../../src/base/fault.ts'
 import { bind, hint, ptr } from '../io/ffi.ts'
@@ -18,7 +18,7 @@ export function tryLock(descriptor: number): boolean {
 
 const flock = '/usr/bin/flock'
 
-// A lock belongs to the open file and not to who took it, so flock(1) may take it for us.
+// A lock belongs to the open file and not to the process that took it, so flock(1) may take it for us.
 function lockThroughProgram(descriptor: number): boolean {
   try {
     const { exitCode } = Bun.spawnSync([flock, '--exclusive', '--nonblock', '3'], {
@@ -36,7 +36,7 @@ const PR_SET_DUMPABLE = 4
 
 /**
  * No core dump and no ptrace by others of the same user (prctl(2)); without the C library only the first, by a dump
- * with no memory in it (core(5)). Nobody stays outside because it cannot be done.
+ * with no memory in it (core(5)). A host that cannot do it still lets its users in.
  */
 export function refuseDumps(): void {
   const libc = bind({ prctl: { args: ['i32', 'u64', 'u64', 'u64', 'u64'], returns: 'i32' } })
@@ -50,11 +50,11 @@ export function refuseDumps(): void {
 
 const RLIMIT_FSIZE = 1
 const unlimited = 2n ** 64n - 1n
-/** Larger than any file that is ours. */
+/** Larger than any file of this program. */
 const enough = 2n ** 30n
 
 /**
- * What comes along from whoever typed sudo: a group that would own what we write, a umask that would hide it, a real
+ * Undoes what the caller of sudo can set: a group that would own our files, a umask that would hide it, a real
  * uid that may send us signals, and a file size limit that would keep every trace from being written. False when that
  * limit is there and cannot be lifted (a container without CAP_SYS_RESOURCE): nothing should be decided then.
  */
@@ -63,7 +63,7 @@ export function dropInheritedLimits(): boolean {
   if (process.geteuid?.() !== 0) return true
   process.setgid?.(0)
   process.setuid?.(0)
-  // Almost nobody has such a limit: the kernel's text says so without binding a symbol.
+  // Such a limit is rare: the kernel's text shows it without binding a symbol.
   if (/^Max file size +unlimited +unlimited/m.test(readProc('/proc/self/limits'))) return true
   const libc = bind({
     getrlimit: { args: ['i32', 'ptr'], returns: 'i32' },

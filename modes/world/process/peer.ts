@@ -1,4 +1,4 @@
-// Who is at the other end of a unix socket: the kernel's word (unix(7), SO_PEERCRED), and what /proc says about the
+// The process at the other end of a unix socket: by the kernel's word (unix(7), SO_PEERCRED), and by /proc about the
 // process.
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { Fault } from '../../../src/base/fault.ts'
@@ -23,7 +23,7 @@ const credentials = new Int32Array(new ArrayBuffer(12))
 const length = new Uint32Array(new ArrayBuffer(4))
 const addresses = [ptr(credentials), ptr(length)] as const
 
-/** A Fault where nobody could be told from anybody. */
+/** A Fault where the kernel does not tell callers apart. */
 export function needPeers(): void {
   getsockopt ??= open()
 }
@@ -36,7 +36,7 @@ export function peerOf(descriptor: number): Peer | undefined {
   return { pid: credentials[0]!, uid: credentials[1]! >>> 0 }
 }
 
-// A process that is gone, or that may not be looked at, is nobody's sshd.
+// A process that ended, or that may not be looked at, does not count as sshd.
 function attempt<T>(work: () => T): T | undefined {
   try {
     return work()
@@ -47,7 +47,7 @@ function attempt<T>(work: () => T): T | undefined {
 
 const programs: ReadonlySet<string> = new Set(['sshd', 'sshd-session', 'sshd-auth'])
 
-/** What pam_unix asks about accounts with, in sshd's name (Linux-PAM 1.6 and later, unix_chkpwd(8)). */
+/** The helper through which pam_unix asks about accounts for sshd (Linux-PAM 1.6 and later, unix_chkpwd(8)). */
 const helper = 'unix_chkpwd'
 
 /** The name of the program that runs, from a file that only root can write. */
@@ -93,6 +93,6 @@ function sourceOf(pid: number): string | undefined {
 // RFC 4291 §2.5.5.2, in the kernel's order of bytes: 32 bits at a time, of the host's.
 const mapped = /^0{16}(?:FFFF0000|0000FFFF)(.{8})$/
 
-// Whoever has one IPv6 address has 2⁶⁴ of them; but behind ssh.socket an IPv4 address looks like one, too.
+// The owner of one IPv6 address has 2⁶⁴ of them; but behind ssh.socket an IPv4 address looks like one, too.
 const networkOf = (address: string): string =>
   mapped.exec(address)?.[1] ?? (address.length > 8 ? address.slice(0, 16) : address)

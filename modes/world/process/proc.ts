@@ -16,7 +16,7 @@ export function readProc(path: string): string {
   }
 }
 
-/** Looks at every process; only for what happens rarely. */
+/** Looks at every process; only for rare events. */
 export const processes: Processes = {
   ofUser: (uid) =>
     readdirSync('/proc')
@@ -35,7 +35,7 @@ function realUserOf(pid: string): number | undefined {
   try {
     const status = readProc(`/proc/${pid}/status`)
     const uid = /^Uid:\t(\d+)/m.exec(status)?.[1]
-    // What has ended already and only waits to be noticed runs no more (proc_pid_status(5)).
+    // A zombie does not run any more (proc_pid_status(5)).
     const isOver = /^State:\t[ZX]/m.test(status)
     return uid === undefined || isOver ? undefined : Number(uid)
   } catch {

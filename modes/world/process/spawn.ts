@@ -20,7 +20,7 @@ async function run(argv: readonly string[], options: SpawnOptions): Promise<Exit
   return { code, stdout, stderr }
 }
 
-/** What cannot be started ends as a shell says it (sh(1), exit status): 127 is not there, 126 is no program. */
+/** A program that cannot be started ends as in a shell (sh(1), exit status): 127 not found, 126 not executable. */
 function start(argv: readonly string[], { stdin, signal, limit }: SpawnOptions) {
   try {
     return Bun.spawn([...argv], {
