@@ -190,6 +190,7 @@ async function checkPortal(world: World, config: Config): Promise<readonly Findi
       return [good(`${config.portal_url} answers this host in ${took} ms, ${tlsFloor(config)}`)]
     case 'unreachable':
       return [bad(answer.detail, `check the network, and ${config.portal_url} from this host`)]
+    case 'out-of-order':
     case 'garbled':
       return [bad(answer.detail, 'check portal_url and that the PAM plugin of the portal is active')]
     case 'refuses-host':

@@ -75,6 +75,8 @@ function outcomeOf(done: Beat, soon: boolean): Outcome {
       return unavailable('fault')
     case 'unreachable':
       return soon ? denied('found-problems') : unavailable('portal-unreachable')
+    case 'out-of-order':
+      return soon ? denied('found-problems') : unavailable('portal-out-of-order')
     case 'garbled':
       return soon ? denied('found-problems') : unavailable('portal-garbled')
     case 'not-due':
@@ -96,6 +98,7 @@ function sentence(done: Beat, due: number | undefined): string {
     case 'unsaved':
       return `the server token was renewed but could not be saved: ${done.detail}`
     case 'unreachable':
+    case 'out-of-order':
     case 'garbled':
     case 'refuses-host':
       return done.detail

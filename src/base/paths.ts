@@ -14,6 +14,9 @@ export const paths = {
   weblogin: '/run/open-bastion/weblogin',
   webloginRevoked: '/var/lib/open-bastion/weblogin-revoked',
   heartbeat: '/run/open-bastion/heartbeat.json',
+  /** The portal refused this host; the second where the disk takes nothing. */
+  hostRefused: '/var/lib/open-bastion/refused-by-portal',
+  hostRefusedNow: '/run/open-bastion/refused-by-portal',
   tokenLock: '/run/open-bastion/token.lock',
   discovery: '/run/open-bastion/discovery',
   notify: '/var/lib/open-bastion/notify',

@@ -97,6 +97,7 @@ const remedies: Partial<Record<Reason, string>> = {
   'cache-limited': 'wait; cache_rate_limit_… are the keys',
   'cache-tampered': 'find out who writes to the cache directory; ob cache invalidate USER removes the entry',
   'portal-unreachable': 'check the network and the portal; ob doctor tries it',
+  'portal-out-of-order': 'check portal_url and that the PAM plugin of the portal is active',
   'portal-garbled': 'check portal_url and that the PAM plugin of the portal is active',
   'portal-refuses-host': 'ob enroll --force',
   'portal-untrusted': 'check ca_cert, cert_pin and portal_url; somebody may be in between',

@@ -7,7 +7,7 @@ import type { Fingerprint, LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
 import { isSudo } from '../base/pam-service.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from '../offline/policy.ts'
-import { noAnswer } from '../portal-client/no-answer.ts'
+import { noAnswer, type OutageReason, outageReason } from '../portal-client/no-answer.ts'
 import type { Authorization, Granted } from '../portal-client/reply-format.ts'
 
 export type AccountFacts = OfflineFacts & {
@@ -49,7 +49,8 @@ export function decideAccount(f: AccountFacts): AccountStep {
     case 'refused':
       return f.unkept ? end(denied('portal-denied')) : end(denied('portal-denied'), { do: 'forget-grant' })
     case 'unreachable':
-      return decideWithoutPortal(f)
+    case 'out-of-order':
+      return decideWithoutPortal(f, outageReason(f.authorization))
     case 'garbled':
     case 'refuses-host':
       return end(noAnswer(f.authorization))
@@ -65,8 +66,8 @@ function decideGranted(f: AccountFacts, authorization: Granted): AccountStep {
   return end(allowed('portal-allowed'), { do: 'remember', authorization }, ...cache)
 }
 
-function decideWithoutPortal(f: AccountFacts): AccountStep {
-  const step = decideOffline(f)
+function decideWithoutPortal(f: AccountFacts, outage: OutageReason): AccountStep {
+  const step = decideOffline(f, outage)
   if ('ask' in step) return step
   if ('end' in step && step.end.reason === 'portal-unreachable' && f.hopMaySuffice) return end(allowed('hop-pending'))
   if ('end' in step) return end(step.end)

@@ -10,7 +10,7 @@ import { askedService, isCacheable, isSsh, isSudo, unlockService } from '../base
 import type { Config } from '../config/load.ts'
 import { lockoutKey } from '../lockout/state-format.ts'
 import type { PasswordVerdict } from '../offline/passwords.ts'
-import type { OfflineFacts, OfflinePolicy } from '../offline/policy.ts'
+import type { ForceOnline, OfflineFacts, OfflinePolicy } from '../offline/policy.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
 import { boundFingerprint, type Proof } from '../ssh/proof.ts'
 import { type AccountEffect, type AccountFacts, decideAccount } from './account.ts'
@@ -57,9 +57,10 @@ export const settleAuth = async (
     newcomer: ({ user }) => ports.portal.authorize({ user: requireUser(user), service: asked(service, config) }),
     claim: () => ports.usedTokens.take(typed.token),
     verification: () => ports.portal.verify(typed.token),
-    knownToken: async ({ user }) => (await ports.knownTokens()).recall(requireUser(user), typed.token),
+    knownToken: async ({ user }) =>
+      ports.portal.isHostRefused() ? 'unknown' : (await ports.knownTokens()).recall(requireUser(user), typed.token),
     introspection: () => ports.introspect(typed.token),
-    forceOnline: async ({ user }) => (await ports.offline()).forceOnline(requireUser(user)),
+    forceOnline: ({ user }) => forceOnline(ports, user),
     password: async ({ user }) => {
       ports.usedTokens.release(typed.token)
       return checked(await (await ports.passwords()).verify(requireUser(user), typed.token))
@@ -191,6 +192,9 @@ export function offlinePolicy(config: Config, service: string): OfflinePolicy {
 type About = OfflineFacts & { readonly user: LoginName | undefined }
 
 export const offlineAnswers = (ports: Ports): Answers<About, 'forceOnline' | 'cached'> => ({
-  forceOnline: async ({ user }) => (await ports.offline()).forceOnline(requireUser(user)),
+  forceOnline: ({ user }) => forceOnline(ports, user),
   cached: async ({ user }) => (await ports.offline()).lookup(requireUser(user)),
 })
+
+const forceOnline = async (ports: Ports, user: LoginName | undefined): Promise<ForceOnline> =>
+  ports.portal.isHostRefused() ? 'host-refused' : (await ports.offline()).forceOnline(requireUser(user))

@@ -7,8 +7,9 @@ import type { LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../base/outcome.ts'
 import type { Reason } from '../base/reason.ts'
 import type { PasswordResult } from '../offline/password-policy.ts'
+import type { ForceOnline } from '../offline/policy.ts'
 import type { ActiveToken, Introspection } from '../portal-client/introspection-format.ts'
-import { noAnswer } from '../portal-client/no-answer.ts'
+import { noAnswer, type OutageReason, outageReason } from '../portal-client/no-answer.ts'
 import type { Authorization, Verification } from '../portal-client/reply-format.ts'
 import type { AnswerKind } from './typed-answer-format.ts'
 
@@ -30,7 +31,7 @@ export type AuthFacts = {
   readonly introspection?: Introspection
   /** Whether a password the portal once confirmed may stand in while it is away (offline_cache_enabled). */
   readonly offlinePasswords: boolean
-  readonly forceOnline?: 'listed' | 'free'
+  readonly forceOnline?: ForceOnline
   readonly password?: PasswordCheck
   readonly service: string
   readonly serviceAccount?: ServiceAccountState | undefined
@@ -105,7 +106,8 @@ function decideToken(f: AuthFacts, user: LoginName): AuthStep {
     case 'rejected':
       return end(denied('token-rejected'), { do: 'release-claim' }, { do: 'count-failure' })
     case 'unreachable':
-      return decidePassword(f, { do: 'release-claim' })
+    case 'out-of-order':
+      return decidePassword(f, outageReason(f.verification), { do: 'release-claim' })
     case 'garbled':
     case 'refuses-host':
       return end(noAnswer(f.verification), { do: 'release-claim' })
@@ -131,7 +133,8 @@ function decideAccessToken(f: AuthFacts, user: LoginName, policy: AccessTokenPol
     case 'inactive':
       return end(denied('token-rejected'), { do: 'count-failure' })
     case 'unreachable':
-      return decidePassword(f)
+    case 'out-of-order':
+      return decidePassword(f, outageReason(introspection))
     case 'garbled':
     case 'refuses-host':
       return end(noAnswer(introspection))
@@ -140,9 +143,10 @@ function decideAccessToken(f: AuthFacts, user: LoginName, policy: AccessTokenPol
 
 // What is typed may be a password that the portal confirmed before. Every refusal sounds like the outage it is. Whoever
 // looks at the password gives the claim back first: it would refuse the password for a day if this process died.
-function decidePassword(f: AuthFacts, ...effects: readonly AuthEffect[]): AuthStep {
-  if (!f.offlinePasswords) return end(unavailable('portal-unreachable'), ...effects)
+function decidePassword(f: AuthFacts, outage: OutageReason, ...effects: readonly AuthEffect[]): AuthStep {
+  if (!f.offlinePasswords) return end(unavailable(outage), ...effects)
   if (!f.forceOnline) return { ask: 'forceOnline' }
+  if (f.forceOnline === 'host-refused') return end(unavailable('portal-refuses-host'), ...effects)
   if (f.forceOnline === 'listed') return end(unavailable('online-only'), ...effects)
   if (!f.password) return { ask: 'password' }
   switch (f.password.kind) {
@@ -157,7 +161,7 @@ function decidePassword(f: AuthFacts, ...effects: readonly AuthEffect[]): AuthSt
     case 'io':
     case 'unreadable':
     case 'invalid':
-      return end(unavailable('portal-unreachable'))
+      return end(unavailable(outage))
   }
 }
 
@@ -185,6 +189,7 @@ function decideUnknownUser(f: AuthFacts): AuthStep {
     case 'refused':
       return end(denied('unknown-to-sshd'), { do: 'count-newcomer' })
     case 'unreachable':
+    case 'out-of-order':
     case 'garbled':
     case 'refuses-host':
       return end(noAnswer(f.newcomer))

@@ -7,7 +7,7 @@ import type { Fingerprint, LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../base/outcome.ts'
 import type { Reason } from '../base/reason.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from '../offline/policy.ts'
-import { noAnswer } from '../portal-client/no-answer.ts'
+import { noAnswer, type OutageReason, outageReason } from '../portal-client/no-answer.ts'
 import type { Authorization, Granted } from '../portal-client/reply-format.ts'
 import type { Proof } from '../ssh/proof.ts'
 
@@ -63,7 +63,8 @@ export function decideSession(f: SessionFacts): SessionStep {
     case 'refused':
       return end(denied(f.bound ? 'key-denied' : 'portal-denied'), { do: 'forget-grant' })
     case 'unreachable':
-      return decideWithoutPortal(f)
+    case 'out-of-order':
+      return decideWithoutPortal(f, outageReason(answer))
     case 'garbled':
     case 'refuses-host':
       return end(noAnswer(answer))
@@ -90,14 +91,14 @@ function afterwards(f: SessionFacts): readonly SessionEffect[] {
   return fingerprint && granted ? [{ do: 'cache-grant', authorization: granted, fingerprint }] : []
 }
 
-function decideWithoutPortal(f: SessionFacts): SessionStep {
-  const step = decideOffline(f)
+function decideWithoutPortal(f: SessionFacts, outage: OutageReason): SessionStep {
+  const step = decideOffline(f, outage)
   if ('ask' in step) return step
   if ('end' in step && step.end.reason === 'portal-unreachable' && f.hopSuffices && vouchedFor(f))
     return decideProvisioning(f, allowed('hop-offline'), [{ do: 'mark-offline' }])
   if ('end' in step) return end(step.end)
   const { bound } = f
-  if (bound && !step.use.fingerprints.includes(bound)) return end(unavailable('portal-unreachable'))
+  if (bound && !step.use.fingerprints.includes(bound)) return end(unavailable(outage))
   return decideProvisioning(f, allowed(bound ? 'offline-key-accepted' : 'offline-allowed'), [{ do: 'mark-offline' }])
 }
 

@@ -1,8 +1,9 @@
 // When the portal gives no answer: may what it said before be used? Only an outage comes here; a denial, a refused
-// certificate or nonsense never does.
+// certificate or an unusable answer of the plugin never does.
 
 import type { Fingerprint } from '../base/names.ts'
 import { denied, type Outcome, unavailable } from '../base/outcome.ts'
+import type { OutageReason } from '../portal-client/no-answer.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
 
 /** What the authorization cache of this host holds for the user. */
@@ -23,9 +24,12 @@ export type OfflinePolicy = {
   readonly highRiskSeconds: number | undefined
 }
 
+/** `host-refused`: the portal refused this host and has not accepted it since, so nothing cached counts. */
+export type ForceOnline = 'listed' | 'free' | 'host-refused'
+
 export type OfflineFacts = {
   readonly offline: OfflinePolicy
-  readonly forceOnline?: 'listed' | 'free'
+  readonly forceOnline?: ForceOnline
   readonly cached?: Cached
 }
 
@@ -37,9 +41,10 @@ export type OfflineStep =
   | { readonly end: Outcome }
   | { readonly use: Cached & { kind: 'hit' } }
 
-export function decideOffline({ offline, forceOnline, cached }: OfflineFacts): OfflineStep {
-  if (!offline.cacheEnabled) return { end: unavailable('portal-unreachable') }
+export function decideOffline({ offline, forceOnline, cached }: OfflineFacts, outage: OutageReason): OfflineStep {
+  if (!offline.cacheEnabled) return { end: unavailable(outage) }
   if (!forceOnline) return { ask: 'forceOnline' }
+  if (forceOnline === 'host-refused') return { end: unavailable('portal-refuses-host') }
   if (forceOnline === 'listed') return { end: unavailable('online-only') }
   if (!cached) return { ask: 'cached' }
   switch (cached.kind) {
@@ -50,7 +55,7 @@ export function decideOffline({ offline, forceOnline, cached }: OfflineFacts): O
     case 'miss':
     case 'expired':
     case 'unreadable':
-      return { end: unavailable('portal-unreachable') }
+      return { end: unavailable(outage) }
     case 'limited':
       return { end: unavailable('cache-limited') }
     case 'tampered':

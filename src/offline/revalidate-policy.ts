@@ -34,19 +34,24 @@ export function afterRound(before: Outage | undefined, reach: Reach, now: number
 
 export const isOutageTooLong = (silence: Outage, maximum: number): boolean => silence.silentSeconds >= maximum
 
-export type SessionVerdict = 'clear' | 'terminate' | 'keep'
+/** `unanswered`: nobody said anything usable about the user, which counts as silence. */
+export type SessionVerdict = 'clear' | 'terminate' | 'unanswered'
 
-/** What becomes of a user's offline sessions now that the portal answers. A passing error never ends anything. */
+/**
+ * What becomes of a user's offline sessions now that the portal answers. An error ends nothing by itself; but it is no
+ * word for the user either, so whoever stops one of the two questions keeps the portal silent.
+ */
 export function judgeUser(info: UserInfo, authorization: Authorization | undefined): SessionVerdict {
   switch (info.kind) {
     case 'not-found':
       return 'terminate'
     case 'found':
       if (authorization?.kind === 'refused') return 'terminate'
-      return authorization?.kind === 'granted' ? 'clear' : 'keep'
+      return authorization?.kind === 'granted' ? 'clear' : 'unanswered'
     case 'unreachable':
+    case 'out-of-order':
     case 'garbled':
     case 'refuses-host':
-      return 'keep'
+      return 'unanswered'
   }
 }

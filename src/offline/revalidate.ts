@@ -71,7 +71,7 @@ export async function monitorRound(
 }
 
 /** What the portal says about a user; `unanswered` when it is not there to say anything. */
-type Response = SessionVerdict | 'unanswered' | 'gone'
+type Response = SessionVerdict | 'gone'
 type Found = { readonly user: LoginName; readonly response: Response }
 
 function judgementOf(response: Response, isTooLong: boolean): { readonly verdict: Verdict; readonly reason: Reason } {
@@ -82,8 +82,6 @@ function judgementOf(response: Response, isTooLong: boolean): { readonly verdict
       return { verdict: 'clear', reason: 'portal-allowed' }
     case 'terminate':
       return { verdict: 'terminate', reason: 'portal-denied' }
-    case 'keep':
-      return { verdict: 'keep', reason: 'portal-unreachable' }
     case 'unanswered':
       return isTooLong
         ? { verdict: 'terminate', reason: 'silent-too-long' }
@@ -103,8 +101,7 @@ async function ask(
   return unlessRefused(world, 'unanswered', async () => {
     const info = await portal.userinfo(user)
     const authorization = info.kind === 'found' ? await portal.authorize({ user, service: 'sshd' }) : undefined
-    const isSilent = info.kind === 'unreachable' || authorization?.kind === 'unreachable'
-    return isSilent ? 'unanswered' : judgeUser(info, authorization)
+    return judgeUser(info, authorization)
   })
 }
 

@@ -1,12 +1,14 @@
 // The portal's PAM endpoints. Each call is two halves: build the request, judge the reply. What counts as an
 // answer at all is decided here once: status 200, application/json, and the members the reply must have.
 
+import { type JsonObject, parseJsonObject, textMember } from '../base/json.ts'
 import type { Fingerprint, LoginName } from '../base/names.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { secretFor, unsealed } from '../secrets/resolve.ts'
 import type { HeartbeatBody, Report } from './heartbeat-format.ts'
+import { isHostRefused, noteAccepted, noteRefused } from './host-refusal.ts'
 import type { Http, HttpAnswer } from './http.ts'
 import {
   type Authorization,
@@ -34,10 +36,12 @@ export type Portal = {
   readonly userinfo: (user: LoginName) => Promise<UserInfo>
   /** Renews the access token; the report is what the portal shows about this host. */
   readonly heartbeat: (refresh: Secret, report?: Report) => Promise<Renewal>
+  /** The portal refused this host and has not accepted it since: nothing cached counts. */
+  readonly isHostRefused: () => boolean
 }
 
 export function openPortal(
-  world: Parts<'now' | 'random' | 'hostname' | 'files' | 'keyring'>,
+  world: Parts<'now' | 'random' | 'hostname' | 'files' | 'keyring' | 'syslog'>,
   config: Config,
   http: Http,
   tokens: Tokens,
@@ -59,6 +63,7 @@ export function openPortal(
   const heartbeat = async (refresh: Secret, report: Report = {}): Promise<Renewal> => {
     const body = heartbeatBody(world, config, (await unsealed(world, config, refresh)).expose(), report)
     const reply = expectJson(await post('/pam/heartbeat', body, undefined), '/pam/heartbeat')
+    if (reply.kind === 'refuses-host') noteRefused(world, reply.detail)
     return reply.kind === 'json' ? parseRenewal(reply.json) : reply
   }
 
@@ -66,13 +71,21 @@ export function openPortal(
   const call = async (path: string, body: object): Promise<ExpectedJson> => {
     const bearer = tokens.read().accessToken
     const first = await post(path, body, bearer)
-    if (first.kind !== 'answer' || first.status !== 401) return expectJson(first, path)
+    const reply = expectJson(first, path)
+    // Only the plugin knows whether the token is expired: a 401 of somebody else says nothing about it.
+    if (first.kind !== 'answer' || first.status !== 401 || reply.kind !== 'refuses-host') return noted(reply)
     const renewed = await tokens.renew(bearer, heartbeat)
-    if (renewed.kind !== 'token') return renewed
-    return expectJson(await post(path, body, renewed.accessToken), path)
+    if (renewed.kind !== 'token') return noted(renewed)
+    return noted(expectJson(await post(path, body, renewed.accessToken), path))
+  }
+
+  const noted = <T extends ExpectedJson>(reply: T): T => {
+    if (reply.kind === 'refuses-host') noteRefused(world, reply.detail)
+    return reply
   }
 
   return {
+    isHostRefused: () => isHostRefused(world),
     heartbeat,
     verify: async (token) => {
       const reply = await call('/pam/verify', { token: token.expose() })
@@ -81,6 +94,8 @@ export function openPortal(
     authorize: async ({ user, service, fingerprint }) => {
       const about = { user, host: world.hostname(), service, server_group: config.server_group }
       const reply = await call('/pam/authorize', fingerprint === undefined ? about : { ...about, fingerprint })
+      // Only this endpoint looks at all that makes a host: its token, the scope and the group.
+      if (reply.kind === 'json') noteAccepted(world)
       return reply.kind === 'json' ? parseAuthorization(reply.json, user) : reply
     },
     userinfo: async (user) => {
@@ -136,24 +151,44 @@ const printableType = (type: string | undefined): string =>
       ? type
       : 'of no known type'
 
-/** An answer is believed when it is 200, application/json, and parses; members are the reply parser's business. */
+/** Members by which an answer is the plugin's, whatever else is wrong with it. */
+const pluginMembers = ['valid', 'authorized', 'found', 'active', 'user', 'groups', 'permissions', 'reason'] as const
+const renewalMembers = ['status', 'access_token', 'expires_in'] as const
+
+/**
+ * Whether the plugin itself may have said this. The portal's own errors, where the plugin is not loaded, are JSON too
+ * and have a `result`. Half an answer that is called JSON may have been a denial, so it counts as the plugin's.
+ */
+function isOfPlugin(object: JsonObject | undefined, isCalledJson: boolean, status: number): boolean {
+  if (!object) return isCalledJson && status === 200
+  if ([...pluginMembers, ...renewalMembers].some((name) => Object.hasOwn(object, name))) return true
+  return textMember(object, 'error') !== undefined && !Object.hasOwn(object, 'result')
+}
+
+/**
+ * An answer is believed when it is 200, application/json, and parses; members are the reply parser's business. What the
+ * plugin did not say is an outage; what it did say never becomes one, however it is spoilt on the way.
+ */
 export function expectJson(answer: HttpAnswer, path: string): ExpectedJson {
   if (answer.kind !== 'answer') return answer
+  const { status, text } = answer
+  const type = answer.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+  const isJson = type === 'application/json'
+  const object = parseJsonObject(text)
+  if (!isOfPlugin(object, isJson, status)) {
+    const what = `HTTP ${status}, the answer is ${printableType(type)}${isJson ? '' : ', not application/json'}`
+    return {
+      kind: 'out-of-order',
+      detail: `${path}: the portal answers nonsense: ${what} (is its PAM plugin active?)`,
+    }
+  }
   const garbled = (what: string): ExpectedJson => ({ kind: 'garbled', detail: `${path}: ${what}` })
-  if (answer.status === 401 || answer.status === 403)
+  if (!isJson) return garbled(`the answer is ${printableType(type)}, not application/json`)
+  if (status === 401 || status === 403)
     return {
       kind: 'refuses-host',
-      detail: `${path}: the portal refuses this host (HTTP ${answer.status}); run: ob enroll`,
+      detail: `${path}: the portal refuses this host (HTTP ${status}); run: ob enroll`,
     }
-  if (answer.status !== 200) return garbled(`HTTP ${answer.status}`)
-  const type = answer.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
-  if (type !== 'application/json')
-    return garbled(
-      `the answer is ${printableType(type)}, not application/json (is the PAM plugin of the portal active?)`,
-    )
-  try {
-    return { kind: 'json', json: JSON.parse(answer.text) }
-  } catch {
-    return garbled('the answer is not JSON')
-  }
+  if (status !== 200) return garbled(`HTTP ${status}`)
+  return object ? { kind: 'json', json: object } : garbled('the answer is not JSON')
 }

@@ -69,6 +69,7 @@ const remedies = {
   unsaved: 'mend the disk, then run: ob heartbeat --once',
   'refuses-host': 'ob enroll --force',
   untrusted: 'check ca_cert, cert_pin and portal_url; somebody may be in between',
+  'out-of-order': 'check portal_url and that the PAM plugin of the portal is active',
   garbled: 'check portal_url and that the PAM plugin of the portal is active',
   unreachable: 'check the network and the portal; ob heartbeat --once tries it',
 } as const

@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import type { Secret } from '../base/secret.ts'
 import type { Session } from '../sessions/list-format.ts'
 
-const results = ['ok', 'unsaved', 'unreachable', 'garbled', 'refuses-host', 'untrusted'] as const
+const results = ['ok', 'unsaved', 'unreachable', 'out-of-order', 'garbled', 'refuses-host', 'untrusted'] as const
 
 /** unsaved: the portal renewed the access token and the disk refused it. untrusted: the portal's certificate or pin. */
 export type HeartbeatResult = (typeof results)[number]

@@ -84,6 +84,7 @@ function failureSince(before: HeartbeatState | undefined, after: HeartbeatState 
   const { result, detail = 'another process asked a moment ago' } = after
   switch (result) {
     case 'unreachable':
+    case 'out-of-order':
     case 'garbled':
     case 'refuses-host':
       return { kind: result, detail }

@@ -1,13 +1,25 @@
 // What becomes of a decision when the portal says nothing usable.
 
 import { type Outcome, unavailable } from '../base/outcome.ts'
-import type { NoAnswer } from './reply-format.ts'
+import type { NoAnswer, Outage } from './reply-format.ts'
+
+export type OutageReason = 'portal-unreachable' | 'portal-out-of-order'
+
+export const outageReason = ({ kind }: Outage): OutageReason => {
+  switch (kind) {
+    case 'unreachable':
+      return 'portal-unreachable'
+    case 'out-of-order':
+      return 'portal-out-of-order'
+  }
+}
 
 /** How a missing answer ends a decision that cannot do without it. */
 export function noAnswer(reply: NoAnswer): Outcome {
   switch (reply.kind) {
     case 'unreachable':
-      return unavailable('portal-unreachable')
+    case 'out-of-order':
+      return unavailable(outageReason(reply))
     case 'garbled':
       return unavailable('portal-garbled')
     case 'refuses-host':

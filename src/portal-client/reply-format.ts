@@ -14,11 +14,20 @@ export type Attributes = {
   readonly sshPublicKeys?: readonly string[]
 }
 
-/** No usable answer. `refuses-host`: the portal does not accept this host's own credentials. */
+/**
+ * No usable answer. `out-of-order`: somebody else's page in the portal's place, an outage like any other. `garbled`:
+ * the plugin's own answer, and not usable; it may have been a denial. `refuses-host`: the portal does not accept the
+ * credentials of this host.
+ */
 export type NoAnswer =
-  | { readonly kind: 'unreachable'; readonly detail: string }
+  | Outage
   | { readonly kind: 'garbled'; readonly detail: string }
   | { readonly kind: 'refuses-host'; readonly detail: string }
+
+/** Only these may lead to what is cached. */
+export type Outage =
+  | { readonly kind: 'unreachable'; readonly detail: string }
+  | { readonly kind: 'out-of-order'; readonly detail: string }
 
 export type Verification =
   | { readonly kind: 'accepted'; readonly user: string }

@@ -77,7 +77,8 @@ async function credentialOf(world: WebWorld, config: Config): Promise<HostCreden
     read: async () => tokens.read().accessToken,
     renew: async (refused: Secret) => {
       const renewed = await tokens.renew(refused, heartbeat)
-      return renewed.kind === 'token' ? renewed.accessToken : renewed
+      if (renewed.kind === 'token') return renewed.accessToken
+      return renewed.kind === 'out-of-order' ? { kind: 'garbled', detail: renewed.detail } : renewed
     },
   }
 }

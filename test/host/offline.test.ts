@@ -64,9 +64,25 @@ lab_test('cut in the middle of a login with a token: the token counts, the autho
 })
 
 lab_test('a portal that refuses this host is not away: nobody gets in', async () => {
-  await lab.portal('fault', { kind: 'down', status: 403, path: '/pam/authorize' })
+  const body = { error: 'Server not enrolled.' }
+  await lab.portal('fault', { kind: 'down', status: 403, path: '/pam/authorize', body })
   expect((await withKey('alice')).entered).toBe(false)
   expect(reasons()).toEqual(['portal-refuses-host'])
+})
+
+lab_test('refused by the portal, then away: nobody gets in, and nobody gets root', async () => {
+  const body = { error: 'Server not enrolled.' }
+  await lab.portal('fault', { kind: 'down', status: 403, path: '/pam/authorize', body })
+  await withKey('alice')
+  await lab.cutNetwork('refused')
+  expect((await withKey('alice')).entered).toBe(false)
+  expect((await lab.sudo('alice', ['id', '-un'])).code).not.toBe(0)
+  expect(reasons()).toEqual(['portal-refuses-host', 'portal-refuses-host', 'portal-refuses-host'])
+})
+
+lab_test('somebody else’s page in place of the portal: as when it is away', async () => {
+  await lab.portal('fault', { kind: 'html', path: '/pam/authorize' })
+  expect([(await withKey('alice')).entered, reasons()]).toEqual([true, ['offline-allowed', 'offline-allowed']])
 })
 
 lab_test('away: sudo goes by what was allowed a moment ago', async () => {

@@ -48,11 +48,12 @@ test.each([
   ['known and allowed', found, granted, 'clear'],
   ['known and denied', found, refused, 'terminate'],
   ['not known any more', { kind: 'not-found' }, undefined, 'terminate'],
-  ['known, then silence', found, { kind: 'unreachable', detail: '' }, 'keep'],
-  ['known, then nonsense', found, { kind: 'garbled', detail: '' }, 'keep'],
-  ['silence', { kind: 'unreachable', detail: '' }, undefined, 'keep'],
-  ['nonsense', { kind: 'garbled', detail: '' }, undefined, 'keep'],
-  ['the portal refuses this host', { kind: 'refuses-host', detail: '' }, undefined, 'keep'],
+  ['known, then silence', found, { kind: 'unreachable', detail: '' }, 'unanswered'],
+  ['known, then nonsense', found, { kind: 'garbled', detail: '' }, 'unanswered'],
+  ['silence', { kind: 'unreachable', detail: '' }, undefined, 'unanswered'],
+  ['somebody else’s page', { kind: 'out-of-order', detail: '' }, undefined, 'unanswered'],
+  ['nonsense', { kind: 'garbled', detail: '' }, undefined, 'unanswered'],
+  ['the portal refuses this host', { kind: 'refuses-host', detail: '' }, undefined, 'unanswered'],
 ] as const)('%s', (_name, info, authorization, verdict) => {
   expect(judgeUser(info, authorization)).toBe(verdict)
 })

@@ -69,7 +69,7 @@ test('another user’s access token is a security event', async () => {
 
 const answers = [
   ['away', { kind: 'down', status: 503 }, 'unavailable portal-unreachable'],
-  ['a login page', { kind: 'html' }, 'unavailable portal-garbled'],
+  ['a login page', { kind: 'html' }, 'unavailable portal-out-of-order'],
   ['active as a text', { kind: 'wrong-member', member: 'active', value: 'true' }, 'unavailable portal-garbled'],
   ['without a subject', { kind: 'wrong-member', member: 'sub' }, 'unavailable portal-garbled'],
   ['without an end', { kind: 'wrong-member', member: 'exp' }, 'unavailable portal-garbled'],

@@ -44,7 +44,7 @@ test('a refused refresh token is a broken host, never an outage, and one questio
 
 test('a call is retried once, not more', async () => {
   const host = await enrolledHost()
-  host.portal.control.fault({ kind: 'down', status: 401, path: '/pam/authorize' })
+  host.portal.control.fault({ kind: 'down', status: 401, path: '/pam/authorize', body: { error: 'Invalid' } })
   expect((await host.phase('account', user)).outcome).toBe('unavailable portal-refuses-host')
   expect(host.portal.control.requests().map(({ path }) => path)).toEqual([
     '/pam/authorize',
@@ -125,10 +125,12 @@ test('a login killed at any write of a renewal costs nobody else anything', asyn
 })
 
 const answers = [
-  ['a login page', { kind: 'html' }, 'portal-garbled'],
+  ['a login page', { kind: 'html' }, 'portal-out-of-order'],
   ['HTTP 500', { kind: 'down', status: 500 }, 'portal-unreachable'],
-  ['HTTP 400', { kind: 'down', status: 400 }, 'portal-garbled'],
-  ['HTTP 403', { kind: 'down', status: 403 }, 'portal-refuses-host'],
+  ['a page with HTTP 400', { kind: 'down', status: 400 }, 'portal-out-of-order'],
+  ['HTTP 400', { kind: 'down', status: 400, body: { error: 'Invalid JSON' } }, 'portal-garbled'],
+  ['a page with HTTP 403', { kind: 'down', status: 403 }, 'portal-out-of-order'],
+  ['HTTP 403', { kind: 'down', status: 403, body: { error: 'Invalid token scope' } }, 'portal-refuses-host'],
   ['no status', { kind: 'wrong-member', member: 'status' }, 'portal-garbled'],
   ['another status', { kind: 'wrong-member', member: 'status', value: 'error' }, 'portal-garbled'],
   ['expires_in as a string', { kind: 'wrong-member', member: 'expires_in', value: '3600' }, 'portal-garbled'],

@@ -22,6 +22,8 @@ export type Fault = {
   readonly times?: number
   /** slow: before the answer (30). dribble: before each byte (0.2). */
   readonly seconds?: number
+  /** down: this object as JSON instead of a page, as the plugin refuses. */
+  readonly body?: unknown
   /** down: 503 unless given. */
   readonly status?: number
   /** wrong-member: this member gets `value`, or goes away; without it the answer's verdict gets a wrong type. */
@@ -53,6 +55,7 @@ const replacement = (fault: Fault): Response => {
     return new Response('', { headers: { 'content-type': 'application/json; charset=utf-8', 'content-length': '0' } })
   }
   const status = fault.status ?? 503
+  if (fault.body !== undefined) return Response.json(fault.body, { status })
   return new Response(`<html><body><h1>${status}</h1></body></html>`, {
     status,
     headers: { ...html, 'retry-after': '5' },

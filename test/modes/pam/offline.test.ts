@@ -103,10 +103,12 @@ test('what the portal took away is not allowed by an older answer that a full di
 })
 
 const never = [
-  ['a login page', { kind: 'html' }, 'portal-garbled'],
   ['half an answer', { kind: 'truncated-json' }, 'portal-garbled'],
-  ['HTTP 400', { kind: 'down', status: 400 }, 'portal-garbled'],
-  ['HTTP 403', { kind: 'down', status: 403 }, 'portal-refuses-host'],
+  ['an answer called text', { kind: 'text-json' }, 'portal-garbled'],
+  ['a verdict of another type', { kind: 'wrong-member', member: 'authorized', value: 0 }, 'portal-garbled'],
+  ['no verdict', { kind: 'wrong-member', member: 'authorized' }, 'portal-garbled'],
+  ['HTTP 400 of the plugin', { kind: 'down', status: 400, body: { error: 'Invalid JSON' } }, 'portal-garbled'],
+  ['HTTP 403 of the plugin', { kind: 'down', status: 403, body: { error: 'not enrolled' } }, 'portal-refuses-host'],
   ['more than 256 KiB', { kind: 'oversize' }, 'portal-garbled'],
 ] as const
 test.each(never)('%s is no outage and opens no cache', async (_name, fault, reason) => {
@@ -115,10 +117,66 @@ test.each(never)('%s is no outage and opens no cache', async (_name, fault, reas
   expect(await account(host)).toBe(`unavailable ${reason}`)
 })
 
-test('an enrollment the portal revoked opens no cache', async () => {
+// Somebody else's pages: a half-broken portal locks nobody out whom a dead one lets in.
+const pages = [
+  ['a login page', { kind: 'html' }],
+  ['a login page called HTTP 401', { kind: 'down', status: 401 }],
+  ['a page with HTTP 400', { kind: 'down', status: 400 }],
+  ['a page with HTTP 403', { kind: 'down', status: 403 }],
+  ['a page with HTTP 404', { kind: 'down', status: 404 }],
+  ['a redirection', { kind: 'redirect' }],
+  ['the portal without its plugin', { kind: 'down', status: 401, body: { error: '9', result: 0, token: '1_1' } }],
+] as const
+test.each(pages)('%s is an outage, and the log says that the portal answers nonsense', async (_name, fault) => {
+  const host = await online()
+  host.portal.control.fault(fault)
+  expect([await account(host), (await host.phase('open_session', password)).outcome]).toEqual([
+    'allowed offline-allowed',
+    'allowed offline-allowed',
+  ])
+  expect(String(audited(host.world)[1]?.['details'])).toContain('the portal answers nonsense')
+  expect(await account(host, { PAM_USER: 'dwho' })).toBe('unavailable portal-out-of-order')
+})
+
+test('a portal that refuses this host opens no cache, not when it is gone, and not after a reboot', async () => {
   const host = await online()
   host.portal.control.dropEnrollment()
   expect(await account(host)).toBe('unavailable portal-refuses-host')
+  cut(host)
+  for (const path of [...host.world.disk.keys()]) if (path.startsWith('/run/')) host.world.disk.delete(path)
+  expect([await account(host), await account(host, sudo)]).toEqual([
+    'unavailable portal-refuses-host',
+    'unavailable portal-refuses-host',
+  ])
+})
+
+test('a refusal counts also when the disk takes no note of it', async () => {
+  const host = await online()
+  host.break((path) => (path.startsWith('/var/lib/') ? 'no space left on the device' : undefined))
+  host.portal.control.dropEnrollment()
+  await account(host)
+  cut(host)
+  expect(await account(host)).toBe('unavailable portal-refuses-host')
+})
+
+test('the group of this host is refused: that shuts the caches too, whatever else the portal accepts', async () => {
+  const host = await online()
+  const error = "Server 'pam-access' is not authorized for server_group 'backend'"
+  host.portal.control.fault({ kind: 'down', status: 403, path: '/pam/authorize', body: { error } })
+  expect(await account(host)).toBe('unavailable portal-refuses-host')
+  await host.phase('auth', user, host.portal.control.mintToken({ user: 'rtyler' }))
+  cut(host)
+  expect(await account(host)).toBe('unavailable portal-refuses-host')
+})
+
+test('once the portal accepts this host again, its answers count again', async () => {
+  const host = await online()
+  const error = 'Server not enrolled.'
+  host.portal.control.fault({ kind: 'down', status: 403, times: 1, path: '/pam/authorize', body: { error } })
+  expect(await account(host)).toBe('unavailable portal-refuses-host')
+  expect(await account(host)).toBe('allowed portal-allowed')
+  cut(host)
+  expect(await account(host)).toBe('allowed offline-allowed')
 })
 
 test('a refused certificate opens no cache, and is a security event', async () => {
