@@ -59,6 +59,15 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
     },
   ],
   [
+    'gpg',
+    {
+      caller: 'admin',
+      summary: 'public OpenPGP keys of people: add, list, check, remove, test; ask and check in PAM stacks',
+      deadlineSeconds: 0,
+      load: () => import('../admin/gpg.ts'),
+    },
+  ],
+  [
     'nss',
     {
       caller: 'admin',
