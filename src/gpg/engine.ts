@@ -26,7 +26,7 @@ export type Engine = {
   readonly read: (bytes: Uint8Array, now: number) => Promise<ReadKeys>
   /** An armored message to every recipient, none of whom it names. */
   readonly seal: (sealing: Sealing) => Promise<string>
-  readonly makeKey: (name: string) => Promise<{ readonly secret: string; readonly public: string }>
+  readonly makeKey: (name: string, now: number) => Promise<{ readonly secret: string; readonly public: string }>
   /** The public half, armored, as it is stored. */
   readonly armor: (keys: readonly OpenKey[]) => string
   readonly publicHalf: (secret: string) => Promise<string | undefined>
@@ -49,10 +49,10 @@ export async function openEngine(): Promise<Engine> {
   const config: Config = { ...openpgp.config, ...rules }
 
   const parse = async (bytes: Uint8Array): Promise<readonly Key[]> => {
-    const isArmored = bytes.subarray(0, 4096).indexOf(0x2d) >= 0 && startsArmored(bytes)
-    return isArmored
-      ? openpgp.readKeys({ armoredKeys: new TextDecoder('latin1').decode(bytes), config })
-      : openpgp.readKeys({ binaryKeys: Uint8Array.from(bytes), config })
+    const blocks = armoredBlocks(bytes)
+    if (!blocks) return openpgp.readKeys({ binaryKeys: Uint8Array.from(bytes), config })
+    // The package reads the first block of a text and nothing behind it.
+    return (await Promise.all(blocks.map((block) => openpgp.readKeys({ armoredKeys: block, config })))).flat()
   }
 
   const read: Engine['read'] = async (bytes, now) => {
@@ -83,15 +83,9 @@ export async function openEngine(): Promise<Engine> {
     })
   }
 
-  const makeKey: Engine['makeKey'] = async (name) => {
-    const userIDs = [{ name }]
-    const made = await openpgp.generateKey({
-      type: 'ecc',
-      curve: 'curve25519Legacy',
-      userIDs,
-      format: 'object',
-      config,
-    })
+  const makeKey: Engine['makeKey'] = async (name, now) => {
+    const options = { date: new Date(now * 1000), format: 'object', config } as const
+    const made = await openpgp.generateKey({ type: 'ecc', curve: 'curve25519Legacy', ...options, userIDs: [{ name }] })
     return { secret: made.privateKey.armor(config), public: made.publicKey.armor(config) }
   }
 
@@ -105,9 +99,10 @@ export async function openEngine(): Promise<Engine> {
   return { read, seal, makeKey, publicHalf, armor }
 }
 
-function startsArmored(bytes: Uint8Array): boolean {
-  const start = new TextDecoder('latin1').decode(bytes.subarray(0, 4096))
-  return /^\s*-----BEGIN PGP|\n-----BEGIN PGP/.test(start)
+/** Undefined for bytes that are no text with armor (RFC 9580, section 6.2). */
+function armoredBlocks(bytes: Uint8Array): readonly string[] | undefined {
+  const text = new TextDecoder('latin1').decode(bytes)
+  return text.match(/^-----BEGIN PGP [A-Z ]+-----[\s\S]*?^-----END PGP [A-Z ]+-----/gm) ?? undefined
 }
 
 /** The package rejects with plain errors whatever it does not like; each is "no" here. */

@@ -48,7 +48,7 @@ export async function decoyKeys(world: Needs, engine: Engine, wanted: string): P
     if (keys.length > 0) return keys
   }
   // Nobody has a key here, so there is nobody to be told from.
-  const made = await engine.makeKey('nobody')
+  const made = await engine.makeKey('nobody', world.now())
   return usableKeys(engine, new TextEncoder().encode(made.public), world.now())
 }
 
