@@ -6,6 +6,7 @@ import type { Step } from '../base/decision.ts'
 import type { Fingerprint, LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
 import { isSudo } from '../base/pam-service.ts'
+import type { Reason } from '../base/reason.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from '../offline/policy.ts'
 import { noAnswer, type OutageReason, outageReason } from '../portal-client/no-answer.ts'
 import type { Authorization, Granted } from '../portal-client/reply-format.ts'
@@ -27,6 +28,10 @@ export type AccountFacts = OfflineFacts & {
   readonly unkept?: boolean
   /** bastion_jwt_offline_login, over ssh: who comes through a bastion is known in the session phase only. */
   readonly hopMaySuffice?: boolean
+  /** gpg_break_glass names the user. */
+  readonly mayBreakGlass?: boolean
+  /** Whether an OpenPGP key or a recovery code was proven for this very login. */
+  readonly breakGlass?: 'proven' | 'no'
 }
 
 type Provision = { readonly kind: 'ready' | 'local' | 'impossible'; readonly detail: string }
@@ -35,7 +40,7 @@ export type AccountEffect =
   | { readonly do: 'remember' | 'cache-grant' | 'remember-offline'; readonly authorization: Granted }
   | { readonly do: 'forget-grant' }
 
-type AccountStep = Step<'authorization' | 'account' | OfflineQuestion, AccountEffect>
+type AccountStep = Step<'authorization' | 'account' | 'breakGlass' | OfflineQuestion, AccountEffect>
 
 export function decideAccount(f: AccountFacts): AccountStep {
   if (!f.user) return end(denied('bad-login-name'))
@@ -69,11 +74,33 @@ function decideGranted(f: AccountFacts, authorization: Granted): AccountStep {
 function decideWithoutPortal(f: AccountFacts, outage: OutageReason): AccountStep {
   const step = decideOffline(f, outage)
   if ('ask' in step) return step
-  if ('end' in step && step.end.reason === 'portal-unreachable' && f.hopMaySuffice) return end(allowed('hop-pending'))
-  if ('end' in step) return end(step.end)
+  if ('end' in step) return decideBreakGlass(f, step.end) ?? decideHop(f, step.end)
   const { authorization } = step.use
   if (!isSudo(f.service)) return end(allowed('offline-allowed'), { do: 'remember-offline', authorization })
   return end(authorization.sudoAllowed ? allowed('offline-sudo-allowed') : denied('sudo-denied'))
+}
+
+const decideHop = (f: AccountFacts, otherwise: Outcome): AccountStep =>
+  end(otherwise.reason === 'portal-unreachable' && f.hopMaySuffice ? allowed('hop-pending') : otherwise)
+
+const outages: ReadonlySet<Reason> = new Set<Reason>([
+  'portal-unreachable',
+  'portal-out-of-order',
+  'cache-too-old',
+  'cache-limited',
+])
+
+// Nothing that the portal said before counts, and the administrator named this user for such a day. A list that takes
+// the user away (force_online), a portal that refused this host, and a cache that somebody changed are stronger.
+function decideBreakGlass(f: AccountFacts, otherwise: Outcome): AccountStep | undefined {
+  if (!f.user || !f.mayBreakGlass || !outages.has(otherwise.reason)) return undefined
+  if (!f.forceOnline) return { ask: 'forceOnline' }
+  if (f.forceOnline !== 'free') return undefined
+  if (!f.breakGlass) return { ask: 'breakGlass' }
+  if (f.breakGlass === 'no') return undefined
+  if (isSudo(f.service)) return end(allowed('break-glass'))
+  const nothing: Granted = { kind: 'granted', user: f.user, groups: [], sudoAllowed: false, attributes: {} }
+  return end(allowed('break-glass'), { do: 'remember-offline', authorization: nothing })
 }
 
 const end = (outcome: Outcome, ...effects: readonly AccountEffect[]): AccountStep => ({ outcome, effects })

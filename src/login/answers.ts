@@ -93,10 +93,13 @@ export const settleAccount = async (
   const unkept = !isCacheable(askedService(service, config.service_map))
   const standing = standingOf(service, config)
   const hopMaySuffice = config.bastion_jwt_offline_login && isSsh(service)
-  const known = { offline, serviceAccount, needsAccount, unkept, hopMaySuffice }
+  const mayBreakGlass = user !== undefined && config.gpg_break_glass.includes(user)
+  const known = { offline, serviceAccount, needsAccount, unkept, hopMaySuffice, mayBreakGlass }
   const facts: AccountFacts = { user, service, bound, ...known, ...standing }
   return settle(decideAccount, facts, {
     ...offlineAnswers(ports),
+    breakGlass: async ({ user }) =>
+      (await ports.provenByKey({ ...request, user: requireUser(user) })) ? 'proven' : 'no',
     authorization: ({ user }) =>
       ports.portal.authorize({ user: requireUser(user), service: asked(service, config), fingerprint: bound }),
     account: async ({ user, authorization }) => {

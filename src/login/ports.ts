@@ -6,6 +6,7 @@ import { paths } from '../base/paths.ts'
 import type { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
+import type { Login } from '../gpg/passed.ts'
 import { type Lockouts, openLockouts } from '../lockout/counters.ts'
 import { openUsedTokens, type UsedTokens } from '../lockout/used-tokens.ts'
 import type { Offline } from '../offline/kept-answers.ts'
@@ -41,6 +42,8 @@ export type Ports = {
   readonly keepsPasswords: boolean
   readonly knownTokens: () => Promise<KnownTokens>
   readonly offlineSessions: OfflineSessions
+  /** Whether the auth phase of this login was won with an OpenPGP key or a recovery code. */
+  readonly provenByKey: (login: Login) => Promise<boolean>
 }
 
 /** Sources of unknown names that are remembered by themselves: 8 MiB of /run at most. */
@@ -68,6 +71,7 @@ export function openPorts(world: World, config: Config): Ports {
     passwords: async () => (await import('../offline/passwords.ts')).openOfflinePasswords(world, config),
     knownTokens: async () => (await import('../offline/known-tokens.ts')).openKnownTokens(world, config),
     offlineSessions: openOfflineSessions(world),
+    provenByKey: async (login) => (await import('../gpg/passed.ts')).takePassed(world, login),
     unknownUsers: openLockouts(world, config, paths.unknownUsers, mostUnknownUsers),
   }
 }

@@ -14,6 +14,9 @@ const away = { kind: 'unreachable', detail: '' } as const
 const hit = { kind: 'hit', authorization: granted, ageSeconds: 100, fingerprints: [] } as const
 const base: AccountFacts = { user, service: 'sshd', authorization: away, forceOnline: 'free', offline }
 
+const miss = { kind: 'miss', detail: '' } as const
+const named: AccountFacts = { ...base, mayBreakGlass: true }
+
 const rows: readonly (readonly [string, AccountFacts, string])[] = [
   ['a name this host does not accept', { offline, user: undefined, service: 'sshd' }, 'denied bad-login-name'],
   ['ssh: the portal is asked', { offline, user, service: 'sshd' }, 'ask authorization'],
@@ -152,6 +155,46 @@ const rows: readonly (readonly [string, AccountFacts, string])[] = [
     'a refused host is no',
     { offline, user, service: 'sudo', authorization: { kind: 'refuses-host', detail: '' } },
     'unavailable portal-refuses-host',
+  ],
+  // No cached answer counts, and the administrator named somebody for such a day.
+  ['break-glass: not named', { ...base, cached: miss, breakGlass: 'proven' }, 'unavailable portal-unreachable'],
+  ['break-glass: nothing is kept, so the list is asked', { ...named, cached: miss }, 'ask breakGlass'],
+  ['break-glass: no key proven', { ...named, cached: miss, breakGlass: 'no' }, 'unavailable portal-unreachable'],
+  [
+    'break-glass: named, and a key proven',
+    { ...named, cached: miss, breakGlass: 'proven' },
+    'allowed break-glass +remember-offline',
+  ],
+  ['break-glass: sudo', { ...named, service: 'sudo', cached: miss, breakGlass: 'proven' }, 'allowed break-glass'],
+  [
+    'break-glass: without a cache',
+    { ...named, offline: { ...offline, cacheEnabled: false }, breakGlass: 'proven' },
+    'allowed break-glass +remember-offline',
+  ],
+  [
+    'break-glass: what is kept counts first',
+    { ...named, cached: hit, breakGlass: 'proven' },
+    'allowed offline-allowed +remember-offline',
+  ],
+  [
+    'break-glass: force_online is stronger',
+    { ...named, forceOnline: 'listed', breakGlass: 'proven' },
+    'unavailable online-only',
+  ],
+  [
+    'break-glass: a changed cache is stronger',
+    { ...named, cached: { kind: 'tampered', detail: '' }, breakGlass: 'proven' },
+    'denied cache-tampered',
+  ],
+  [
+    'break-glass: never against a no of the portal',
+    { ...named, authorization: refused, breakGlass: 'proven' },
+    'denied portal-denied +forget-grant',
+  ],
+  [
+    'break-glass: never when it answers nonsense',
+    { ...named, authorization: { kind: 'garbled', detail: '' }, breakGlass: 'proven' },
+    'unavailable portal-garbled',
   ],
 ]
 
