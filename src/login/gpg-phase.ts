@@ -27,8 +27,12 @@ import { openPorts } from './ports.ts'
 
 export type Host = { readonly world: World; readonly config: Config }
 
+/** A challenge never appears sooner than this, so that the time does not tell whose keys were found. Seconds. */
+const challengeFloor = 0.3
+
 export async function ask(request: PamRequest, { world, config }: Host): Promise<PhaseResult> {
   const { user, service } = request
+  const startedAt = world.monotonic()
   const facts: AskFacts = { user, service, services: config.gpg_services, when: config.gpg_when }
   const { outcome } = await settle(decideAsk, facts, { portal: () => askPortal(request, { world, config }) })
   if (outcome.kind !== 'allowed') return { outcome, notes: [], message: '' }
@@ -51,7 +55,9 @@ export async function ask(request: PamRequest, { world, config }: Host): Promise
   )
   pending.put(made.pending)
   const notes = [made.pending.keysHash === undefined ? 'a decoy: the user has no key here, or may not answer' : '']
-  return { outcome, notes, message: await formatScreen(made.armored, config) }
+  const message = await formatScreen(made.armored, config)
+  await world.sleep(Math.max(0, challengeFloor - (world.monotonic() - startedAt) / 1000))
+  return { outcome, notes, message }
 }
 
 /** As the account phase will ask it, so that both mean the same outage. */

@@ -14,7 +14,7 @@ import {
 
 export { Refused, refusal } from './namespace.ts'
 
-export type Stack = 'a' | 'b' | 'c' | 'd' | 'e' | 'f' | 'g' | 'k'
+export type Stack = 'a' | 'b' | 'c' | 'd' | 'e' | 'f' | 'g' | 'k' | 'ag' | 'cg' | 'eg'
 
 export type LabOptions = {
   /** The program under test; dist/ob unless told. */
