@@ -66,7 +66,7 @@ async function askPortal(request: PamRequest, { world, config }: Host): Promise<
   const about = askedService(service, config.service_map)
   if (!user || about === undefined) return 'answers'
   const answer = await openPorts(world, config).portal.authorize({ user, service: about })
-  return answer.kind === 'unreachable' ? 'unreachable' : 'answers'
+  return answer.kind === 'unreachable' || answer.kind === 'out-of-order' ? 'unreachable' : 'answers'
 }
 
 const longestAnswer = 8192

@@ -196,6 +196,11 @@ const rows: readonly (readonly [string, AccountFacts, string])[] = [
     { ...named, authorization: { kind: 'garbled', detail: '' }, breakGlass: 'proven' },
     'unavailable portal-garbled',
   ],
+  [
+    'break-glass: never on a host that the portal refused, cache or not',
+    { ...named, offline: { ...offline, cacheEnabled: false }, forceOnline: 'host-refused', breakGlass: 'proven' },
+    'unavailable portal-unreachable',
+  ],
 ]
 
 test.each(rows)('%s', (_name, facts, expected) => {
