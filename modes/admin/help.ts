@@ -1,3 +1,4 @@
+// The list of modes, for a person.
 import { allowed } from '../../src/base/outcome.ts'
 import { ended, type Mode } from '../run/mode.ts'
 import { modes } from '../run/modes.ts'

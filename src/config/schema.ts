@@ -1,8 +1,9 @@
 // Every key of openbastion.conf, once. The program reads through it; the sample, the manual page and the docs are
 // printed from it.
 
-import { type Key, key, optional, required } from './key.ts'
+import { type Key, key, optional } from './key.ts'
 import { accountKeys } from './keys/accounts.ts'
+import { auditKeys } from './keys/audit.ts'
 import { bastionAliases, bastionKeys } from './keys/bastion.ts'
 import { caKeys, shellKeys } from './keys/ca.ts'
 import { cacheAliases, cacheKeys } from './keys/caches.ts'
@@ -10,26 +11,12 @@ import { gpgKeys } from './keys/gpg.ts'
 import { lockoutKeys } from './keys/lockout.ts'
 import { notifyAliases, notifyKeys } from './keys/notify.ts'
 import { accessTokenKeys, clientKeys } from './keys/oauth.ts'
+import { portalKeys } from './keys/portal.ts'
 import { secretsAliases, secretsKeys } from './keys/secrets.ts'
 import { serviceKeys } from './keys/services.ts'
+import { sshKeys } from './keys/ssh.ts'
 import { webloginKeys } from './keys/weblogin.ts'
-import {
-  accountPath,
-  choice,
-  keyTypeList,
-  level,
-  onlyTrue,
-  path,
-  pathList,
-  pinList,
-  portalAddress,
-  proxyAddress,
-  secret,
-  tlsVersion,
-  toggle,
-  whole,
-  words,
-} from './value-types.ts'
+import { accountPath, choice, path, pathList, secret, toggle, whole, words } from './value-types.ts'
 
 export { type Key, type Section, sections } from './key.ts'
 
@@ -40,53 +27,7 @@ const shells = [
 ]
 
 export const keys = {
-  portal_url: required(() => ({
-    schema: portalAddress(),
-    says: 'Address of the LemonLDAP::NG portal. The only key that must be set, unless weblogin_url is.',
-    section: 'portal',
-    example: 'https://auth.example.com',
-  })),
-  timeout: key(10, () => ({
-    schema: whole(1, 20, ': the whole login must end well inside sshd’s LoginGraceTime'),
-    says: 'How long one request to the portal may take.',
-    section: 'portal',
-    unit: 'seconds',
-  })),
-  verify_ssl: key(true, () => ({
-    schema: onlyTrue(),
-    says: 'Kept for old files. Checking the portal’s certificate cannot be switched off.',
-    section: 'portal',
-  })),
-  ca_cert: optional(() => ({
-    schema: path(),
-    says: 'PEM file of the certificate authorities to trust instead of the system’s.',
-    section: 'portal',
-    example: '/etc/ssl/certs/company-ca.pem',
-  })),
-  min_tls_version: key(13, () => ({
-    schema: tlsVersion(),
-    says: 'Lowest TLS version spoken with the portal.',
-    section: 'portal',
-  })),
-  cert_pin: key([], () => ({
-    schema: pinList(),
-    says: 'Accept only a portal certificate with one of these public keys, besides checking it as usual.',
-    section: 'portal',
-    example: 'sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=',
-  })),
-  request_signing_secret: optional(() => ({
-    schema: secret(),
-    says: 'Key of the HMAC-SHA256 signature on every request to the portal. Not set: requests are not signed.',
-    section: 'portal',
-    secret: true,
-  })),
-  proxy: optional(() => ({
-    schema: proxyAddress(),
-    says: 'Proxy between this host and the portal. Not set: none. Proxies named in the environment are never used.',
-    section: 'portal',
-    example: 'http://proxy.example.com:3128',
-    since: '0.1',
-  })),
+  ...portalKeys,
   client_id: optional(() => ({
     schema: words(),
     says: 'Client ID that the portal gave this fleet. Enrollment needs it.',
@@ -133,47 +74,8 @@ export const keys = {
   })),
   ...accessTokenKeys,
   ...serviceKeys,
-  fingerprint_binding: key('certificates', () => ({
-    schema: choice(['certificates', 'always', 'never']),
-    says:
-      'When the portal is asked again with the fingerprint of the key that sshd proved. ' +
-      'A portal refuses keys that it did not sign, so always locks out plain keys unless it knows them.',
-    section: 'keys',
-    since: '0.1',
-  })),
-  ssh_key_policy_enabled: key(false, () => ({
-    schema: toggle(),
-    says: 'Refuse keys of a type or size that the three keys below do not allow.',
-    section: 'keys',
-  })),
-  ssh_key_allowed_types: key(['rsa', 'ed25519', 'ecdsa', 'sk'], () => ({
-    schema: keyTypeList(),
-    says: 'Key types allowed.',
-    section: 'keys',
-    example: 'ed25519, sk',
-  })),
-  ssh_key_min_rsa_bits: key(2048, () => ({
-    schema: whole(1024, 16384),
-    says: 'Smallest RSA key allowed.',
-    section: 'keys',
-    unit: 'bits',
-  })),
-  ssh_key_min_ecdsa_bits: key(256, () => ({
-    schema: whole(256, 521),
-    says: 'Smallest ECDSA key allowed.',
-    section: 'keys',
-    unit: 'bits',
-  })),
+  ...sshKeys,
   ...secretsKeys,
-  krl_max_age: key(0, () => ({
-    schema: whole(0, 31_536_000),
-    says:
-      'How old the revocation list may be, since ob krl update last fetched it, before certificates are refused. ' +
-      '0: any age. A value below the interval of the timer that fetches it locks everybody with a certificate out.',
-    section: 'keys',
-    unit: 'seconds',
-    since: '0.1',
-  })),
   ...webloginKeys,
   ...bastionKeys,
   ...caKeys,
@@ -225,7 +127,6 @@ export const keys = {
   ...accountKeys,
   ...shellKeys,
   ...lockoutKeys,
-  ...lockoutKeys,
   offline_revalidation_enabled: key<boolean>(true, () => ({
     schema: toggle(),
     says: 'Ask the portal about sessions that began while it was away, and end those it does not allow.',
@@ -239,37 +140,7 @@ export const keys = {
   })),
   ...cacheKeys,
   ...gpgKeys,
-  audit_enabled: key(true, () => ({
-    schema: toggle(),
-    says: 'Write one JSON line for every decision.',
-    section: 'audit',
-  })),
-  audit_log_file: key('/var/log/open-bastion/audit.json', () => ({
-    schema: path(),
-    says: 'File the audit lines are appended to.',
-    section: 'audit',
-  })),
-  audit_to_syslog: key(true, () => ({
-    schema: toggle(),
-    says: 'Send the audit lines to syslog as well.',
-    section: 'audit',
-  })),
-  audit_level: key('auth', () => ({
-    schema: level(['critical', 'auth', 'all']),
-    says: 'Which decisions are written: critical ones, those about logins too, or all.',
-    section: 'audit',
-  })),
-  audit_required: key(false, () => ({
-    schema: toggle(),
-    says: 'Refuse a login whose audit line can be written nowhere.',
-    section: 'audit',
-    since: '0.1',
-  })),
-  log_level: key('warn', () => ({
-    schema: level(['error', 'warn', 'info', 'debug']),
-    says: 'How much is said in syslog besides audit lines. It never changes what is checked.',
-    section: 'audit',
-  })),
+  ...auditKeys,
   ...notifyKeys,
 }
 

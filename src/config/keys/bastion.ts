@@ -1,17 +1,8 @@
 // Keys of hops: from a bastion to the hosts behind it.
+
+import { addressList } from '../address-types.ts'
 import { key } from '../key.ts'
-import {
-  addressList,
-  choice,
-  choiceList,
-  hostNames,
-  nameList,
-  path,
-  toggle,
-  whole,
-  wordList,
-  words,
-} from '../value-types.ts'
+import { choice, choiceList, hostNames, nameList, path, toggle, whole, wordList, words } from '../value-types.ts'
 
 const none: readonly string[] = []
 

@@ -1,6 +1,8 @@
 // Keys of webhooks.
+
+import { webhookAddress } from '../address-types.ts'
 import { key, optional } from '../key.ts'
-import { eventList, path, secret, toggle, webhookAddress } from '../value-types.ts'
+import { eventList, path, secret, toggle } from '../value-types.ts'
 
 export const notifyKeys = {
   notify_enabled: key(false, () => ({

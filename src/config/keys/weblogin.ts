@@ -1,6 +1,8 @@
 // Keys of the login in a web browser: the person opens an address, logs in there, and types a code back.
+
+import { serviceAddress } from '../address-types.ts'
 import { key, optional } from '../key.ts'
-import { choice, path, personList, secret, serviceAddress, toggle, whole, words } from '../value-types.ts'
+import { choice, path, personList, secret, toggle, whole, words } from '../value-types.ts'
 
 export const webloginKeys = {
   weblogin: key('off', () => ({
