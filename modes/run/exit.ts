@@ -2,7 +2,8 @@
 import type { Reason } from '../../src/base/reason.ts'
 import type { Caller, Ending } from './mode.ts'
 
-export const exitStatus = { ok: 0, denied: 1, usage: 64, fault: 70, unavailable: 75 } as const
+/** `unsafe` is ob doctor's: somebody gets in who must not, or nobody gets in. */
+export const exitStatus = { ok: 0, denied: 1, unsafe: 2, usage: 64, fault: 70, unavailable: 75 } as const
 /** What `ssh ca@host` and the like end with (EX_NOPERM, EX_UNAVAILABLE): whatever went wrong, trying again may help. */
 const personStatus = { denied: 77, unavailable: 69 } as const
 
@@ -18,6 +19,7 @@ export function exitCode(caller: Caller, ending: Ending): number {
     case 'allowed':
       return exitStatus.ok
     case 'denied':
+      if (ending.outcome.reason === 'host-unsafe') return exitStatus.unsafe
       // sshd distrusts the output of a failing AuthorizedKeysCommand; "no keys" is an empty success.
       return caller === 'sshd' ? exitStatus.ok : exitStatus.denied
     case 'unavailable':

@@ -11,5 +11,7 @@ export async function runReading(mode: ReadingMode, args: readonly string[]): Pr
 
 async function whole(): Promise<ReadOnlyWorld> {
   const { system, takeEnvironment } = await import('../world/system.ts')
+  const { refuseDumps } = await import('../world/process/libc.ts')
+  refuseDumps()
   return system(takeEnvironment(), new AbortController().signal)
 }

@@ -214,6 +214,7 @@ const reasons = {
   done: ['done', 'none'],
   'no-secret': ['there is no such secret', 'none'],
   'found-problems': ['something is wrong', 'none'],
+  'host-unsafe': ['somebody gets in who must not, or nobody gets in', 'none'],
   'gave-up': ['the person or the portal ended it', 'none'],
 } as const satisfies Record<string, readonly [string, PublicText]>
 

@@ -52,7 +52,7 @@ const steps: readonly Step[] = [
     run: async (lab) => {
       const heartbeat = await lab.run(['/usr/sbin/ob', 'heartbeat'])
       const { code, stdout } = await lab.run(['/usr/sbin/ob', 'doctor'])
-      const wrong = stdout.split('\n').filter((line) => line.startsWith('BAD'))
+      const wrong = stdout.split('\n').filter((line) => /^(BAD|OPEN|SHUT)/.test(line))
       const happened = [...wrong, stdout.trim().split('\n').at(-1) ?? ''].join('; ')
       return { good: heartbeat.code === 0 && code === 0, happened }
     },

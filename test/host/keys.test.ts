@@ -163,8 +163,8 @@ lab_test('sudo that asks a service account for a password gets none and is refus
 
 // --- what ob keys prints, to the user that sshd runs it as ---------------------------------------------------------
 
-const asNobody = async (words: string): Promise<string> => {
-  const ran = await lab.run(`setpriv --reuid nobody --regid nogroup --clear-groups /usr/sbin/ob ${words}`)
+const asKeyUser = async (words: string): Promise<string> => {
+  const ran = await lab.run(`setpriv --reuid ob-keys --regid ob-keys --clear-groups /usr/sbin/ob ${words}`)
   expect([ran.code, ran.stderr]).toEqual([0, ''])
   return ran.stdout
 }
@@ -199,7 +199,7 @@ lab_test('nothing that the portal exports becomes an option, a second line or a 
   await lab.portal('setUser', { user: 'alice', attributes: { ssh_public_keys: [...tricks, exported].join('\n') } })
   await login({ user: 'alice', ...key('alice-listed') })
   await lab.portal('setUser', { user: 'alice', attributes: { ssh_public_keys: null } })
-  const printed = (await asNobody('keys alice')).trim().split('\n').sort()
+  const printed = (await asKeyUser('keys alice')).trim().split('\n').sort()
   await lab.need('rm /var/lib/open-bastion/keys/alice')
   expect(printed).toEqual([publicKey('alice-listed'), exported].sort())
 })
@@ -214,7 +214,7 @@ lab_test('names that are no names print nothing', async () => {
     '"$(printf alice\\\\000)x/"',
     "'*'",
   ])
-    expect(await asNobody(`keys ${name}`)).toBe('')
+    expect(await asKeyUser(`keys ${name}`)).toBe('')
 })
 
 lab_test('an authority that root names for a user lets that user’s certificate in, and nobody else’s', async () => {
@@ -258,14 +258,14 @@ lab_test('each source counts also when it is the only one there', async () => {
     '/etc/open-bastion/authorized_keys.d/solo',
     `${exported}/solo`,
   ]) {
-    expect(await asNobody('keys solo')).toBe('')
+    expect(await asKeyUser('keys solo')).toBe('')
     lab.write(path, `${line}\n`)
-    expect([path, await asNobody('keys solo')]).toEqual([path, `${line}\n`])
+    expect([path, await asKeyUser('keys solo')]).toEqual([path, `${line}\n`])
     await lab.need(`rm ${path}`)
   }
   await withChain(`echo '${line}'`, async () => {
-    expect(await asNobody('keys solo')).toBe(`${line}\n`)
-    expect(await asNobody('keys root')).toBe('')
+    expect(await asKeyUser('keys solo')).toBe(`${line}\n`)
+    expect(await asKeyUser('keys root')).toBe('')
   })
 })
 
@@ -274,7 +274,7 @@ lab_test('what keeps `ob keys` from looking is said to syslog, and is no key', a
   const directory = '/etc/open-bastion/authorized_keys.d'
   const said = async (name: string): Promise<string> => {
     await lab.need(`: > ${syslog}`)
-    expect(await asNobody(`keys ${name}`)).toBe('')
+    expect(await asKeyUser(`keys ${name}`)).toBe('')
     await lab.need(`for i in $(seq 100); do test -s ${syslog} && break; sleep 0.01; done`)
     return lab.text(syslog)
   }
@@ -299,9 +299,9 @@ lab_test('the command that ours took the place of still counts', async () => {
   const line = `restrict,pty,command="echo $SSH_ORIGINAL_COMMAND" ${publicKey('chained')}`
   await withChain(`test "$1" = alice && echo '${line}'`, async () => {
     expect((await login({ user: 'alice', ...key('chained') })).verdict).toBe('in')
-    expect(await asNobody('keys alice')).toContain(line)
+    expect(await asKeyUser('keys alice')).toContain(line)
     // It fails for bob: his own keys are not touched by that.
-    expect(await asNobody('keys bob')).toBe(`${publicKey('bob-listed')}\n`)
+    expect(await asKeyUser('keys bob')).toBe(`${publicKey('bob-listed')}\n`)
   })
 })
 
@@ -320,7 +320,7 @@ for (const [what, script] of chains)
     await use('c')
     await withChain(script(publicKey('chained')), async () => {
       const started = performance.now()
-      expect(await asNobody('keys alice')).toBe(`${publicKey('alice-listed')}\n`)
+      expect(await asKeyUser('keys alice')).toBe(`${publicKey('alice-listed')}\n`)
       expect(performance.now() - started).toBeLessThan(5_000)
     })
   })
@@ -329,7 +329,7 @@ lab_test('a command that cannot be started takes no other key away', async () =>
   await withChain('exit 0', async () => {
     for (const spoil of [`chmod 0700 ${other}`, `chmod 0755 ${other}; echo nothing > ${other}`]) {
       await lab.need(spoil)
-      expect(await asNobody('keys alice')).toBe(`${publicKey('alice-listed')}\n`)
+      expect(await asKeyUser('keys alice')).toBe(`${publicKey('alice-listed')}\n`)
     }
   })
 })
@@ -337,25 +337,25 @@ lab_test('a command that cannot be started takes no other key away', async () =>
 lab_test('a link to nothing is nobody’s key', async () => {
   const link = '/etc/open-bastion/authorized_keys.d/linked'
   await lab.need(`ln -s /nowhere ${link}`)
-  expect(await asNobody('keys linked')).toBe('')
+  expect(await asKeyUser('keys linked')).toBe('')
   await lab.need(`rm ${link}`)
 })
 
 lab_test('a command that others may change is not run', async () => {
   await withChain(`echo '${publicKey('chained')}'`, async () => {
     await lab.need(`chmod 0777 ${other}`)
-    expect(await asNobody('keys alice')).toBe(`${publicKey('alice-listed')}\n`)
+    expect(await asKeyUser('keys alice')).toBe(`${publicKey('alice-listed')}\n`)
     await lab.need(`chmod 0755 ${other}; chown nobody ${other}`)
-    expect(await asNobody('keys alice')).toBe(`${publicKey('alice-listed')}\n`)
+    expect(await asKeyUser('keys alice')).toBe(`${publicKey('alice-listed')}\n`)
     await lab.need(`chown root ${other}; ln -sf ${other} ${other}-link; echo '${other}-link %u' > ${chain}`)
-    expect(await asNobody('keys alice')).toBe(`${publicKey('alice-listed')}\n`)
+    expect(await asKeyUser('keys alice')).toBe(`${publicKey('alice-listed')}\n`)
     await lab.need(`rm ${other}-link`)
   })
 })
 
 lab_test('a key file that others may write is left out', async () => {
   await lab.need('chmod 0666 /etc/open-bastion/authorized_keys.d/bob')
-  expect(await asNobody('keys bob')).toBe('')
+  expect(await asKeyUser('keys bob')).toBe('')
   await lab.need('chmod 0644 /etc/open-bastion/authorized_keys.d/bob')
 })
 
@@ -368,7 +368,7 @@ lab_test('the key policy is enforced before the proof, and in the session by the
   try {
     // The first login leaves the policy for ob keys; the session phase refuses it already.
     expect((await login({ user: 'alice', ...key('alice-listed') })).reasons).toBe('portal-allowed key-policy')
-    expect(await asNobody('keys alice')).toBe('')
+    expect(await asKeyUser('keys alice')).toBe('')
     expect(await login({ user: 'alice', ...key('alice-listed') })).toEqual({ verdict: 'out', reasons: '', asked: '' })
   } finally {
     lab.write(path, before, 0o600)
@@ -379,7 +379,7 @@ lab_test('the key policy is enforced before the proof, and in the session by the
 // --- certificates --------------------------------------------------------------------------------------------------
 
 const principals =
-  'AuthorizedPrincipalsCommand /usr/sbin/ob principals %u %i %s %f %k\nAuthorizedPrincipalsCommandUser nobody\n'
+  'AuthorizedPrincipalsCommand /usr/sbin/ob principals %u %i %s %f %k\nAuthorizedPrincipalsCommandUser ob-keys\n'
 const dropIn = '/etc/ssh/sshd_config.d/00-before.conf'
 
 async function withCertificates(config: string, commands: string, work: () => Promise<void>): Promise<void> {

@@ -265,6 +265,7 @@ async function layOut(space: Namespace): Promise<void> {
       sed -i "/^$name:/d" /etc/passwd /etc/shadow /etc/group /etc/gshadow
     done
     useradd -m -s /bin/bash -G sudo ${localAdmin.name}
+    useradd --system --home-dir / --shell /usr/sbin/nologin ob-keys
     printf '%s\\n' '${localAdmin.name}:${localAdmin.password}' | chpasswd -c SHA256
     install -d -m 0755 /etc/open-bastion /etc/open-bastion/authorized_keys.d
     install -d -m 0700 /root/.ssh

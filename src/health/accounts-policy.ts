@@ -1,0 +1,44 @@
+// What nsswitch.conf and /etc/passwd mean for portal users.
+
+import { bad, type Finding } from '../base/finding.ts'
+
+/** Where NSS looks for one database; `isServed` when `ob serve` answers nss-systemd here. */
+export function judgeSources(database: string, sources: string, isServed: boolean): readonly Finding[] {
+  const words = sources.replace(/\[[^\]]*\]/g, ' ').split(/\s+/)
+  const [files, extra] = [words.indexOf('files'), words.indexOf('extrausers')]
+  if (extra >= 0 && files > extra)
+    return [
+      {
+        ...bad(
+          `/etc/nsswitch.conf: "${database}: ${sources}" asks extrausers before files`,
+          `write: ${database}: ${['files', 'extrausers', ...words.filter((word) => word !== 'files' && word !== 'extrausers')].join(' ')}`,
+        ),
+        lets: 'a portal user with the name of an account of this host takes its place',
+      },
+    ]
+  if (extra >= 0 || (isServed && words.includes('systemd'))) return []
+  const better = files >= 0 ? sources.replace(/\bfiles\b/, 'files extrausers') : 'files extrausers'
+  return [
+    {
+      ...bad(
+        `/etc/nsswitch.conf: "${database}: ${sources}" does not look where the accounts of portal users are`,
+        `install libnss-extrausers and write: ${database}: ${better}`,
+      ),
+      lets: 'portal users have no account here, and sshd refuses them',
+    },
+  ]
+}
+
+/** PAM's exemption of root is by number, sshd's by name. */
+export function judgeSecondRoots(passwd: string): readonly Finding[] {
+  const names = passwd.split('\n').flatMap((line) => {
+    const [name = '', , uid = ''] = line.split(':')
+    return /^0+$/.test(uid) && name !== 'root' ? [name] : []
+  })
+  return names.map((name) => ({
+    verdict: 'open',
+    message: `/etc/passwd: ${name} is a second name for root (uid 0)`,
+    lets: `a key, certificate or password for ${name} gives root: PAM does not ask the portal about uid 0`,
+    remedy: `give ${name} a uid of its own, or remove it: userdel ${name}`,
+  }))
+}

@@ -1,0 +1,107 @@
+// What ob doctor looks at, in the order in which a login goes. Each check stands in the file of its subject.
+
+import { Fault } from '../base/fault.ts'
+import { bad, type Finding } from '../base/finding.ts'
+import type { Parts } from '../base/world.ts'
+import type { Config } from '../config/load.ts'
+import type { Ports } from '../login/ports.ts'
+import { judgeAccounts } from './accounts.ts'
+import { judgeClockHere, judgeHeartbeats, judgePortal, judgeToken } from './enrollment.ts'
+import { judgeConfiguration, judgeDirectories, judgeProgram } from './installation.ts'
+import { judgeRevocations, judgeServiceAccounts } from './keys.ts'
+import { judgeLockerSocket, judgePam } from './pam.ts'
+import { judgeSecrets } from './secrets.ts'
+import { judgeSshdHere, readSshd, type SshdAnswer } from './sshd.ts'
+import { judgeWebhooks } from './webhooks.ts'
+
+export type DoctorWorld = Parts<
+  | 'userId'
+  | 'files'
+  | 'now'
+  | 'monotonic'
+  | 'timeout'
+  | 'spawn'
+  | 'fetch'
+  | 'random'
+  | 'keyring'
+  | 'stdout'
+  | 'stderr'
+  | 'syslog'
+>
+
+export type Host = {
+  readonly world: DoctorWorld
+  readonly config: Config
+  readonly ports: Pick<Ports, 'portal' | 'accounts' | 'serviceAccounts'>
+  readonly sshd: SshdAnswer
+}
+
+type Check = {
+  readonly name: string
+  readonly run: (host: Host) => Promise<readonly Finding[]> | readonly Finding[]
+}
+
+const checks: readonly Check[] = [
+  { name: 'directories', run: ({ world, config }) => judgeDirectories(world, config) },
+  { name: 'token', run: ({ world, config }) => judgeToken(world, config) },
+  { name: 'secrets', run: ({ world, config }) => judgeSecrets(world, config) },
+  { name: 'portal', run: ({ world, config, ports }) => judgePortal(world, config, ports) },
+  { name: 'heartbeat', run: ({ world, config }) => judgeHeartbeats(world, config) },
+  { name: 'clock', run: ({ world, config }) => judgeClockHere(world, config) },
+  { name: 'accounts', run: ({ world, config, ports }) => judgeAccounts(world, config, ports) },
+  { name: 'pam', run: ({ world, config, sshd }) => judgePam(world, config, sshd) },
+  { name: 'lockers', run: ({ world, config }) => judgeLockerSocket(world, config) },
+  { name: 'sshd', run: ({ world, sshd }) => judgeSshdHere(world, sshd) },
+  { name: 'services', run: ({ config, ports }) => judgeServiceAccounts(config, ports) },
+  { name: 'revocations', run: ({ world, config }) => judgeRevocations(world, config) },
+  { name: 'webhooks', run: ({ world, config }) => judgeWebhooks(world, config) },
+]
+
+export type Named = Finding & { readonly check: string }
+
+/** Findings, the worst first. Without a configuration (`open` throws) there is only what needs none. */
+export async function examine(
+  world: DoctorWorld,
+  open: () => Pick<Host, 'config' | 'ports'>,
+): Promise<readonly Named[]> {
+  if (world.userId !== 0)
+    return [
+      { check: 'program', ...bad(`this runs as uid ${world.userId}`, 'run it as root: it reads what a login reads') },
+    ]
+  const findings: Named[] = []
+  const collect = async (check: string, run: () => ReturnType<Check['run']>): Promise<void> => {
+    try {
+      findings.push(...(await run()).map((finding) => ({ check, ...finding })))
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      findings.push({ check, ...bad(error.message, error.hint ?? 'mend that, then run ob doctor again') })
+    }
+  }
+  await collect('program', () => judgeProgram(world))
+  const opened = attempt(open)
+  if ('fault' in opened) findings.push({ check: 'configuration', ...withoutConfiguration(opened.fault) })
+  else {
+    await collect('configuration', () => judgeConfiguration(world))
+    const host = { world, ...opened.value, sshd: await readSshd(world, undefined) }
+    for (const { name, run } of checks) await collect(name, () => run(host))
+  }
+  return findings.sort((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict))
+}
+
+const order: readonly Finding['verdict'][] = ['open', 'shut', 'bad', 'note', 'good']
+
+const withoutConfiguration = ({ message, hint }: Fault): Finding => ({
+  verdict: 'shut',
+  message,
+  lets: 'everybody but root is refused',
+  remedy: hint ?? 'mend that, then run ob doctor again',
+})
+
+function attempt<T>(work: () => T): { readonly value: T } | { readonly fault: Fault } {
+  try {
+    return { value: work() }
+  } catch (error) {
+    if (error instanceof Fault) return { fault: error }
+    throw error
+  }
+}
