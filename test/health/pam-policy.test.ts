@@ -39,8 +39,8 @@ const judge = (name: string, kind: ServiceKind, text: string, how: How = {}) =>
   })
 
 const kinds: Readonly<Record<string, ServiceKind>> = { sshd: 'ssh', sudo: 'sudo', unlock: 'locker' }
-const shipped = [...new Bun.Glob('*').scanSync('pam.d')].sort()
 const textOf = (file: string): string => readFileSync(`pam.d/${file}`, 'utf8')
+const shipped = [...new Bun.Glob('*').scanSync('pam.d')].filter((file) => textOf(file).includes(' /usr/sbin/ob')).sort()
 
 test.each(shipped)('%s is sound', (file) => {
   const name = file.replace(/^[^.]*\./, '')
