@@ -22,7 +22,7 @@ import { openRegistry, type RegistryStore } from './registry.ts'
 import type { Registry, RegistryUser } from './registry-format.ts'
 import type { RegistryView } from './registry-index.ts'
 import type { Change } from './registry-journal-format.ts'
-import { firstFreeUid } from './uid.ts'
+import { firstFreeUid, isReservedUid } from './uid.ts'
 import { connectionOf, holders, readReservations } from './uid-reservations.ts'
 
 export type Accounts = {
@@ -68,7 +68,7 @@ export function openAccounts(
       const isSettled = verdict.kind === 'keep' || (verdict.kind === 'refused' && verdict.why === 'local-account')
       if (!isSettled || (!foreign && verdict.kind !== 'refused'))
         verdict = await underLock(() => record(host, elsewhere, user, wanted))
-      if (verdict.kind === 'refused') return refusal(verdict.why, user)
+      if (verdict.kind === 'refused') return refusal(verdict.why, user, elsewhere.get(user))
       const homeMade = home && makeHome(world, config, verdict.record)
       const detail = `uid ${verdict.record.uid}${homeMade ? `, home ${verdict.record.home} made` : ''}`
       return { kind: 'ready', record: verdict.record, made, detail }
@@ -138,7 +138,10 @@ const nssSeconds = 3
 
 const nobody: Foreign = { passwd: new Map(), group: new Map() }
 
-const refusal = (why: (EntryVerdict & { kind: 'refused' })['why'], user: LoginName): Provisioned => {
+const refusal = (why: (EntryVerdict & { kind: 'refused' })['why'], user: LoginName, uid?: number): Provisioned => {
+  // nss-systemd and directories have accounts of services, too.
+  if (why === 'local-account' && uid !== undefined && isReservedUid(uid))
+    return { kind: 'impossible', detail: `${user} is an account of a service in another source of NSS (uid ${uid})` }
   if (why === 'local-account')
     return { kind: 'local', detail: `${user} is an account of this host or of another source of NSS; it is left alone` }
   const details = {

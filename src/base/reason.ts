@@ -75,6 +75,7 @@ const reasons = {
   'newcomer-registered': ['the portal knows the user; the account is ready for the next connection', 'denied'],
   'authorize-only': ['authorize_only is set: this host never authenticates anybody', 'denied'],
   'root-refused': ['root is never decided by the portal; the PAM stack must exempt it', 'not-allowed'],
+  'local-account': ['the name is an account of this host about which the portal has no say', 'denied'],
   'bad-login-name': ['the user name is not one this program accepts', 'denied'],
   // account and session
   'portal-allowed': ['the portal allows the user on this host', 'none'],

@@ -32,6 +32,7 @@ const remedies: Partial<Record<Reason, string>> = {
   'newcomer-registered': 'connect once more: sshd looks names up once, before PAM runs',
   'authorize-only': 'authorize_only is set; remove ob from the auth lines of this stack',
   'bad-login-name': 'names here are 1 to 32 of a–z 0–9 _ - . and begin with a letter or _',
+  'local-account': 'name the account in local_accounts, or give the person another name at the portal',
   'root-refused': 'exempt root in the stack, as the files in pam.d/ do',
   'portal-denied': 'change the ssh rule of this server group at the portal',
   'service-unmapped':

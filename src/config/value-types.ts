@@ -76,6 +76,13 @@ export const loginNameList = () =>
     parseList(text.split(/[\s,]+/), oneName),
   )
 
+/** Names, and `people` for every account of a person; or `none`. */
+export const localAccounts = () =>
+  value('people, none, or login names, separated by commas or blanks', (text) => {
+    const names = parseList(text.split(/[\s,]+/), oneName)
+    return names?.includes('none') && names.length > 1 ? undefined : names
+  })
+
 /** Some of these words. */
 export const subset = (known: readonly string[]) =>
   value(`some of ${known.join(', ')}, separated by commas or blanks`, (text): readonly string[] | undefined =>

@@ -1,6 +1,7 @@
 // PAM account: may this user use this service on this host? Asked for every login and every sudo, whatever proved the
 // person.
 
+import type { LocalAccount } from '../accounts/local-policy.ts'
 import { decideServiceAccess, type ServiceAccountState } from '../accounts/service-accounts-policy.ts'
 import type { Step } from '../base/decision.ts'
 import type { Fingerprint, LoginName } from '../base/names.ts'
@@ -20,6 +21,8 @@ export type AccountFacts = OfflineFacts & {
   readonly authorization?: Authorization
   readonly serviceAccount?: ServiceAccountState | undefined
   /** The portal knows no such service, and service_map does not say as what it counts. */
+  /** An account of this host itself: what local_accounts says about it. */
+  readonly local?: LocalAccount | undefined
   readonly unmapped?: boolean
   /** Whether an account is needed before the session begins: login(1) and greeters look the user up before that. */
   readonly needsAccount?: boolean
@@ -46,6 +49,7 @@ export function decideAccount(f: AccountFacts): AccountStep {
   if (!f.user) return end(denied('bad-login-name'))
   if (f.user === 'root') return end(isSudo(f.service) ? allowed('root-exempt') : denied('root-refused'))
   if (f.serviceAccount) return end(decideServiceAccess(f.serviceAccount, f.service))
+  if (f.local === 'refused') return end(denied('local-account'))
   if (f.unmapped) return end(denied('service-unmapped'))
   if (!f.authorization) return { ask: 'authorization' }
   switch (f.authorization.kind) {

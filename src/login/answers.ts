@@ -46,6 +46,7 @@ export const settleAuth = async (
     offlinePasswords: config.offline_cache_enabled,
     service,
     serviceAccount: user && (await ports.serviceAccounts.standing(user)),
+    local: user && (await ports.localAccount(user)),
     ...standingOf(service, config),
   }
   return settle(decideAuth, facts, {
@@ -93,8 +94,9 @@ export const settleAccount = async (
   const unkept = !isCacheable(askedService(service, config.service_map))
   const standing = standingOf(service, config)
   const hopMaySuffice = config.bastion_jwt_offline_login && isSsh(service)
+  const local = user && (await ports.localAccount(user))
   const mayBreakGlass = user !== undefined && config.gpg_break_glass.includes(user)
-  const known = { offline, serviceAccount, needsAccount, unkept, hopMaySuffice, mayBreakGlass }
+  const known = { offline, local, serviceAccount, needsAccount, unkept, hopMaySuffice, mayBreakGlass }
   const facts: AccountFacts = { user, service, bound, ...known, ...standing }
   return settle(decideAccount, facts, {
     ...offlineAnswers(ports),
@@ -124,7 +126,8 @@ export const settleSession = async (
   const standing = standingOf(service, config)
   const { bastion_jwt_required, bastion_jwt_exempt, bastion_jwt_offline_login: hopSuffices } = config
   const hopRequired = bastion_jwt_required && isSsh(service) && user !== undefined && !bastion_jwt_exempt.includes(user)
-  const known = { createUser, remembered, offline, serviceAccount, hopRequired, hopSuffices }
+  const local = user && (await ports.localAccount(user))
+  const known = { createUser, local, remembered, offline, serviceAccount, hopRequired, hopSuffices }
   const facts: SessionFacts = { user, proof, bound, ...known, ...standing }
   return settle(decideSession, facts, {
     ...offlineAnswers(ports),

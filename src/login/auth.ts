@@ -1,6 +1,7 @@
 // PAM authentication: may the person who typed this go on? Reads top to bottom as the policy;
 // the order of the questions is part of it.
 
+import type { LocalAccount } from '../accounts/local-policy.ts'
 import { decideServiceAuth, type ServiceAccountState } from '../accounts/service-accounts-policy.ts'
 import type { Step } from '../base/decision.ts'
 import type { LoginName } from '../base/names.ts'
@@ -36,6 +37,8 @@ export type AuthFacts = {
   readonly service: string
   readonly serviceAccount?: ServiceAccountState | undefined
   /** The account phase would refuse; a one-time token would be spent for nothing. */
+  /** An account of this host itself: what local_accounts says about it. */
+  readonly local?: LocalAccount | undefined
   readonly unmapped?: boolean
 }
 
@@ -72,6 +75,7 @@ export function decideAuth(f: AuthFacts): AuthStep {
   if (!f.user) return end(denied('bad-login-name'))
   if (f.user === 'root') return end(denied('root-refused'))
   if (f.serviceAccount) return end(decideServiceAuth(f.serviceAccount, f.service))
+  if (f.local === 'refused') return end(denied('local-account'))
   if (f.authorizeOnly) return end(denied('authorize-only'))
   if (f.unmapped) return end(denied('service-unmapped'))
   switch (f.answer) {

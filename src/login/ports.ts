@@ -1,7 +1,10 @@
 // Wires every door once. Nothing is read or connected before it is asked.
 
+import { localAccount } from '../accounts/local-account.ts'
+import type { LocalAccount } from '../accounts/local-policy.ts'
 import type { Accounts } from '../accounts/provision.ts'
 import { openServiceAccounts, type ServiceAccountsFile } from '../accounts/service-accounts.ts'
+import type { LoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
 import type { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
@@ -32,6 +35,7 @@ export type Ports = {
   readonly lockouts: Lockouts
   readonly unknownUsers: Lockouts
   readonly serviceAccounts: ServiceAccountsFile
+  readonly localAccount: (user: LoginName) => Promise<LocalAccount>
   readonly published: Published
   /** Loaded when first asked for: only when the portal is away, or allows an answer to be kept. */
   readonly offline: () => Promise<Offline>
@@ -59,6 +63,7 @@ export function openPorts(world: World, config: Config): Ports {
     usedTokens: openUsedTokens(world),
     connections: openConnections(world),
     serviceAccounts: openServiceAccounts(world, config),
+    localAccount: (user) => localAccount(world, config, user),
     published: openPublished(world, config),
     lockouts: openLockouts(world, config, config.rate_limit_state_dir),
     offline: async () => (await import('../offline/kept-answers.ts')).openOffline(world, config),

@@ -1,6 +1,7 @@
 // PAM open_session over ssh: the first moment at which sshd says what was really proven (SSH_AUTH_INFO_0),
 // and a refusal here still closes the door.
 
+import type { LocalAccount } from '../accounts/local-policy.ts'
 import { decideServiceKey, type ServiceAccountState } from '../accounts/service-accounts-policy.ts'
 import type { Step } from '../base/decision.ts'
 import type { Fingerprint, LoginName } from '../base/names.ts'
@@ -32,6 +33,8 @@ export type SessionFacts = OfflineFacts & {
   readonly remembered: Remembered | undefined
   readonly authorization?: Authorization
   readonly serviceAccount?: ServiceAccountState | undefined
+  /** An account of this host itself: what local_accounts says about it. */
+  readonly local?: LocalAccount | undefined
   readonly unmapped?: boolean
   readonly account?: { readonly kind: 'ready' | 'local' | 'impossible' | 'unsettled'; readonly detail: string }
 }
@@ -54,6 +57,7 @@ export function decideSession(f: SessionFacts): SessionStep {
   if (hop?.kind === 'refused') return end(denied(hop.reason))
   if (f.hopRequired && !hop) return end(denied('hop-required'))
   if (f.serviceAccount) return decideServiceSession(f, decideServiceKey(f.serviceAccount, f.proof))
+  if (f.local === 'refused') return end(denied('local-account'))
   if (f.unmapped) return end(denied('service-unmapped'))
   const answer = f.authorization ?? (mustAskAgain(f) ? undefined : f.remembered?.authorization)
   if (!answer) return { ask: 'authorization' }

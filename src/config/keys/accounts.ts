@@ -1,6 +1,6 @@
 // Keys about how the accounts of portal users reach NSS.
 import { key } from '../key.ts'
-import { choice, groupList, toggle } from '../value-types.ts'
+import { choice, groupList, localAccounts, toggle } from '../value-types.ts'
 
 export const accountKeys = {
   create_user_target: key('extrausers', () => ({
@@ -18,6 +18,15 @@ export const accountKeys = {
       'name that means power here (sudo, docker, disk) gives that power to whom the portal says.',
     section: 'accounts',
     example: 'developers, operators',
+  })),
+  local_accounts: key(['people'], () => ({
+    schema: localAccounts(),
+    says:
+      'Accounts of /etc/passwd that the portal decides about: people (uid from UID_MIN of login.defs on), none, or ' +
+      'names; people may stand among names. Accounts of the system count only when they are named, and root never.',
+    section: 'accounts',
+    example: 'people, backup',
+    since: '0.2',
   })),
   serve_userdb: key(true, () => ({
     schema: toggle(),
