@@ -21,6 +21,7 @@ import { type Probe, probePortal, tlsFloor } from '../../src/portal-client/probe
 import type { TokenFile } from '../../src/portal-client/server-token-format.ts'
 import { timerState } from '../../src/portal-client/timer.ts'
 import { readTokenFile } from '../../src/portal-client/token-file.ts'
+import { judgeServedConfig } from '../../src/userdb/served-config.ts'
 import { parse } from '../run/args.ts'
 import { ended, type Mode } from '../run/mode.ts'
 
@@ -82,6 +83,7 @@ async function look(world: World, config: Config): Promise<View> {
     ...unreachable,
     ...(tokens ? [judgeRefresh(beat, tokens, now), judgeHeartbeat(beat, now), judgeTimer(timer)] : []),
     judgeClock(skew),
+    ...(await tried(() => judgeServedConfig(world), [])),
     ...here.problems.map((message): Finding => ({ verdict: 'bad', message, remedy: 'ob doctor' })),
   ]
   return { config, tokens, beat, probe, skew, here, findings }

@@ -10,6 +10,7 @@ import { paths } from '../../src/base/paths.ts'
 import type { World } from '../../src/base/world.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import { serviceName } from '../../src/userdb/protocol.ts'
+import { configStamp, noteServedConfig } from '../../src/userdb/served-config.ts'
 import { type Conversation, openUserdb, type Userdb } from '../../src/userdb/service.ts'
 import { openUnlock, type Unlock, type UnlockConversation } from '../../src/userdb/unlock.ts'
 import { openUserIndex } from '../../src/userdb/user-index.ts'
@@ -36,6 +37,32 @@ export const mode: Mode = {
 
 async function serve(world: World, config: Config): Promise<Ending> {
   Bun.unsafe.setJITPolicy?.(1)
+  let serving = await open(world, config)
+  notify(world, 'READY=1')
+  const stopped = termination()
+  process.on('SIGHUP', () => {
+    reload(world, serving).then((next) => {
+      serving = next
+    })
+  })
+  const timers = [
+    setInterval(() => serving.userdb.tick(), 1_000),
+    setInterval(() => notify(world, 'WATCHDOG=1'), 5_000),
+    setInterval(() => refresh(world, serving.userdb), 2_000),
+  ]
+  await stopped
+  notify(world, 'STOPPING=1')
+  for (const timer of timers) clearInterval(timer)
+  for (const socket of serving.sockets) socket.close()
+  world.files.remove(paths.served)
+  return ended(allowed('done'))
+}
+
+type Serving = { readonly userdb: Userdb; readonly sockets: readonly Listener[] }
+
+/** New sockets take the place of old ones; connections that are open end with the answers of before. */
+async function open(world: World, config: Config): Promise<Serving> {
+  const stamp = configStamp(world)
   const directory = openUserIndex(world, config)
   await directory.ready()
   const userdb = openUserdb({ world, config, directory, processes: peerProcesses })
@@ -46,25 +73,29 @@ async function serve(world: World, config: Config): Promise<Ending> {
     throw new Fault('there is nothing to serve', {
       hint: 'set serve_userdb = true, or name unlock in service_map; or: systemctl disable --now ob-serve',
     })
-  notify(world, 'READY=1')
+  noteServedConfig(world, process.pid, stamp)
   world.syslog('info', `ob serve listens at ${sockets.map(({ path }) => path).join(' and ')}`)
-  const stopped = termination()
-  const timers = [
-    setInterval(userdb.tick, 1_000),
-    setInterval(() => notify(world, 'WATCHDOG=1'), 5_000),
-    setInterval(() => refresh(world, userdb), 2_000),
-  ]
-  await stopped
-  notify(world, 'STOPPING=1')
-  for (const timer of timers) clearInterval(timer)
-  for (const socket of sockets) socket.close()
-  return ended(allowed('done'))
+  return { userdb, sockets }
+}
+
+/** A configuration that cannot be read changes nothing: the old one goes on, and ob status says so. */
+async function reload(world: World, before: Serving): Promise<Serving> {
+  try {
+    const next = await open(world, loadConfig(world.files))
+    // A socket whose path the new one took is not removed with it.
+    for (const socket of before.sockets) socket.close()
+    return next
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    world.syslog('err', `the configuration was not read again: ${error.message}`)
+    return before
+  }
 }
 
 // Signals only: systemd sends SIGTERM, a person Ctrl-C.
 const termination = (): Promise<void> =>
   new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve())
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
   })
 
 /** sd_notify(3). Without systemd there is no receiver. */

@@ -15,6 +15,13 @@ export function readReservations(world: Parts<'files'>): readonly UidReservation
   })
 }
 
+/** Whether this name is a user here only because sshd was told so: the registry has no account of it. */
+export async function isOnlyReserved(world: Parts<'files'>, name: string): Promise<boolean> {
+  if (!readReservations(world)?.some((one) => one.name === name)) return false
+  const { openRegistry } = await import('./registry.ts')
+  return openRegistry(world).view((view) => view.user(name))?.state !== 'active'
+}
+
 export const reservationPath = ({ uid, name, connection }: UidReservation): string =>
   `${paths.uidReservations}/${uid}.${connection}.${name}`
 

@@ -55,6 +55,8 @@ export const paths = {
   uidReservations: '/run/open-bastion/promises',
   /** Where `ob serve` listens for screen lockers. */
   unlock: '/run/open-bastion/unlock',
+  /** With which configuration `ob serve` runs. */
+  served: '/run/open-bastion/serve.json',
   serveLock: '/run/open-bastion/serve.lock',
   userdb: '/run/systemd/userdb',
   registryLock: '/var/lib/open-bastion/users.lock',

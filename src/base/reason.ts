@@ -125,6 +125,7 @@ const reasons = {
   'not-your-name': ['the caller is no user of the portal, or asked about somebody else', 'not-your-name'],
   'asked-too-often': ['the caller asked to unlock too often', 'busy'],
   'serve-away': ['ob serve does not answer; it decides for programs that do not run as root', 'serve-away'],
+  'no-account': ['the user has no account here; ob serve runs with an older configuration', 'broken'],
   'account-impossible': ['the account cannot be made on this host', 'broken'],
   // service accounts
   'service-account-allowed': [

@@ -59,6 +59,7 @@ const remedies: Partial<Record<Reason, string>> = {
   'krl-refused':
     'ask the portal’s administrator what happened to the list; then: ob krl update --allow-empty if it is right',
   'no-proof': 'OpenSSH 7.6 or later is needed, and no PAM module may change SSH_AUTH_INFO_0',
+  'no-account': 'run: systemctl reload ob-serve; and set create_user = true, or run: ob nss add USER',
   'account-impossible': 'the details above name what is in the way',
   'challenge-without-key': 'run: ob gpg check USER; and ob gpg add USER FILE with the public key of the person',
   'challenge-not-for-user': 'add the user to gpg_users, or to a group in gpg_groups',

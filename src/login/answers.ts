@@ -127,7 +127,8 @@ export const settleSession = async (
   const { bastion_jwt_required, bastion_jwt_exempt, bastion_jwt_offline_login: hopSuffices } = config
   const hopRequired = bastion_jwt_required && isSsh(service) && user !== undefined && !bastion_jwt_exempt.includes(user)
   const local = user && (await ports.localAccount(user))
-  const known = { createUser, local, remembered, offline, serviceAccount, hopRequired, hopSuffices }
+  const withoutAccount = !createUser && user !== undefined && local === 'none' && (await ports.isOnlyReserved(user))
+  const known = { createUser, withoutAccount, local, remembered, offline, serviceAccount, hopRequired, hopSuffices }
   const facts: SessionFacts = { user, proof, bound, ...known, ...standing }
   return settle(decideSession, facts, {
     ...offlineAnswers(ports),

@@ -4,6 +4,7 @@ import { localAccount } from '../accounts/local-account.ts'
 import type { LocalAccount } from '../accounts/local-policy.ts'
 import type { Accounts } from '../accounts/provision.ts'
 import { openServiceAccounts, type ServiceAccountsFile } from '../accounts/service-accounts.ts'
+import { isOnlyReserved } from '../accounts/uid-reservations.ts'
 import type { LoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
 import type { Secret } from '../base/secret.ts'
@@ -35,6 +36,8 @@ export type Ports = {
   readonly lockouts: Lockouts
   readonly unknownUsers: Lockouts
   readonly serviceAccounts: ServiceAccountsFile
+  /** sshd was told about this user, who has no account. */
+  readonly isOnlyReserved: (user: LoginName) => Promise<boolean>
   readonly localAccount: (user: LoginName) => Promise<LocalAccount>
   readonly published: Published
   /** Loaded when first asked for: only when the portal is away, or allows an answer to be kept. */
@@ -63,6 +66,7 @@ export function openPorts(world: World, config: Config): Ports {
     usedTokens: openUsedTokens(world),
     connections: openConnections(world),
     serviceAccounts: openServiceAccounts(world, config),
+    isOnlyReserved: (user) => isOnlyReserved(world, user),
     localAccount: (user) => localAccount(world, config, user),
     published: openPublished(world, config),
     lockouts: openLockouts(world, config, config.rate_limit_state_dir),

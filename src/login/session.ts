@@ -26,6 +26,8 @@ export type SessionFacts = OfflineFacts & {
   /** The fingerprint that the login is bound to (ssh/proof). */
   readonly bound: Fingerprint | undefined
   readonly createUser: boolean
+  /** NSS told sshd a uid that no account has: `ob serve` runs with a configuration of before. */
+  readonly withoutAccount?: boolean
   /** bastion_jwt_required, for an account that is not exempt. */
   readonly hopRequired?: boolean
   /** bastion_jwt_offline_login */
@@ -107,6 +109,7 @@ function decideWithoutPortal(f: SessionFacts, outage: OutageReason): SessionStep
 }
 
 function decideProvisioning(f: SessionFacts, opened: Outcome, effects: readonly SessionEffect[]): SessionStep {
+  if (f.withoutAccount) return end(denied('no-account'))
   if (!f.createUser) return end(opened, ...effects)
   if (!f.account) return { ask: 'account' }
   switch (f.account.kind) {

@@ -271,3 +271,32 @@ print(s.recv(100).decode(), s.recv(100).decode()); p.terminate(); print(s.recv(1
   expect(told.stdout).toBe('READY=1 WATCHDOG=1\nSTOPPING=1 0\n')
   await serve()
 })
+
+lab_test('create_user is taken back while the service runs: nobody gets a session without an account', async () => {
+  await lab.portal('setUser', { user: 'umo' })
+  await lab.portal('setRules', { group: 'truth', ssh: ['alice', 'umo', ...newcomers], sudo: ['una'] })
+  await configure(lab)
+  await stopServing()
+  await serve()
+  await lab.need("sed -i 's/^create_user = .*/create_user = false/' /etc/open-bastion/openbastion.conf")
+  lab.audit()
+  const first = await login('umo', 'id')
+  expect([first.entered, reasons().at(-1)]).toEqual([false, 'no-account'])
+  expect((await lab.run('ob status')).stdout).toContain('systemctl reload ob-serve')
+  // A broken file changes nothing; the right one is read at once.
+  await lab.need(
+    'cp /etc/open-bastion/openbastion.conf /root/conf; echo nonsense >> /etc/open-bastion/openbastion.conf',
+  )
+  await lab.need(`kill -HUP ${await pid()}`)
+  await lab.need('cp /root/conf /etc/open-bastion/openbastion.conf')
+  await lab.need(`kill -HUP ${await pid()}`)
+  let status = 'systemctl reload'
+  for (let tries = 0; tries < 100 && status.includes('systemctl reload'); tries++)
+    status = (await lab.run('ob status')).stdout
+  expect(status).not.toContain('systemctl reload')
+  lab.audit()
+  expect((await lab.ssh({ user: 'umo', answers: ['0'.repeat(64)] })).entered).toBe(false)
+  expect(reasons()).toEqual(['unknown-to-sshd'])
+  await configure(lab)
+  await lab.need(`kill -HUP ${await pid()}`)
+})

@@ -30,6 +30,11 @@ const base: SessionRow = {
 
 const rows: readonly (readonly [string, SessionRow, string])[] = [
   ['a name this host does not accept', { ...base, user: undefined }, 'denied bad-login-name'],
+  [
+    'a user who exists only because sshd was told so',
+    { ...base, createUser: false, withoutAccount: true },
+    'denied no-account',
+  ],
   ['root', { ...base, user: 'root' as LoginName }, 'denied root-refused'],
   ['sshd does not say what was proven', { ...base, proof: { kind: 'unreadable' } }, 'denied no-proof'],
   ['a key type this host refuses', { ...base, proof: { ...key, judged: 'type-refused' } }, 'denied key-policy'],
