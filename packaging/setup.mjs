@@ -17,7 +17,7 @@ const machine = [
   ...['openssh-server', 'openssh-client', 'sudo', 'libnss-extrausers', 'openssl', 'iproute2', 'util-linux'],
   ...['procps', 'curl', 'valgrind'],
 ]
-const testing = [...machine, 'python3', 'pamtester']
+const testing = [...machine, 'python3', 'pamtester', 'rsync']
 const measuring = [...testing, 'gcc', 'libc6-dev', 'time', 'argon2']
 
 const biome = ['node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '--colors=off']

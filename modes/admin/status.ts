@@ -4,6 +4,7 @@ import { orElse } from '../../src/base/fault.ts'
 import type { Finding } from '../../src/base/finding.ts'
 import { allowed, denied } from '../../src/base/outcome.ts'
 import type { World } from '../../src/base/world.ts'
+import { type HopSummary, summarizeHops } from '../../src/bastion/summary.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import { type Snapshot, takeSnapshot } from '../../src/health/snapshot.ts'
 import { openPorts } from '../../src/login/ports.ts'
@@ -52,6 +53,7 @@ type View = {
   readonly probe: Probe
   readonly skew: number | undefined
   readonly here: Snapshot
+  readonly hops: HopSummary
   readonly findings: readonly Finding[]
 }
 
@@ -67,10 +69,12 @@ async function look(world: World, config: Config): Promise<View> {
   const beat = readHeartbeat(world)
   const tokens = await tried(() => readTokenFile(world, config.server_token_file), undefined)
   const refused: Probe = { problem: 'refused', tookMs: 0, skew: undefined }
-  const [probe, here, timer] = await Promise.all([
+  const ports = openPorts(world, config)
+  const [probe, here, timer, hops] = await Promise.all([
     tried(() => probePortal(world, config), refused),
-    takeSnapshot(world, config, openPorts(world, config)),
+    takeSnapshot(world, config, ports),
     timerState(world),
+    tried(() => summarizeHops(world, config, ports.portal.send), {}),
   ])
   // The Date of an answer now is newer than that of the last heartbeat.
   const skew = probe.skew ?? beat?.skew
@@ -86,7 +90,7 @@ async function look(world: World, config: Config): Promise<View> {
     ...(await tried(() => judgeServedConfig(world), [])),
     ...here.problems.map((message): Finding => ({ verdict: 'bad', message, remedy: 'ob doctor' })),
   ]
-  return { config, tokens, beat, probe, skew, here, findings }
+  return { config, tokens, beat, probe, skew, here, hops, findings }
 }
 
 function screen(world: World, view: View): string {
@@ -100,7 +104,7 @@ function screen(world: World, view: View): string {
   return `${rows.join('\n')}\n\n${last}\n`
 }
 
-function rowsOf(world: World, { config, tokens, beat, probe, skew, here }: View): readonly Row[] {
+function rowsOf(world: World, { config, tokens, beat, probe, skew, here, hops }: View): readonly Row[] {
   const now = world.now()
   const ago = (at: number | undefined): string => (at === undefined ? 'unknown' : `${span(now - at)} ago`)
   const role = config.node_role === undefined ? '' : `, ${config.node_role}`
@@ -121,6 +125,15 @@ function rowsOf(world: World, { config, tokens, beat, probe, skew, here }: View)
     ['audit log', audit(config, here, now)],
     ['sessions', `${here.sessions} now`],
     ['offline', `${here.offline.kept} answers of the portal kept; ${here.offline.users} users came in without it`],
+    ...hopRows(hops),
+  ]
+}
+
+function hopRows({ bastion, backend }: HopSummary): readonly Row[] {
+  const age = backend?.keysAge === undefined ? 'no keys of the portal yet' : `keys ${span(backend.keysAge)} old`
+  return [
+    ...(bastion ? [['bastion id', bastion.id ?? 'the portal does not say'] as const] : []),
+    ...(backend ? [['hops', `from ${backend.bastions} bastions; ${age}`] as const] : []),
   ]
 }
 
@@ -151,7 +164,7 @@ function wrap(text: string, width: number): readonly string[] {
   return lines
 }
 
-function factsOf(world: World, { config, tokens, beat, probe, skew, here, findings }: View): object {
+function factsOf(world: World, { config, tokens, beat, probe, skew, here, hops, findings }: View): object {
   const { locked, accounts, audit, sessions, offline } = here
   return {
     host: world.hostname(),
@@ -171,6 +184,8 @@ function factsOf(world: World, { config, tokens, beat, probe, skew, here, findin
     audit,
     sessions,
     offline,
+    bastion_id: hops.bastion?.id,
+    hops: hops.backend && { bastions: hops.backend.bastions, keys_age: hops.backend.keysAge },
     attention: findings
       .filter(({ verdict }) => verdict === 'bad')
       .map(({ message, remedy }) => ({ proof: message, remedy })),

@@ -8,11 +8,13 @@ import { allowed } from '../../src/base/outcome.ts'
 import { unlockService } from '../../src/base/pam-service.ts'
 import { paths } from '../../src/base/paths.ts'
 import type { World } from '../../src/base/world.ts'
+import { openHops } from '../../src/bastion/service.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
+import type { QuestionConversation, Questions } from '../../src/userdb/one-question.ts'
 import { serviceName } from '../../src/userdb/protocol.ts'
 import { configStamp, noteServedConfig } from '../../src/userdb/served-config.ts'
 import { type Conversation, openUserdb, type Userdb } from '../../src/userdb/service.ts'
-import { openUnlock, type Unlock, type UnlockConversation } from '../../src/userdb/unlock.ts'
+import { openUnlock } from '../../src/userdb/unlock.ts'
 import { openUserIndex } from '../../src/userdb/user-index.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
 import { sendDatagram } from '../world/io/datagram.ts'
@@ -68,10 +70,12 @@ async function open(world: World, config: Config): Promise<Serving> {
   const userdb = openUserdb({ world, config, directory, processes: peerProcesses })
   const sockets: Listener[] = []
   if (config.serve_userdb) sockets.push(listenForNss(world, userdb))
-  if (config.service_map.has(unlockService)) sockets.push(listenForLockers(openUnlock({ world, directory })))
+  if (config.service_map.has(unlockService))
+    sockets.push(listenForQuestions(paths.unlock, openUnlock({ world, directory })))
+  if (config.serve_hops) sockets.push(listenForQuestions(paths.hopSocket, openHops({ world, directory })))
   if (sockets.length === 0)
     throw new Fault('there is nothing to serve', {
-      hint: 'set serve_userdb = true, or name unlock in service_map; or: systemctl disable --now ob-serve',
+      hint: 'set serve_userdb or serve_hops, or name unlock in service_map; or: systemctl disable --now ob-serve',
     })
   noteServedConfig(world, process.pid, stamp)
   world.syslog('info', `ob serve listens at ${sockets.map(({ path }) => path).join(' and ')}`)
@@ -129,7 +133,7 @@ type State = {
 }
 
 const idleSeconds = 30
-/** A locker sends its question at once. */
+/** A locker, or ob proxy, sends its question at once. */
 const questionSeconds = 5
 
 function listenForNss(world: World, userdb: Userdb): Listener {
@@ -160,11 +164,11 @@ function listenForNss(world: World, userdb: Userdb): Listener {
   })
 }
 
-function listenForLockers(unlock: Unlock): Listener {
-  return listenAt<UnlockConversation | undefined>(paths.unlock, {
+function listenForQuestions(path: string, questions: Questions): Listener {
+  return listenAt<QuestionConversation | undefined>(path, {
     open(socket) {
       const peer = callerOf(socket)
-      socket.data = peer && unlock.open(peer)
+      socket.data = peer && questions.open(peer)
       socket.timeout(questionSeconds)
       if (!socket.data) socket.terminate()
     },

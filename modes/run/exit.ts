@@ -12,7 +12,11 @@ export function endAfter(seconds: number): void {
   setTimeout(() => process.exit(exitStatus.unavailable), seconds * 1000).unref()
 }
 
+/** ssh's own status for whatever went wrong before the other side said anything (ssh(1), EXIT STATUS). */
+export const sshFailed = 255
+
 export function exitCode(caller: Caller, ending: Ending): number {
+  if (caller === 'ssh') return ending.kind === 'outcome' && ending.outcome.kind === 'allowed' ? 0 : sshFailed
   if (ending.kind === 'usage') return exitStatus.usage
   if (caller === 'person' && ending.outcome.kind !== 'allowed') return personStatus[ending.outcome.kind]
   switch (ending.outcome.kind) {

@@ -1,27 +1,29 @@
 // How a mode ends: with one exit status, and with one sentence about the problem.
 import { Fault } from '../../src/base/fault.ts'
 import type { ReadOnlyWorld } from '../../src/base/world.ts'
-import { exitCode, exitStatus } from './exit.ts'
+import { exitCode, exitStatus, sshFailed } from './exit.ts'
 import type { Caller, Ending } from './mode.ts'
 
 export async function finish(caller: Caller, world: ReadOnlyWorld, work: () => Promise<Ending>): Promise<number> {
   try {
     const ending = await work()
     if (ending.kind === 'outcome') world.stdout(ending.text ?? '')
-    else if (caller === 'admin' || caller === 'person') world.stderr(`${ending.text}\n`)
+    else if (isPerson(caller) || caller === 'person') world.stderr(`${ending.text}\n`)
     return exitCode(caller, ending)
   } catch (error) {
     await complain(caller, error, world)
-    return exitStatus.fault
+    return caller === 'ssh' ? sshFailed : exitStatus.fault
   }
 }
+
+const isPerson = (caller: Caller): boolean => caller === 'admin' || caller === 'ssh'
 
 async function complain(caller: Caller, error: unknown, world: ReadOnlyWorld): Promise<void> {
   // The message of a bug could quote a secret, so only the text of a Fault is shown.
   const text =
     error instanceof Fault ? error.message : `internal error (${error instanceof Error ? error.name : typeof error})`
   const hint = error instanceof Fault ? error.hint : 'please report it'
-  if (caller === 'admin') world.stderr(`ob: ${text}\n${hint === undefined ? '' : `  hint: ${hint}\n`}`)
+  if (isPerson(caller)) world.stderr(`ob: ${text}\n${hint === undefined ? '' : `  hint: ${hint}\n`}`)
   else world.syslog('err', printable(text))
   // Loaded here: the list of reasons costs 0.2 M instructions, and most modes need none of it.
   if (caller === 'person') world.stderr(`${(await import('../../src/base/reason.ts')).personText('fault')}\n`)

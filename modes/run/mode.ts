@@ -3,10 +3,10 @@ import type { Outcome } from '../../src/base/outcome.ts'
 import type { ReadOnlyWorld, World } from '../../src/base/world.ts'
 
 /**
- * Who runs us and reads our exit status: pam_exec, sshd's AuthorizedKeysCommand, an administrator or script, or a
- * person far away, by way of sshd.
+ * Who runs us and reads our exit status: pam_exec, sshd's AuthorizedKeysCommand, an administrator or script, a person
+ * far away, by way of sshd, or one who expects what ssh does.
  */
-export type Caller = 'pam' | 'sshd' | 'admin' | 'person'
+export type Caller = 'pam' | 'sshd' | 'admin' | 'person' | 'ssh'
 
 export type Ending =
   | { readonly kind: 'outcome'; readonly outcome: Outcome; readonly text?: string }

@@ -123,6 +123,33 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
     },
   ],
   [
+    'proxy',
+    {
+      caller: 'ssh',
+      summary: 'go on from this bastion to another host: ssh, scp, sftp or rsync, vouched for by the portal',
+      deadlineSeconds: 0,
+      load: () => import('../user/proxy.ts'),
+    },
+  ],
+  [
+    'hop-agent',
+    {
+      caller: 'admin',
+      summary: 'hold the key of one hop for ssh; ob proxy runs it',
+      deadlineSeconds: 0,
+      load: () => import('../user/hop-agent.ts'),
+    },
+  ],
+  [
+    'vouch',
+    {
+      caller: 'admin',
+      summary: 'have the portal vouch for a user who goes on to another host; ob serve runs it',
+      deadlineSeconds: 25,
+      load: () => import('../daemon/vouch.ts'),
+    },
+  ],
+  [
     'cache',
     {
       caller: 'admin',

@@ -35,6 +35,11 @@ export type Environment = {
   readonly duplicates: readonly string[]
 }
 
+let inherited: readonly string[] = []
+
+/** The whole environment as it came, for a program of the user's own that takes this one's place. */
+export const inheritedEnvironment = (): readonly string[] => inherited
+
 /**
  * The allow-listed environment, read from the kernel because a map cannot show duplicates. pam_exec appends its own
  * PAM_* after the ones a user may have smuggled in, so the last occurrence is the true one.
@@ -42,7 +47,8 @@ export type Environment = {
 export function takeEnvironment(): Environment {
   const values: Record<string, string> = {}
   const duplicates: string[] = []
-  for (const item of readFileSync('/proc/self/environ', 'utf8').split('\0')) {
+  inherited = readFileSync('/proc/self/environ', 'utf8').split('\0').filter(Boolean)
+  for (const item of inherited) {
     const split = item.indexOf('=')
     const name = item.slice(0, split)
     if (split < 1 || !known.includes(name)) continue

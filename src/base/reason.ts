@@ -15,6 +15,8 @@ export type PublicText =
   | 'not-vouched'
   | 'need-hop'
   | 'certificate'
+  | 'hop-refused'
+  | 'log-in-again'
 
 const publicTexts: Record<PublicText, string> = {
   none: '',
@@ -30,6 +32,8 @@ const publicTexts: Record<PublicText, string> = {
   certificate: 'Log in here with a certificate that names you; the account itself has no password and no keys.',
   busy: 'Too many attempts to unlock. Wait a moment.',
   'not-vouched': 'This host does not accept what the bastion says about this connection. Tell its administrator.',
+  'hop-refused': 'The portal does not vouch for you on this host, so you cannot go on to others from here.',
+  'log-in-again': 'Your login here is too old to go on to other hosts. Log in to this host again.',
   'need-hop': 'This host is reached through a bastion only. Log in to the bastion, then run: ob proxy HOST',
   'serve-away':
     'Single sign-on cannot unlock the screen: ob-serve does not answer on this host. Tell its administrator.',
@@ -196,8 +200,8 @@ const reasons = {
   'hop-replayed': ['the bastion token was used with another key before', 'not-vouched'],
   'hop-certificate': ['the certificate that carries the proof of a hop is not made as it must be', 'not-vouched'],
   'hop-window': ['the certificate is valid for longer than the bastion token in it', 'not-vouched'],
-  'hop-denied': ['the portal does not vouch for the user', 'not-allowed'],
-  'hop-voucher': ['the portal has no voucher for the user on this bastion, or it has expired', 'not-allowed'],
+  'hop-denied': ['the portal does not vouch for the user', 'hop-refused'],
+  'hop-voucher': ['the portal has no voucher for the user on this bastion, or it has expired', 'log-in-again'],
   // sessions that began offline
   'silent-too-long': [
     'the portal is silent although the network is there, for longer than offline sessions may last',

@@ -9,7 +9,7 @@ import { allowed, denied, type Outcome } from '../base/outcome.ts'
 import { isSudo } from '../base/pam-service.ts'
 import type { Reason } from '../base/reason.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from '../offline/policy.ts'
-import { noAnswer, type OutageReason, outageReason } from '../portal-client/no-answer.ts'
+import { isOutage, noAnswer, type OutageReason, outageReason } from '../portal-client/no-answer.ts'
 import type { Authorization, Granted } from '../portal-client/reply-format.ts'
 
 export type AccountFacts = OfflineFacts & {
@@ -85,7 +85,7 @@ function decideWithoutPortal(f: AccountFacts, outage: OutageReason): AccountStep
 }
 
 const decideHop = (f: AccountFacts, otherwise: Outcome): AccountStep =>
-  end(otherwise.reason === 'portal-unreachable' && f.hopMaySuffice ? allowed('hop-pending') : otherwise)
+  end(isOutage(otherwise.reason) && f.hopMaySuffice ? allowed('hop-pending') : otherwise)
 
 const outages: ReadonlySet<Reason> = new Set<Reason>([
   'portal-unreachable',

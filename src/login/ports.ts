@@ -9,6 +9,7 @@ import type { LoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
 import type { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
+import type { Voucher } from '../bastion/vouchers.ts'
 import type { Config } from '../config/load.ts'
 import type { Login } from '../gpg/passed.ts'
 import { type Lockouts, openLockouts } from '../lockout/counters.ts'
@@ -48,6 +49,8 @@ export type Ports = {
   /** offline_cache_enabled */
   readonly keepsPasswords: boolean
   readonly knownTokens: () => Promise<KnownTokens>
+  /** On a bastion: for certificates of hops. */
+  readonly keepVoucher: (user: LoginName, voucher: Voucher) => Promise<void>
   readonly offlineSessions: OfflineSessions
   /** Whether the auth phase of this login was won with an OpenPGP key or a recovery code. */
   readonly provenByKey: (login: Login) => Promise<boolean>
@@ -79,6 +82,9 @@ export function openPorts(world: World, config: Config): Ports {
     keepsPasswords: config.offline_cache_enabled,
     passwords: async () => (await import('../offline/passwords.ts')).openOfflinePasswords(world, config),
     knownTokens: async () => (await import('../offline/known-tokens.ts')).openKnownTokens(world, config),
+    keepVoucher: async (user, voucher) => {
+      if (config.serve_hops) (await import('../bastion/vouchers.ts')).keepVoucher(world, user, voucher)
+    },
     offlineSessions: openOfflineSessions(world),
     provenByKey: async (login) => (await import('../gpg/passed.ts')).takePassed(world, login),
     unknownUsers: openLockouts(world, config, paths.unknownUsers, mostUnknownUsers),

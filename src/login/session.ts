@@ -8,7 +8,7 @@ import type { Fingerprint, LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../base/outcome.ts'
 import type { Reason } from '../base/reason.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from '../offline/policy.ts'
-import { noAnswer, type OutageReason, outageReason } from '../portal-client/no-answer.ts'
+import { isOutage, noAnswer, type OutageReason, outageReason } from '../portal-client/no-answer.ts'
 import type { Authorization, Granted } from '../portal-client/reply-format.ts'
 import type { Proof } from '../ssh/proof.ts'
 
@@ -100,8 +100,11 @@ function afterwards(f: SessionFacts): readonly SessionEffect[] {
 function decideWithoutPortal(f: SessionFacts, outage: OutageReason): SessionStep {
   const step = decideOffline(f, outage)
   if ('ask' in step) return step
-  if ('end' in step && step.end.reason === 'portal-unreachable' && f.hopSuffices && vouchedFor(f))
-    return decideProvisioning(f, allowed('hop-offline'), [{ do: 'mark-offline' }])
+  if ('end' in step && isOutage(step.end.reason) && f.hopSuffices && vouchedFor(f)) {
+    // Where nothing is cached, nobody has asked yet.
+    if (!f.forceOnline) return { ask: 'forceOnline' }
+    if (f.forceOnline === 'free') return decideProvisioning(f, allowed('hop-offline'), [{ do: 'mark-offline' }])
+  }
   if ('end' in step) return end(step.end)
   const { bound } = f
   if (bound && !step.use.fingerprints.includes(bound)) return end(unavailable(outage))

@@ -38,6 +38,8 @@ export type Portal = {
   readonly heartbeat: (refresh: Secret, report?: Report) => Promise<Renewal>
   /** The portal refused this host and has not accepted it since: nothing cached counts. */
   readonly isHostRefused: () => boolean
+  /** Any call with the server token, for answers in which a refusal may be about something else than this host. */
+  readonly send: (path: string, body: object) => Promise<HttpAnswer | NoAnswer>
 }
 
 export function openPortal(
@@ -68,15 +70,18 @@ export function openPortal(
   }
 
   /** One call with the server token; a 401 renews the token once and retries once. */
-  const call = async (path: string, body: object): Promise<ExpectedJson> => {
+  const send = async (path: string, body: object): Promise<HttpAnswer | NoAnswer> => {
     const bearer = tokens.read().accessToken
     const first = await post(path, body, bearer)
-    const reply = expectJson(first, path)
     // Only the plugin knows whether the token is expired: a 401 of somebody else says nothing about it.
-    if (first.kind !== 'answer' || first.status !== 401 || reply.kind !== 'refuses-host') return noted(reply)
+    if (first.kind !== 'answer' || first.status !== 401) return first
+    if (expectJson(first, path).kind !== 'refuses-host') return first
     const renewed = await tokens.renew(bearer, heartbeat)
-    if (renewed.kind !== 'token') return noted(renewed)
-    return noted(expectJson(await post(path, body, renewed.accessToken), path))
+    return renewed.kind === 'token' ? post(path, body, renewed.accessToken) : renewed
+  }
+  const call = async (path: string, body: object): Promise<ExpectedJson> => {
+    const answer = await send(path, body)
+    return noted(answer.kind === 'answer' ? expectJson(answer, path) : answer)
   }
 
   const noted = <T extends ExpectedJson>(reply: T): T => {
@@ -87,6 +92,7 @@ export function openPortal(
   return {
     isHostRefused: () => isHostRefused(world),
     heartbeat,
+    send,
     verify: async (token) => {
       const reply = await call('/pam/verify', { token: token.expose() })
       return reply.kind === 'json' ? parseVerification(reply.json) : reply

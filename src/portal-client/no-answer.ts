@@ -1,6 +1,7 @@
 // What becomes of a decision when the portal says nothing usable.
 
 import { type Outcome, unavailable } from '../base/outcome.ts'
+import type { Reason } from '../base/reason.ts'
 import type { NoAnswer, Outage } from './reply-format.ts'
 
 export type OutageReason = 'portal-unreachable' | 'portal-out-of-order'
@@ -13,6 +14,10 @@ export const outageReason = ({ kind }: Outage): OutageReason => {
       return 'portal-out-of-order'
   }
 }
+
+/** Whether this reason is an outage of the portal and nothing else. */
+export const isOutage = (reason: Reason): reason is OutageReason =>
+  reason === 'portal-unreachable' || reason === 'portal-out-of-order'
 
 /** How a missing answer ends a decision that cannot do without it. */
 export function noAnswer(reply: NoAnswer): Outcome {

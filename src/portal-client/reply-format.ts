@@ -44,6 +44,8 @@ export type Granted = {
   readonly offlineSeconds?: number
   /** An Argon2id string (PHC) of the user's password, for when the portal is away. */
   readonly offlineVerifier?: Secret
+  /** On a bastion: what the portal wants back for a certificate of a hop, and for how long. */
+  readonly hopVoucher?: { readonly text: Secret; readonly seconds: number }
 }
 export type Authorization = Granted | { readonly kind: 'refused'; readonly detail: string } | NoAnswer
 
@@ -133,6 +135,8 @@ const granted = () =>
       ),
       undefined,
     ),
+    bastion_voucher: v.fallback(v.optional(v.pipe(v.string(), v.regex(/^[!-~]{1,1023}$/))), undefined),
+    bastion_voucher_expires_in: v.fallback(v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))), undefined),
     permissions: v.fallback(
       v.optional(v.object({ sudo_allowed: v.fallback(v.optional(v.boolean()), undefined) })),
       undefined,
@@ -148,6 +152,7 @@ export function parseAuthorization(json: unknown, asked: LoginName): Authorizati
   const yes = v.safeParse(granted(), json)
   if (yes.success) {
     const { user, groups, permissions, offline } = yes.output
+    const { bastion_voucher: voucher, bastion_voucher_expires_in: seconds } = yes.output
     if (user !== asked) return { kind: 'garbled', detail: 'the answer to /pam/authorize is about another user' }
     const sudoAllowed = permissions?.sudo_allowed === true
     return {
@@ -157,6 +162,7 @@ export function parseAuthorization(json: unknown, asked: LoginName): Authorizati
       sudoAllowed,
       attributes: attributesOf(yes.output),
       ...(offline === undefined ? {} : { offlineSeconds: offline.ttl }),
+      ...(voucher && seconds ? { hopVoucher: { text: new Secret(voucher), seconds } } : {}),
       ...(offline?.verifier === undefined ? {} : { offlineVerifier: new Secret(offline.verifier) }),
     }
   }

@@ -22,6 +22,8 @@ export type LabOptions = {
   readonly stack?: Stack
   /** Without it there is a host but no portal: for tests of the stacks alone. */
   readonly portal?: boolean
+  /** Where the portal listens; on the loopback unless told. */
+  readonly portalAddress?: string
   /** sshd and all that it starts make no memory executable, as with systemd's MemoryDenyWriteExecute=. */
   readonly withoutJit?: boolean
 }
@@ -82,7 +84,7 @@ async function furnish(space: Namespace, options: LabOptions) {
   const relay = await startRelay(space)
   await layOut(space)
   const placed = await placeProgram(space, program)
-  const portal = options.portal === false ? undefined : await startPortal(space)
+  const portal = options.portal === false ? undefined : await startPortal(space, options.portalAddress)
   const control: PortalClient = async (verb, body = {}) => {
     const answer = await relay(`http://127.0.0.1:${controlPort}/control/${verb}`, body)
     return (answer as { readonly result: unknown }).result
@@ -309,10 +311,19 @@ async function placeProgram(space: Namespace, program: string): Promise<string> 
   return command
 }
 
-async function startPortal(space: Namespace) {
+async function startPortal(space: Namespace, address = '127.0.0.1') {
   const folder = `${space.scratch}/portal`
   const script = `${space.repository}/test/portal/main.ts`
-  const places = ['--port', String(portalPort), '--control-port', String(controlPort), '--dir', folder]
+  const places = [
+    '--port',
+    String(portalPort),
+    '--control-port',
+    String(controlPort),
+    '--dir',
+    folder,
+    '--address',
+    address,
+  ]
   await space.run(['mkdir', folder])
   const started = Bun.spawn(space.command([space.bun, script, ...places, '--host', portalName]), {
     stdin: 'ignore',

@@ -79,6 +79,18 @@ const rows: readonly (readonly [string, SessionRow, string])[] = [
     'allowed hop-offline +mark-offline',
   ],
   [
+    'where nothing is kept, force_online is asked about all the same',
+    {
+      ...base,
+      authorization: unreachable,
+      offline: { ...offline, cacheEnabled: false },
+      proof: vouchedBy('token'),
+      remembered: undefined,
+      hopSuffices: true,
+    },
+    'ask forceOnline',
+  ],
+  [
     'but not for whom force_online names',
     { ...base, ...missed, forceOnline: 'listed', proof: vouchedBy('token'), remembered: undefined, hopSuffices: true },
     'unavailable online-only',
