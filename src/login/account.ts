@@ -40,7 +40,10 @@ export type AccountFacts = OfflineFacts & {
 type Provision = { readonly kind: 'ready' | 'local' | 'impossible'; readonly detail: string }
 
 export type AccountEffect =
-  | { readonly do: 'remember' | 'cache-grant' | 'remember-offline'; readonly authorization: Granted }
+  | {
+      readonly do: 'remember' | 'cache-grant' | 'remember-offline' | 'remember-break-glass'
+      readonly authorization: Granted
+    }
   | { readonly do: 'forget-grant' }
 
 type AccountStep = Step<'authorization' | 'account' | 'breakGlass' | OfflineQuestion, AccountEffect>
@@ -104,7 +107,7 @@ function decideBreakGlass(f: AccountFacts, otherwise: Outcome): AccountStep | un
   if (f.breakGlass === 'no') return undefined
   if (isSudo(f.service)) return end(allowed('break-glass'))
   const nothing: Granted = { kind: 'granted', user: f.user, groups: [], sudoAllowed: false, attributes: {} }
-  return end(allowed('break-glass'), { do: 'remember-offline', authorization: nothing })
+  return end(allowed('break-glass'), { do: 'remember-break-glass', authorization: nothing })
 }
 
 const end = (outcome: Outcome, ...effects: readonly AccountEffect[]): AccountStep => ({ outcome, effects })

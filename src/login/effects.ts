@@ -66,11 +66,13 @@ export const performAccount = (
     effects.map((effect) => async () => {
       switch (effect.do) {
         case 'remember':
-        case 'remember-offline': {
+        case 'remember-offline':
+        case 'remember-break-glass': {
           const { authorization } = effect
-          const offline = effect.do === 'remember-offline'
+          const offline = effect.do !== 'remember'
+          const breakGlass = effect.do === 'remember-break-glass'
           if (!offline) publishKeys(ports, authorization)
-          ports.connections.remember(request.connection, { authorization, fingerprint, offline })
+          ports.connections.remember(request.connection, { authorization, fingerprint, offline, breakGlass })
           return undefined
         }
         case 'cache-grant':

@@ -27,6 +27,7 @@ const record = () =>
     groups: v.array(v.string()),
     sudoAllowed: v.boolean(),
     offline: v.optional(v.boolean(), false),
+    breakGlass: v.optional(v.boolean(), false),
     attributes: v.object({
       uid: v.optional(v.union([v.string(), v.number()])),
       gecos: v.optional(v.string()),
@@ -38,7 +39,7 @@ const record = () =>
 export function openConnections(world: Parts<'now' | 'files'>): Connections {
   const fileOf = (connection: string): string => `${paths.connections}/${connection}.json`
   return {
-    remember: (connection, { authorization, fingerprint, offline }) => {
+    remember: (connection, { authorization, fingerprint, offline, breakGlass }) => {
       world.files.makeDirectory(paths.connections, 0o700)
       // Not every account phase is followed by a session, and /run is memory.
       sweep(world, paths.connections, olderThan(world, believedSeconds))
@@ -48,6 +49,7 @@ export function openConnections(world: Parts<'now' | 'files'>): Connections {
         user,
         fingerprint,
         offline,
+        breakGlass,
         groups,
         sudoAllowed,
         attributes,
@@ -65,7 +67,7 @@ export function openConnections(world: Parts<'now' | 'files'>): Connections {
 function parseRecord(text: string, user: LoginName, now: number): Remembered | undefined {
   const read = v.safeParse(v.pipe(v.string(), v.parseJson(), record()), text)
   if (!read.success) return undefined
-  const { writtenAt, groups, sudoAllowed, attributes, fingerprint, offline } = read.output
+  const { writtenAt, groups, sudoAllowed, attributes, fingerprint, offline, breakGlass } = read.output
   if (parseLoginName(read.output.user) !== user || Math.abs(now - writtenAt) > believedSeconds) return undefined
   // JSON has no undefined: an absent member is absent here too.
   const authorization: Granted = {
@@ -75,5 +77,10 @@ function parseRecord(text: string, user: LoginName, now: number): Remembered | u
     sudoAllowed,
     attributes: attributes as Granted['attributes'],
   }
-  return { authorization, offline, fingerprint: fingerprint === undefined ? undefined : parseFingerprint(fingerprint) }
+  return {
+    authorization,
+    offline,
+    breakGlass,
+    fingerprint: fingerprint === undefined ? undefined : parseFingerprint(fingerprint),
+  }
 }

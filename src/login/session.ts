@@ -18,6 +18,8 @@ export type Remembered = {
   readonly fingerprint: Fingerprint | undefined
   /** The portal was away, and the answer is of an earlier day. */
   readonly offline: boolean
+  /** Nothing that the portal said is known: the answer is empty, and changes nothing about the account. */
+  readonly breakGlass?: boolean
 }
 
 export type SessionFacts = OfflineFacts & {
@@ -65,6 +67,7 @@ export function decideSession(f: SessionFacts): SessionStep {
   if (!answer) return { ask: 'authorization' }
   switch (answer.kind) {
     case 'granted':
+      if (f.remembered?.breakGlass && !f.authorization) return end(allowed('break-glass'), { do: 'mark-offline' })
       return decideProvisioning(f, allowed(openedBy(f)), afterwards(f))
     case 'refused':
       return end(denied(f.bound ? 'key-denied' : 'portal-denied'), { do: 'forget-grant' })

@@ -163,13 +163,13 @@ const rows: readonly (readonly [string, AccountFacts, string])[] = [
   [
     'break-glass: named, and a key proven',
     { ...named, cached: miss, breakGlass: 'proven' },
-    'allowed break-glass +remember-offline',
+    'allowed break-glass +remember-break-glass',
   ],
   ['break-glass: sudo', { ...named, service: 'sudo', cached: miss, breakGlass: 'proven' }, 'allowed break-glass'],
   [
     'break-glass: without a cache',
     { ...named, offline: { ...offline, cacheEnabled: false }, breakGlass: 'proven' },
-    'allowed break-glass +remember-offline',
+    'allowed break-glass +remember-break-glass',
   ],
   [
     'break-glass: what is kept counts first',

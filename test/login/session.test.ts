@@ -161,6 +161,16 @@ const rows: readonly (readonly [string, SessionRow, string])[] = [
     { ...base, account: { kind: 'unsettled', detail: '' } },
     'denied newcomer-registered',
   ],
+  [
+    'break-glass: the account is left as it is, and the session is looked at later',
+    { ...base, remembered: { ...remembered, offline: true, breakGlass: true } },
+    'allowed break-glass +mark-offline',
+  ],
+  [
+    'break-glass: a certificate that was proven too is asked about all the same',
+    { ...base, proof: certificate, remembered: { ...remembered, offline: true, breakGlass: true } },
+    'ask authorization',
+  ],
 ]
 
 test.each(rows)('%s', (_name, facts, expected) => {
