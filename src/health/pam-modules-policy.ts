@@ -99,6 +99,8 @@ function execAnswers(line: ModuleLine, { type, ob }: Circumstances): readonly Ch
   const phase = type === 'session' ? 'open_session' : type
   const only = line.args.find((arg) => arg.startsWith('type='))?.slice('type='.length)
   if (only !== undefined && only !== phase) return [plain('ignore')]
+  // Shows something above the next prompt; that it could is no yes to anybody.
+  if (isOurs(line) && line.args.includes('ask')) return [plain('success', 'ignore'), plain('system_err', 'ignore')]
   if (isOurs(line)) return ob === 'either' ? [verdict('yes'), verdict('no')] : [verdict(ob)]
   const yes = plain('success', 'ignore')
   // Another program that is handed the secret may well judge it.

@@ -19,6 +19,9 @@ const folder = '/etc/pam.d'
 const isLeftover = (name: string): boolean =>
   /^\.|~$|\.(dpkg-\w+|ucf-\w+|rpm\w+|pam-old|bak|old|orig|save|swp|tmp|new|disabled|example|\d+)$/i.test(name)
 
+/** su asks for what the other account proves itself with; the portal has no say there, whoever checks the proof. */
+const isSu = (name: string): boolean => name === 'su' || name === 'su-l'
+
 export function judgePam(world: Parts<'files'>, config: Config, sshd: SshdAnswer): readonly Finding[] {
   const read: ReadPam = (file) => {
     const path = file.startsWith('/') ? file : `${folder}/${file}`
@@ -69,7 +72,7 @@ function servicesOf(world: Parts<'files'>, map: ServiceMap, read: ReadPam, sshdS
   const wanted = [sshdService, 'sudo', 'sudo-i', ...[...map.keys()].filter((name) => name !== unlockService)]
   const names = [
     ...wanted.filter((name) => name === sshdService || there.includes(name)),
-    ...there.filter((name) => !wanted.includes(name) && !isLeftover(name)).sort(),
+    ...there.filter((name) => !wanted.includes(name) && !isLeftover(name) && !isSu(name)).sort(),
   ]
   return names.flatMap((name): readonly Found[] => {
     // Two names for the same text are one thing to mend.
