@@ -31,6 +31,7 @@ export async function runDecision(
     refuseDuplicates(world)
     config = loadConfig(world.files)
     const result = await decide(request, { world, config })
+    if (result.isStep === true) return ended(result.outcome)
     const isWritten = await report(phase, request, result, { world, config, startedAt })
     const outcome = !isWritten && config.audit_required ? unavailable('audit-unwritable') : result.outcome
     if (isRefusal(phase, outcome)) await waitForFloor(world, startedAt)

@@ -117,7 +117,7 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
     {
       caller: 'pam',
       byHand: 'admin',
-      summary: 'log in on the web and type a code back: ask and check for PAM, approvals, revoke and import by hand',
+      summary: 'log in on the web and type a code back; see and revoke what still counts',
       deadlineSeconds: 25,
       load: () => import('../pam/weblogin.ts'),
     },

@@ -116,6 +116,14 @@ function missing(draft: Draft, config: Config): readonly Problem[] {
 /** The address of no portal: this host decides by what a web login says. */
 export const withoutPortal = ''
 
+export const hasPortal = ({ portal_url }: Pick<Config, 'portal_url'>): boolean => portal_url !== withoutPortal
+
+/** For what only a portal can answer. */
+export const noPortal = (): Fault =>
+  new Fault('this host has no portal: portal_url is not set', {
+    hint: 'set portal_url, or use what needs no portal: the stacks mode-f and mode-k',
+  })
+
 function readKey(draft: Draft, name: KeyName): unknown {
   const written = draft.values[name]
   const { fallback, required, facts } = keys[name]

@@ -59,6 +59,7 @@ export function decideAccount(f: AccountFacts): AccountStep {
     case 'granted':
       return decideGranted(f, f.authorization)
     case 'refused':
+      if (f.authorization.reason) return end(denied(f.authorization.reason))
       return f.unkept ? end(denied('portal-denied')) : end(denied('portal-denied'), { do: 'forget-grant' })
     case 'unreachable':
     case 'out-of-order':

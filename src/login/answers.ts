@@ -7,7 +7,7 @@ import { type Answers, type Settled, settle } from '../base/decision.ts'
 import { Fault } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import { askedService, isCacheable, isSsh, isSudo, unlockService } from '../base/pam-service.ts'
-import type { Config } from '../config/load.ts'
+import { type Config, hasPortal } from '../config/load.ts'
 import { lockoutKey } from '../lockout/state-format.ts'
 import type { PasswordVerdict } from '../offline/passwords.ts'
 import type { ForceOnline, OfflineFacts, OfflinePolicy } from '../offline/policy.ts'
@@ -91,7 +91,7 @@ export const settleAccount = async (
   const serviceAccount = user && (await ports.serviceAccounts.standing(user))
   const offline = offlinePolicy(config, service)
   const needsAccount = config.create_user && needsAccountEarly(service)
-  const unkept = !isCacheable(askedService(service, config.service_map))
+  const unkept = !hasPortal(config) || !isCacheable(askedService(service, config.service_map))
   const standing = standingOf(service, config)
   const hopMaySuffice = config.bastion_jwt_offline_login && isSsh(service)
   const local = user && (await ports.localAccount(user))

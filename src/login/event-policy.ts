@@ -16,6 +16,8 @@ export type PhaseResult = {
   readonly cached?: Cached | undefined
   /** Instead of the sentence that goes with the outcome. */
   readonly message?: string | undefined
+  /** Another program of the same stack decides: neither logged nor delayed. */
+  readonly isStep?: boolean
 }
 
 /** What the event needs of the process: the clock, the name of this host, the terminal. */

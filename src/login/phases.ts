@@ -5,7 +5,7 @@ import { allowed } from '../base/outcome.ts'
 import { isSudo } from '../base/pam-service.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
-import type { Config } from '../config/load.ts'
+import { type Config, hasPortal } from '../config/load.ts'
 import { greeterMessage } from '../offline/password-policy.ts'
 import { type FunctionalRole, functionalRole } from '../shell/role-policy.ts'
 import { type Proof, type ProofSource, readProof } from '../ssh/proof.ts'
@@ -105,6 +105,7 @@ async function openSession(request: PamRequest, config: Config, world: World): P
   const ports = openPorts(world, config)
   const { outcome, effects, facts } = await settleSession(ports, config, request, proof)
   const performed = [...(await performSession(ports, request, effects)), ...(await forgetConnection(ports, request))]
+  if (!hasPortal(config)) (await import('../weblogin/authority.ts')).forgetConfirmed(world, request)
   const key = proof.kind === 'key' ? `${proof.about ?? 'key'} ${proof.fingerprint}` : ''
   const details = [facts.authorization, facts.cached, facts.serviceAccount, facts.account].map(detailOf)
   const hop = proof.kind === 'key' && proof.hop?.kind === 'vouched' ? proof.hop.about : ''

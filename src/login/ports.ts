@@ -10,7 +10,7 @@ import { paths } from '../base/paths.ts'
 import type { Secret } from '../base/secret.ts'
 import type { World } from '../base/world.ts'
 import type { Voucher } from '../bastion/vouchers.ts'
-import type { Config } from '../config/load.ts'
+import { type Config, hasPortal } from '../config/load.ts'
 import type { Login } from '../gpg/passed.ts'
 import { type Lockouts, openLockouts } from '../lockout/counters.ts'
 import { openUsedTokens, type UsedTokens } from '../lockout/used-tokens.ts'
@@ -56,13 +56,27 @@ export type Ports = {
   readonly provenByKey: (login: Login) => Promise<boolean>
 }
 
+/** Loaded when asked: only hosts without a portal decide by a web login alone. */
+function webAuthority(world: World, config: Config): Portal {
+  const opened = async () => (await import('../weblogin/authority.ts')).openWebAuthority(world, config)
+  return {
+    authorize: async (request) => (await opened()).authorize(request),
+    verify: async (token) => (await opened()).verify(token),
+    userinfo: async (user) => (await opened()).userinfo(user),
+    heartbeat: async (refresh) => (await opened()).heartbeat(refresh),
+    isHostRefused: () => false,
+  }
+}
+
 /** Sources of unknown names that are remembered by themselves: 8 MiB of /run at most. */
 const mostUnknownUsers = 2_048
 
 export function openPorts(world: World, config: Config): Ports {
   const http = openHttpWithBreaker(world, config)
   return {
-    portal: openPortal(world, config, http, openTokens(world, config)),
+    portal: hasPortal(config)
+      ? openPortal(world, config, http, openTokens(world, config))
+      : webAuthority(world, config),
     introspect: async (token) =>
       (await import('../portal-client/introspection.ts')).introspect(world, config, http, token),
     accounts: async () => (await import('../accounts/provision.ts')).openAccounts(world, config),

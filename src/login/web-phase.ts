@@ -6,23 +6,30 @@ import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import {
   describeConfirmed,
+  keepApproval,
   openParts,
+  performApproved,
+  performAsk,
   performCheck,
+  settleApproved,
   settleAsk,
   settleCheck,
   type WebLogin,
+  type Parts as WebParts,
 } from '../weblogin/answers.ts'
 import type { PamRequest } from './answers.ts'
 import type { PhaseResult } from './event-policy.ts'
 import { authenticateWith, detailOf, proofOf, readAnswer } from './phases.ts'
 import { openPorts } from './ports.ts'
 
-export type WebVerb = 'ask' | 'check'
+export type WebVerb = 'approved' | 'ask' | 'check'
 
 type About = { readonly world: World; readonly config: Config }
 
 export function decideWebPhase(verb: WebVerb, request: PamRequest, about: About): Promise<PhaseResult> {
   switch (verb) {
+    case 'approved':
+      return approved(request, about)
     case 'ask':
       return ask(request, about)
     case 'check':
@@ -30,29 +37,49 @@ export function decideWebPhase(verb: WebVerb, request: PamRequest, about: About)
   }
 }
 
+async function approved(request: PamRequest, about: About): Promise<PhaseResult> {
+  const login = await loginOf(request, about)
+  const parts = await partsFor(login, about)
+  const { outcome, effects, facts } = await settleApproved(parts, login)
+  performApproved(parts, effects)
+  const who = facts.approval?.kind === 'found' ? describeConfirmed(facts.approval.confirmed) : ''
+  // Where there is no approval, `ask` decides.
+  return { outcome, notes: [who], message: '', ...(outcome.kind === 'allowed' ? {} : { isStep: true }) }
+}
+
 async function ask(request: PamRequest, { world, config }: About): Promise<PhaseResult> {
   const login = await loginOf(request, { world, config })
-  const { outcome, effects, facts } = await settleAsk(await partsFor(login, { world, config }), login)
+  const parts = await partsFor(login, { world, config })
+  const { outcome, effects, facts } = await settleAsk(parts, login)
+  performAsk(parts, effects)
   const { againText, formatScreen } = await import('../weblogin/screen-format.ts')
-  const shown = effects.map(({ url, again }) => (again ? againText : formatScreen(url, world.hostname())))
+  const shown = effects.map(({ url, isShown }) => (isShown ? againText : formatScreen(url, world.hostname())))
   const message = outcome.kind === 'allowed' ? shown.join('') : refusal(outcome, request)
   return { outcome, notes: [detailOf(facts.start)], message }
 }
 
 async function check(request: PamRequest, { world, config }: About): Promise<PhaseResult> {
   const typed = readAnswer(world, config)
+  const login = await loginOf(request, { world, config })
+  const parts = await partsFor(login, { world, config })
   // sshd does not know this user and replaces what was typed: only the portal can say whether that may change.
   if (typed.kind === 'placeholder' || config.weblogin === 'llng') {
     const result = await authenticateWith(typed, request, { world, config })
+    if (result.outcome.reason === 'token-accepted') acceptToken(parts, login)
     return { ...result, message: refusal(result.outcome, request) }
   }
-  const login = await loginOf(request, { world, config })
-  const parts = await partsFor(login, { world, config })
   const kind = typed.kind === 'token' ? 'code' : typed.kind === 'absent' ? 'absent' : 'malformed'
   const { outcome, effects, facts } = await settleCheck(parts, login, { kind, code: typed.token })
   await performCheck(parts, login, effects)
   const who = facts.check?.kind === 'confirmed' ? describeConfirmed(facts.check.confirmed) : ''
   return { outcome, notes: [who, detailOf(facts.check)], message: refusal(outcome, request) }
+}
+
+/** The portal itself has said whose one-time token it was. */
+function acceptToken(parts: WebParts, login: WebLogin): void {
+  parts.pending.forget(parts.place)
+  if (login.user)
+    keepApproval(parts, login, { user: login.user, subject: login.user, issuer: parts.config.portal_url, groups: [] })
 }
 
 /** The one sentence for every code that does not count; undefined where another sentence goes with the reason. */

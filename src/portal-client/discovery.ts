@@ -3,7 +3,7 @@ import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault, orElse } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
-import type { Config } from '../config/load.ts'
+import { type Config, hasPortal, noPortal } from '../config/load.ts'
 import { defaultEndpoints, type Endpoints, parseDiscovery } from './discovery-format.ts'
 import type { Http } from './http.ts'
 
@@ -13,6 +13,7 @@ export type Discovered =
 
 /** OpenID Connect Discovery 1.0 §4, then RFC 8414 §3. */
 export async function discover(config: Config, http: Http): Promise<Discovered> {
+  if (!hasPortal(config)) throw noPortal()
   const { origin, pathname } = new URL(config.portal_url)
   const metadata = `${origin}/.well-known/oauth-authorization-server${pathname === '/' ? '' : pathname}`
   for (const url of [`${config.portal_url}/.well-known/openid-configuration`, metadata]) {

@@ -5,7 +5,7 @@ import { concat, decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts, TlsOptions } from '../base/world.ts'
-import type { Config } from '../config/load.ts'
+import { type Config, noPortal } from '../config/load.ts'
 
 export type HttpRequest = {
   readonly method: 'GET' | 'POST'
@@ -43,6 +43,7 @@ const portalPeer: Peer = {
 export function openHttp(world: Parts<'timeout' | 'fetch' | 'files'>, config: HttpSettings): Http {
   let tls: TlsOptions | undefined
   return async (request) => {
+    if (request.url.startsWith('/')) throw noPortal()
     // Only a webhook on this host may be spoken to without TLS: the schema sees to that.
     if (!request.url.startsWith('http://')) tls ??= tlsOptions(world, config)
     return send(world, config, tls, request)

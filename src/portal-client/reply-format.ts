@@ -2,6 +2,7 @@
 // another type, is garbled and says nothing. Unknown members are ignored (a real portal sends stray ones).
 import * as v from 'valibot'
 import { type LoginName, parseLoginName } from '../base/names.ts'
+import type { Reason } from '../base/reason.ts'
 import { Secret } from '../base/secret.ts'
 
 /** What the portal says about a person: unchecked text or numbers until accounts/policy.ts judges them. */
@@ -47,7 +48,11 @@ export type Granted = {
   /** On a bastion: what the portal wants back for a certificate of a hop, and for how long. */
   readonly hopVoucher?: { readonly text: Secret; readonly seconds: number }
 }
-export type Authorization = Granted | { readonly kind: 'refused'; readonly detail: string } | NoAnswer
+export type Authorization =
+  | Granted
+  /** `reason`: set where it was not the portal that refused. */
+  | { readonly kind: 'refused'; readonly detail: string; readonly reason?: Reason }
+  | NoAnswer
 
 export type UserInfo =
   | {

@@ -1,28 +1,32 @@
 // The three decisions of a web login with their answers, and their effects.
 import type { ServiceAccountState } from '../accounts/service-accounts-policy.ts'
-import { hex, sha256 } from '../base/bytes.ts'
 import { type Settled, settle } from '../base/decision.ts'
 import { Fault } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
-import { askedService, isSsh, isSudo } from '../base/pam-service.ts'
+import { askedService, isSsh } from '../base/pam-service.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Parts as WorldParts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { Lockouts } from '../lockout/counters.ts'
 import { lockoutKey } from '../lockout/state-format.ts'
+import { type Approvals, type Bound, openApprovals } from './approvals.ts'
 import { type ConfirmedLogins, openConfirmedLogins } from './confirmed.ts'
 import { openWebService, type WebWorld } from './open.ts'
-import { openPendingLogins, type PendingLogins, type Place } from './pending.ts'
+import { openPendingLogins, type PendingLogins } from './pending.ts'
+import { type Place, placeOf } from './place.ts'
 import {
+  type ApprovedEffect,
+  type ApprovedFacts,
   type AskEffect,
   type AskFacts,
   type CheckEffect,
   type CheckFacts,
+  decideApproved,
   decideAsk,
   decideCheck,
   type Pending,
 } from './policy.ts'
-import type { Confirmed, ProvenKey, StartRequest, WebService } from './service.ts'
+import type { Approval, Confirmed, ProvenKey, StartRequest, WebService } from './service.ts'
 
 /** Who logs in, from where, and with which key, if sshd has proven one already. */
 export type WebLogin = {
@@ -39,7 +43,10 @@ export type Parts = {
   readonly lockouts: Lockouts
   readonly pending: PendingLogins
   readonly confirmed: ConfirmedLogins
+  readonly approvals: Approvals
   readonly place: Place
+  /** Whole epoch seconds. */
+  readonly now: () => number
 }
 
 /** Everything that a decision about this login needs. */
@@ -49,27 +56,21 @@ export const openParts = async (
     world,
     config,
     lockouts,
-  }: { readonly world: WebWorld & Seeds; readonly config: Config; readonly lockouts: Lockouts },
+  }: {
+    readonly world: WebWorld & WorldParts<'connectionSeed' | 'callerSeed'>
+    readonly config: Config
+    readonly lockouts: Lockouts
+  },
 ): Promise<Parts> => ({
   config,
   service: await openWebService(world, config),
   lockouts,
   pending: openPendingLogins(world),
   confirmed: openConfirmedLogins(world),
+  approvals: openApprovals(world),
   place: placeOf(world, login),
+  now: () => Math.floor(world.now()),
 })
-
-type Seeds = WorldParts<'connectionSeed' | 'callerSeed'>
-
-/** Every try of one ssh connection has the same place, and so has every try of one sudo. */
-export function placeOf(world: Seeds, { user, service }: Pick<WebLogin, 'user' | 'service'>): Place {
-  const seed = isSsh(service) ? world.connectionSeed() : world.callerSeed()
-  return {
-    id: hex(sha256(`weblogin ${seed}`)).slice(0, 32),
-    user: user ?? '',
-    service: isSudo(service) ? 'sudo' : service,
-  }
-}
 
 export function settleAsk(parts: Parts, login: WebLogin): Promise<Settled<AskFacts, AskEffect>> {
   const { pending, place } = parts
@@ -85,6 +86,44 @@ export function settleAsk(parts: Parts, login: WebLogin): Promise<Settled<AskFac
   })
 }
 
+/** An approval is asked for once a connection; where there is none, the service has started a login instead. */
+export function settleApproved(parts: Parts, login: WebLogin): Promise<Settled<ApprovedFacts, ApprovedEffect>> {
+  const { pending, place, service, approvals, config } = parts
+  const bound = boundOf(parts, login)
+  const facts: ApprovedFacts = { ...personOf(parts, login), wanted: bound !== undefined }
+  return settle(decideApproved, facts, {
+    lockout: () => lockoutOf(parts, login),
+    approval: async (): Promise<Approval> => {
+      const seconds = bound ? approvals.oldest(bound.user, config.weblogin_approval) : 0
+      if (!bound || seconds === 0) return { kind: 'none' }
+      if (!service.keepsApprovals) {
+        const found = approvals.find(bound)
+        return found ? { kind: 'found', confirmed: found } : { kind: 'none' }
+      }
+      const started = await service.start(startRequest(parts, login, seconds))
+      switch (started.kind) {
+        case 'started':
+          pending.open(place, started)
+          return { kind: 'none' }
+        case 'approved':
+          return { kind: 'found', confirmed: started.confirmed }
+        case 'refused':
+          return { kind: 'none' }
+        case 'unreachable':
+        case 'garbled':
+        case 'refuses-host':
+          return started
+      }
+    },
+  })
+}
+
+/** What an approval of this login would be bound to; undefined where there can be none. */
+function boundOf({ config }: Parts, { user, service, rhost, key }: WebLogin): Bound | undefined {
+  if (config.weblogin_approval === 0 || !isSsh(service) || !user || rhost === undefined || !key) return undefined
+  return { user, rhost, fingerprint: key.fingerprint }
+}
+
 export function settleCheck(
   parts: Parts,
   login: WebLogin,
@@ -95,7 +134,9 @@ export function settleCheck(
   return settle(decideCheck, checkFacts, {
     lockout: () => lockoutOf(parts, login),
     pending: () => pending.read(place),
-    check: (facts) => service.check(sessionOf(facts.pending), typed.code.expose()),
+    // A try is counted before it is made: two at once are two.
+    check: (facts) =>
+      service.check(sessionOf(facts.pending), typed.code.expose(), service.countsTries ? 0 : pending.countTry(place)),
   })
 }
 
@@ -132,6 +173,26 @@ const named = (user: LoginName | undefined): LoginName => {
   return user
 }
 
+export function performAsk({ pending, place }: Parts, effects: readonly AskEffect[]): void {
+  if (effects.some(({ isShown }) => !isShown)) pending.markShown(place)
+}
+
+export function performApproved({ confirmed, place }: Parts, effects: readonly ApprovedEffect[]): void {
+  for (const effect of effects) confirmed.write(place, effect.confirmed)
+}
+
+/** A login that was confirmed now may count for later ones. */
+export function keepApproval(parts: Parts, login: WebLogin, confirmed: Confirmed): void {
+  const { approvals, service, config } = parts
+  const bound = boundOf(parts, login)
+  if (!bound) return
+  const { approvalExpiresAt } = confirmed
+  if (!service.keepsApprovals)
+    approvals.note(bound, confirmed, { expiresAt: parts.now() + config.weblogin_approval, keptBy: 'host' })
+  else if (approvalExpiresAt !== undefined)
+    approvals.note(bound, confirmed, { expiresAt: approvalExpiresAt, keptBy: 'service' })
+}
+
 /** What could not be written ends the login: without the record nobody knows later who was confirmed. */
 export async function performCheck(parts: Parts, login: WebLogin, effects: readonly CheckEffect[]): Promise<void> {
   const { pending, place, lockouts, confirmed } = parts
@@ -152,6 +213,7 @@ export async function performCheck(parts: Parts, login: WebLogin, effects: reado
         break
       case 'record':
         confirmed.write(place, effect.confirmed)
+        keepApproval(parts, login, effect.confirmed)
         break
     }
   }

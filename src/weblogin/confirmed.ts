@@ -5,7 +5,7 @@ import { olderThan, sweep } from '../base/expire-files.ts'
 import { parseJsonObject, textMember, textsMember, wholeMember } from '../base/json.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
-import type { Place } from './pending.ts'
+import type { Place } from './place.ts'
 import type { Confirmed } from './service.ts'
 
 export type ConfirmedLogins = {

@@ -7,6 +7,7 @@ import { openPortal } from '../portal-client/endpoints.ts'
 import { type HttpSettings, openHttp } from '../portal-client/http.ts'
 import { openTokens } from '../portal-client/server-token.ts'
 import { secretFor } from '../secrets/resolve.ts'
+import { openModuleDriver } from './module-driver.ts'
 import { type HostCredential, openPortalDriver, type Post } from './portal-driver.ts'
 import type { WebService } from './service.ts'
 
@@ -26,12 +27,37 @@ export async function openWebService(world: WebWorld, config: Config): Promise<W
         group: config.server_group,
       })
     case 'pam-weblogin':
+      return openModuleDriver({
+        post,
+        token: await tokenOf(world, config),
+        attribute: config.weblogin_attribute,
+        issuer: base,
+      })
     case 'llng':
+      return openTokenPage(config.weblogin_url ?? `${config.portal_url}/pam`)
     case 'off':
       throw new Fault('ob weblogin is in the PAM stack, and weblogin is off', {
         hint: 'set weblogin in openbastion.conf, or install another stack of pam.d/',
       })
   }
+}
+
+/** The page of LemonLDAP::NG that shows one-time tokens. Nothing is started there; the auth phase checks the token. */
+const openTokenPage = (url: string): WebService => ({
+  keepsApprovals: false,
+  countsTries: true,
+  start: async () => ({ kind: 'started', session: 'one-time-token', url, secondsLeft: 900 }),
+  check: async () => {
+    throw new Fault('a one-time token is checked by the auth phase')
+  },
+})
+
+async function tokenOf(world: WebWorld, config: Config): Promise<Secret> {
+  const token = await secretFor(world, config, 'weblogin_token')
+  if (token) return token
+  throw new Fault('weblogin_token is not set, and the service of pam-weblogin knows hosts by nothing else', {
+    hint: 'run: ob weblogin import',
+  })
 }
 
 function postTo(world: WebWorld, config: Config, base: string): Post {

@@ -2,19 +2,19 @@
 // two tries. Only root reads it: the session that it holds is what the typed code is checked with.
 import { decodeUtf8 } from '../base/bytes.ts'
 import { olderThan, sweep } from '../base/expire-files.ts'
-import { parseJsonObject, textMember, wholeMember } from '../base/json.ts'
+import { flagMember, parseJsonObject, textMember, wholeMember } from '../base/json.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
+import type { Place } from './place.ts'
 import type { Pending } from './policy.ts'
 import type { Started } from './service.ts'
-
-/** Which connection, which user, which service: a record of another is no record. */
-export type Place = { readonly id: string; readonly user: string; readonly service: string }
 
 export type PendingLogins = {
   readonly read: (place: Place) => Pending
   readonly open: (place: Place, started: Started & { readonly kind: 'started' }) => void
   readonly forget: (place: Place) => void
+  /** The person has seen the address. */
+  readonly markShown: (place: Place) => void
   /** From now on this connection gets no other address. */
   readonly refuse: (place: Place) => void
   /** One try less, for a service that counts none itself; how many are left. */
@@ -33,6 +33,7 @@ type Record = {
   readonly url: string
   readonly expiresAt: number
   readonly triesLeft: number
+  readonly isShown: boolean
 }
 
 export function openPendingLogins({ files, now }: Parts<'files' | 'now'>): PendingLogins {
@@ -51,18 +52,24 @@ export function openPendingLogins({ files, now }: Parts<'files' | 'now'>): Pendi
       const record = recordAt(place)
       if (!record) return { kind: 'none' }
       if (record.session === '') return { kind: 'refused' }
-      return now() < record.expiresAt ? { kind: 'open', session: record.session, url: record.url } : { kind: 'none' }
+      const { session, url, isShown, expiresAt } = record
+      return now() < expiresAt ? { kind: 'open', session, url, isShown } : { kind: 'none' }
     },
     open: (place, { session, url, secondsLeft }) => {
       files.makeDirectory(directory, 0o700)
       // Not every address that is shown is answered, and /run is memory.
       sweep({ files, now }, directory, olderThan({ now }, keptSeconds))
       const { user, service } = place
-      write(place, { user, service, session, url, expiresAt: Math.floor(now()) + secondsLeft, triesLeft: tries })
+      const expiresAt = Math.floor(now()) + secondsLeft
+      write(place, { user, service, session, url, expiresAt, triesLeft: tries, isShown: false })
     },
     forget: (place) => void files.remove(fileOf(place)),
     refuse: ({ id, user, service }) =>
-      write({ id, user, service }, { user, service, session: '', url: '', expiresAt: 0, triesLeft: 0 }),
+      write({ id, user, service }, { user, service, session: '', url: '', expiresAt: 0, triesLeft: 0, isShown: true }),
+    markShown: (place) => {
+      const record = recordAt(place)
+      if (record) write(place, { ...record, isShown: true })
+    },
     countTry: (place) => {
       const record = recordAt(place)
       if (!record) return 0
@@ -79,6 +86,7 @@ function parseRecord(text: string): Record | undefined {
   const [user, service, session, url] = ['user', 'service', 'session', 'url'].map((name) => textMember(object, name))
   const [expiresAt, triesLeft] = ['expiresAt', 'triesLeft'].map((name) => wholeMember(object, name))
   if (user === undefined || service === undefined || session === undefined || url === undefined) return undefined
-  if (expiresAt === undefined || triesLeft === undefined) return undefined
-  return { user, service, session, url, expiresAt, triesLeft }
+  const isShown = flagMember(object, 'isShown')
+  if (expiresAt === undefined || triesLeft === undefined || isShown === undefined) return undefined
+  return { user, service, session, url, expiresAt, triesLeft, isShown }
 }

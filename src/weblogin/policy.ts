@@ -20,7 +20,7 @@ type Person = {
 /** What this host knows of the login that it started on this connection. */
 export type Pending =
   | { readonly kind: 'none' }
-  | { readonly kind: 'open'; readonly session: string; readonly url: string }
+  | { readonly kind: 'open'; readonly session: string; readonly url: string; readonly isShown: boolean }
   /** It was refused on the web: nobody starts another one on this connection. */
   | { readonly kind: 'refused' }
 
@@ -30,7 +30,7 @@ export type AskFacts = Person & {
   readonly start?: Started
 }
 
-export type AskEffect = { readonly do: 'show'; readonly url: string; readonly again: boolean }
+export type AskEffect = { readonly do: 'show'; readonly url: string; readonly isShown: boolean }
 
 export type AskStep = Step<'lockout' | 'pending' | 'start', AskEffect>
 
@@ -42,11 +42,12 @@ export function decideAsk(f: AskFacts): AskStep {
   if (f.lockout.secondsLeft > 0) return end(denied('locked-out'))
   if (!f.pending) return { ask: 'pending' }
   if (f.pending.kind === 'refused') return end(denied('weblogin-refused'))
-  if (f.pending.kind === 'open') return end(allowed('weblogin-asked'), { do: 'show', url: f.pending.url, again: true })
+  if (f.pending.kind === 'open')
+    return end(allowed('weblogin-asked'), { do: 'show', url: f.pending.url, isShown: f.pending.isShown })
   if (!f.start) return { ask: 'start' }
   switch (f.start.kind) {
     case 'started':
-      return end(allowed('weblogin-asked'), { do: 'show', url: f.start.url, again: false })
+      return end(allowed('weblogin-asked'), { do: 'show', url: f.start.url, isShown: false })
     case 'refused':
       return end(denied('weblogin-refused'))
     // Only `ob weblogin approved` asks for approvals.

@@ -31,6 +31,7 @@ export function openPortalDriver({ post, credential, now, host, group }: Parts):
   }
   return {
     keepsApprovals: true,
+    countsTries: true,
     start: async (request) => {
       const reply = await call('/weblogin/start', formatStart(request, { host, group }))
       return 'kind' in reply ? reply : parseStart(reply, { ...request, now: now() })

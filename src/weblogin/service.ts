@@ -46,7 +46,9 @@ export type Approval = { readonly kind: 'none' } | { readonly kind: 'found'; rea
 
 export type WebService = {
   readonly start: (request: StartRequest) => Promise<Started>
-  readonly check: (session: string, code: string) => Promise<Checked>
+  /** `triesLeft` is for a service that does not count them itself. */
+  readonly check: (session: string, code: string, triesLeft: number) => Promise<Checked>
+  readonly countsTries: boolean
   /** Whether the service keeps approvals itself; otherwise this host does. */
   readonly keepsApprovals: boolean
 }

@@ -79,5 +79,5 @@ export async function onScreen(lab: Lab, argv: readonly string[], options: Optio
 /** ssh to the host of the lab, as a person types it. */
 export const sshCommand = (user: string, command: string, ...options: readonly string[]): readonly string[] => [
   ...['ssh', '-F', 'none', '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
-  ...['-o', 'LogLevel=ERROR', ...options, `${user}@127.0.0.1`, command],
+  ...['-o', 'LogLevel=INFO', ...options, `${user}@127.0.0.1`, command],
 ]

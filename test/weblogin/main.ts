@@ -6,6 +6,11 @@ const [port = '0', credential = ''] = process.argv.slice(2)
 const base = `http://127.0.0.1:${port}`
 const service = createService(base, credential)
 
+const approved = (user: string, seconds: number) => ({
+  ...{ approved: true, user, subject: user, issuer: 'https://idp.example.test', groups: [] },
+  approval_expires_at: Math.floor(Date.now() / 1000 + seconds),
+})
+
 const lies: Readonly<Record<string, Lie | undefined>> = {
   none: undefined,
   html: () => new Response('<html>', { headers: { 'content-type': 'text/html' } }),
@@ -14,6 +19,12 @@ const lies: Readonly<Record<string, Lie | undefined>> = {
     await Bun.sleep(20_000)
     return honest()
   },
+  approvesOther: () => Response.json(approved('bob', 300)),
+  approvesForEver: () => Response.json(approved('alice', 1e9)),
+  approves: () => Response.json(approved('alice', 300)),
+  moduleCached: () => Response.json({ result: 'OK', cached: true, username: 'una', info: '' }, { status: 201 }),
+  moduleOther: (path, honest) =>
+    path === '/start' ? honest() : Response.json({ result: 'SUCCESS', username: 'una.smith' }, { status: 201 }),
   huge: () => Response.json({ result: 'confirmed', user: 'x'.repeat(1 << 20) }),
 }
 

@@ -131,7 +131,7 @@ export function createService(base: string, credential: string) {
     answer,
     starts: () => starts,
     /** The person logs in at the address, perhaps as somebody else, and presses the button: the code of the page. */
-    confirm: (handle: string, who?: string, groups?: readonly string[]): string => {
+    confirm: (handle: string, who?: string | null, groups?: readonly string[] | null): string => {
       const login = of(handle)
       if (login.state === 'open') login.code = [3, 3, 3].map((length) => random(length, letters)).join('-')
       login.state = 'confirmed'
