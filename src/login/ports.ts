@@ -64,6 +64,7 @@ function webAuthority(world: World, config: Config): Portal {
     verify: async (token) => (await opened()).verify(token),
     userinfo: async (user) => (await opened()).userinfo(user),
     heartbeat: async (refresh) => (await opened()).heartbeat(refresh),
+    send: async (...request) => (await opened()).send(...request),
     isHostRefused: () => false,
   }
 }

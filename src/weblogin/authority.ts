@@ -35,6 +35,7 @@ export function openWebAuthority(world: AuthorityWorld, config: Config): Portal 
     verify: refuse,
     userinfo: refuse,
     heartbeat: refuse,
+    send: refuse,
     isHostRefused: () => false,
   }
 }
