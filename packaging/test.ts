@@ -1,11 +1,11 @@
-// Runs every suite as a process of its own and adds up what really ran: `bun packaging/test.ts [SUITE...]`. A suite that
-// ends without its summary, or with no test in it, is a failure: process.exit(0) inside a test ends bun:test with 0.
+// Runs suites side by side, each as a process of its own, and adds up what really ran: `bun packaging/test.ts [NAME...]`.
+// A suite that ends without its summary, or with no test in it, is a failure: process.exit(0) inside a test ends bun:test with 0.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { writeText } from '../modes/world/system.ts'
+import { filesOf, root, type Suite, select } from './suites.ts'
 
-export type Suite = { readonly name: string; readonly patterns: readonly string[] }
 export type Report = {
   readonly name: string
   readonly passed: number
@@ -15,31 +15,13 @@ export type Report = {
   readonly complaint: string | undefined
 }
 
-const root = resolve(import.meta.dir, '..')
 const longestSuiteSeconds = 1800
 
-/** What is not a unit test has a suite of its own. */
-const apart = ['artefact', 'host', 'browser', 'scripts', 'vectors', 'fakes', 'demo', 'bench']
+/** For tests that name no limit of their own: a limit ends what hangs, and does not say how fast a machine is. */
+const testLimit = ['--timeout', '30000']
 
-const suites: readonly Suite[] = [
-  { name: 'unit', patterns: ['test/{architecture,docs,month}*.test.ts', ...under(...rooms())] },
-  { name: 'artefact', patterns: under('artefact') },
-  { name: 'transcripts', patterns: ['test/transcript.test.ts'] },
-  { name: 'host', patterns: under('host') },
-  { name: 'browser', patterns: under('browser') },
-]
-
-function under(...folders: readonly string[]): readonly string[] {
-  return folders.map((folder) => `test/${folder}/**/*.test.ts`)
-}
-
-function rooms(): readonly string[] {
-  const folders = [...new Bun.Glob('test/*/').scanSync({ cwd: root, onlyFiles: false })]
-  return folders.map((folder) => folder.split('/')[1]!).filter((name) => !apart.includes(name))
-}
-
-const filesOf = (suite: Suite): readonly string[] =>
-  suite.patterns.flatMap((pattern) => [...new Bun.Glob(pattern).scanSync(root)].sort())
+/** More than there are processors: a host test waits for half of its time. */
+const lanes = Math.min(8, 2 * availableParallelism())
 
 const plain = (text: string): string =>
   text.replace(
@@ -78,9 +60,9 @@ export async function runSuite(suite: Suite, directory: string): Promise<Report>
   const files = filesOf(suite)
   const empty = { name: suite.name, passed: 0, skipped: [] }
   if (files.length === 0) return { ...empty, failed: 1, output: '', complaint: 'has no test file' }
-  const junit = join(directory, `${suite.name}.xml`)
+  const junit = join(directory, `${suite.name.replaceAll('/', '-')}.xml`)
   const reporter = ['--reporter=junit', `--reporter-outfile=${junit}`]
-  const child = Bun.spawn([process.execPath, 'test', ...reporter, ...files.map((file) => `./${file}`)], {
+  const child = Bun.spawn([process.execPath, 'test', ...testLimit, ...reporter, ...files.map((file) => `./${file}`)], {
     cwd: root,
     stdin: 'ignore',
     stdout: 'pipe',
@@ -115,26 +97,44 @@ function warn(report: Report): void {
   for (const name of report.skipped) say(`NOT TESTED in ${report.name}: ${name}`)
 }
 
-async function main(wanted: readonly string[]): Promise<number> {
-  const unknown = wanted.filter((name) => !suites.some((suite) => suite.name === name))
-  if (unknown.length > 0) {
-    say(`there is no suite ${unknown.join(', ')}; the suites are ${suites.map((suite) => suite.name).join(', ')}`)
+/** Runs and reports one suite. */
+async function run(suite: Suite, directory: string): Promise<Report> {
+  const since = performance.now()
+  const report = await runSuite(suite, directory)
+  const seconds = ((performance.now() - since) / 1000).toFixed(1)
+  const complaint = report.complaint === undefined ? '' : `: ${report.complaint}`
+  say(`${report.name}: ${counts(report.passed, report.failed, report.skipped.length)} (${seconds} s)${complaint}`)
+  return report
+}
+
+/** In the order given: as many at a time as there are lanes, but first those that run alone. */
+async function runAll(suites: readonly Suite[], directory: string): Promise<readonly Report[]> {
+  const reports: Report[] = []
+  for (const suite of suites.filter(({ alone }) => alone)) reports.push(await run(suite, directory))
+  const waiting = suites.filter(({ alone }) => !alone)
+  const lane = async (): Promise<void> => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) reports.push(await run(next, directory))
+  }
+  await Promise.all(Array.from({ length: lanes }, lane))
+  return reports
+}
+
+async function main(names: readonly string[]): Promise<number> {
+  const selection = select(names)
+  if (selection.kind === 'unknown') {
+    say(`there are no tests called ${selection.names.join(', ')}; choose from ${selection.known.join(', ')}`)
+    say('or name one file: host/keys is test/host/keys.test.ts')
     return 64
   }
   const directory = mkdtempSync(join(tmpdir(), 'ob-test-'))
-  const reports: Report[] = []
   try {
-    for (const suite of suites.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
-      const since = performance.now()
-      const report = await runSuite(suite, directory)
-      const seconds = ((performance.now() - since) / 1000).toFixed(1)
-      const complaint = report.complaint === undefined ? '' : `: ${report.complaint}`
-      say(`${report.name}: ${counts(report.passed, report.failed, report.skipped.length)} (${seconds} s)${complaint}`)
-      reports.push(report)
-    }
+    return summarize(await runAll(selection.suites, directory))
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
+}
+
+function summarize(reports: readonly Report[]): number {
   for (const report of reports) explain(report)
   for (const report of reports) warn(report)
   const total = (of: (report: Report) => number) => reports.reduce((sum, report) => sum + of(report), 0)

@@ -14,7 +14,7 @@ afterAll(() => rmSync(home, { recursive: true, force: true }))
 let program = ''
 beforeAll(async () => {
   program = (await buildFixture(home)).path
-}, 60_000)
+}, 240_000)
 
 async function run(file: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const child = Bun.spawn([file, ...args], {
@@ -37,7 +37,7 @@ test('two builds from two directories and environments are bit-identical', async
   const [first, second] = [readFileSync(program), readFileSync(join(elsewhere, 'program'))]
   expect(first.equals(second)).toBe(true)
   expect(readdirSync(elsewhere)).toEqual(['program'])
-}, 60_000)
+}, 240_000)
 
 test('a failed build says why and leaves the last good executable and nothing else', async () => {
   const place = join(home, 'failing')
@@ -48,7 +48,7 @@ test('a failed build says why and leaves the last good executable and nothing el
   expect(built.text).toContain('opaque.ts')
   expect(readdirSync(place)).toEqual(['program'])
   expect(await Bun.file(join(place, 'program')).text()).toBe('the last good one')
-}, 60_000)
+}, 240_000)
 
 test('the flags against code from strings and disk are baked in, and nothing follows them', async () => {
   expect(execArgv[0]).toBe('--disallow-code-generation-from-strings=strict')
@@ -73,7 +73,7 @@ test('bytecode saves at least a third of the instructions of a start', async () 
   const [hardened, source] = [program, plain].map((file) => countInstructions({ argv: [file, 'verdict'], env: {} }))
   expect(hardened?.instructions).toBeGreaterThan(0)
   expect(hardened!.instructions / source!.instructions).toBeLessThan(0.67)
-}, 60_000)
+}, 240_000)
 
 test('each option that only shows in the bytes reaches the executable', async () => {
   const make = async (name: string, changed: Partial<Bun.CompileBuildOptions>) => {
@@ -86,7 +86,7 @@ test('each option that only shows in the bytes reaches the executable', async ()
   expect(ours.equals(await make('jit', { jitPolicy: 1 }))).toBe(false)
   expect(ours.equals(await make('tsconfig', { autoloadTsconfig: true }))).toBe(false)
   expect(ours.equals(await make('package', { autoloadPackageJson: true }))).toBe(false)
-}, 60_000)
+}, 240_000)
 
 test('no source, no source map and no path of the build is inside', () => {
   const image = readFileSync(program)

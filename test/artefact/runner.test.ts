@@ -3,6 +3,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { filesOf, root, select } from '../../packaging/suites.ts'
 import { runSuite } from '../../packaging/test.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'ob-runner-'))
@@ -32,4 +33,30 @@ test('a suite that does not load is a failure', async () => {
 
 test('a suite without a file is a failure', async () => {
   expect(await suite('nowhere')).toEqual({ passed: 0, failed: 1, skipped: [], complaint: 'has no test file' })
+})
+
+const names = (...wanted: readonly string[]): readonly string[] => {
+  const selection = select(wanted)
+  return selection.kind === 'selected' ? selection.suites.map(({ name }) => name) : []
+}
+
+test('every test file there is runs, and none runs twice', () => {
+  const selection = select([])
+  const files = selection.kind === 'selected' ? selection.suites.flatMap(filesOf) : []
+  expect(files.toSorted()).toEqual([...new Bun.Glob('test/**/*.test.ts').scanSync(root)].sort())
+})
+
+test('a name selects a suite, a room, a folder or a file', () => {
+  expect(names('login')).toEqual(['login'])
+  expect(names('modes/pam')).toEqual(['modes/pam'])
+  expect(names('host/keys', 'host/keys')).toEqual(['host/keys'])
+  expect(names('host').length).toBeGreaterThan(10)
+  const login = select(['login'])
+  expect(login.kind === 'selected' && login.suites.flatMap(filesOf)).toContain('test/login/auth.test.ts')
+})
+
+test('a name that selects nothing is refused with the names that do', () => {
+  const selection = select(['login', 'logni', '..', 'fakes'])
+  expect(selection).toMatchObject({ kind: 'unknown', names: ['logni', '..', 'fakes'] })
+  expect(selection.kind === 'unknown' && selection.known).toContain('login')
 })

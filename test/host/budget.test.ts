@@ -49,7 +49,7 @@ async function countOnce({ argv, env = {}, stdin = '' }: Run): Promise<Counted> 
     {
       env,
       stdin,
-      limit: 100_000,
+      limit: 300_000,
     },
   )
   const collected = Number(/^totals: (\d+)/m.exec(lab.text('/run/counted-01'))?.[1])

@@ -111,14 +111,19 @@ async function waysIn(user: string, key: string): Promise<readonly string[]> {
   const through: string[] = []
   const shell = await lab.ssh({ user, key })
   if (shell.entered) through.push('shell')
-  const forwarded = await lab.ssh({ user, key, command: '', options: ['-W', '127.0.0.1:22'], limit: 4_000 })
-  if (forwarded.stdout.includes('SSH-2.0')) through.push('-W')
   const common = `-F none -i ${key} -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null`
+  // Ends with the first bytes, or with ssh.
+  const forwarded = await lab.run(
+    `mkfifo /run/forwarded; ssh -W 127.0.0.1:22 ${common} ${user}@127.0.0.1 > /run/forwarded & pid=$!
+    head -c 7 /run/forwarded; kill $pid 2>/dev/null; wait; rm /run/forwarded`,
+  )
+  if (forwarded.stdout.includes('SSH-2.0')) through.push('-W')
   const sftp = await lab.run(`echo pwd | sftp -b - ${common} ${user}@127.0.0.1`)
   if (sftp.code === 0) through.push('sftp')
   const tunnel = await lab.run(
-    `ssh -N -L 2222:127.0.0.1:22 ${common} ${user}@127.0.0.1 & sleep 1
-    timeout 2 bash -c 'exec 3<>/dev/tcp/127.0.0.1/2222 && head -c 7 <&3'; kill $! 2>/dev/null; wait`,
+    `ssh -N -L 2222:127.0.0.1:22 ${common} ${user}@127.0.0.1 & pid=$!
+    until ss -ltnH sport = :2222 | grep -q . || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+    timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/2222 && head -c 7 <&3'; kill $pid 2>/dev/null; wait`,
   )
   if (tunnel.stdout.includes('SSH-2.0')) through.push('-L')
   return through

@@ -59,7 +59,7 @@ lab_test('a user who is removed is in none of them, and useradd(8) goes on worki
 
 // Adds a line for u1, u2, … to all four files, until it is killed.
 const writer = (repository: string, place: string) => `
-import { editAccounts } from '${repository}/modes/world/account-files.ts'
+import { editAccounts } from '${repository}/modes/world/files/account-files.ts'
 const add = (text, n) => text + 'u' + n + ':x:' + (20000 + n) + ':\\n'
 for (let n = 1; ; n++)
   editAccounts(({ passwd, shadow, group, gshadow }) => ({
@@ -72,7 +72,7 @@ lab_test('killed at any moment, the four files say the same after the next chang
   const place = `${space.scratch}/accounts`
   await lab.need(`mkdir ${place}`)
   lab.write(`${space.scratch}/writer.ts`, writer(space.repository, place))
-  const check = `import { editAccounts } from '${space.repository}/modes/world/account-files.ts'
+  const check = `import { editAccounts } from '${space.repository}/modes/world/files/account-files.ts'
     editAccounts((files) => files, '${place}')`
   lab.write(`${space.scratch}/check.ts`, check)
   let begun = 0

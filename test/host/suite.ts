@@ -12,6 +12,9 @@ export const hasLab = refused === undefined
 /** OB_PROGRAM names another program to test than dist/ob. */
 const program = process.env['OB_PROGRAM']
 
+// A limit ends what hangs. It says nothing about how fast a machine is that runs other suites beside this one.
+const patience = 4
+
 /** Starts a lab before the tests of the calling file and ends it after them; returns `test` for those that need it. */
 export function inLab(
   options: LabOptions,
@@ -23,11 +26,11 @@ export function inLab(
     if (!hasLab) return
     lab = await startLab(program === undefined ? options : { program, ...options })
     await prepare(lab)
-  }, 120_000)
+  }, 120_000 * patience)
   afterAll(async () => {
     await lab?.stop()
   })
-  return (name, work) => (hasLab ? test : test.skip)(name, work, limit)
+  return (name, work) => (hasLab ? test : test.skip)(name, work, limit * patience)
 }
 
 export type Service = {

@@ -154,7 +154,8 @@ describe.each(reading)('reading through %s', (_door, files) => {
 
   test('no descriptor stays open, whatever came of it', () => {
     const big = make('big', 0o666)
-    const opened = () => readdirSync('/proc/self/fd').length
+    // What earlier tests left to the garbage collector may go meanwhile; nothing may come.
+    const opened = () => readdirSync('/proc/self/fd')
     const before = opened()
     for (let i = 0; i < 20; i++) {
       files.read(big, 100)
@@ -162,7 +163,7 @@ describe.each(reading)('reading through %s', (_door, files) => {
       for (const work of [() => files.read(big, 1), () => files.readTrusted(big, shared), () => files.read('/', 1)])
         expect(faultOf(work)).not.toBe('no fault')
     }
-    expect(opened()).toBe(before)
+    expect(opened().filter((name) => !before.includes(name))).toEqual([])
   })
 
   test('names that no disk can hold are refused and not cut short', () => {
@@ -275,16 +276,20 @@ test('killed at any moment, a file is the old one or the new one', async () => {
   const program = `
     import { disk } from '${import.meta.dir}/../../../../modes/world/files/disk.ts'
     const files = disk(new AbortController().signal)
-    for (let i = 0; ; i++) files.writeAtomic('${path}', String(i % 10).repeat(50_000), { mode: 0o600 })`
+    const write = (i) => files.writeAtomic('${path}', String(i % 10).repeat(50_000), { mode: 0o600 })
+    write(0)
+    console.log('begun')
+    for (let i = 1; ; i++) write(i)`
   for (let round = 0; round < 8; round++) {
-    const child = Bun.spawn([process.execPath, '-e', program], { stdout: 'ignore', stderr: 'ignore' })
-    await Bun.sleep(120 + round * 13)
+    const child = Bun.spawn([process.execPath, '-e', program], { stdout: 'pipe', stderr: 'ignore' })
+    await child.stdout.getReader().read()
+    await Bun.sleep(round * 13)
     child.kill('SIGKILL')
     await child.exited
     const text = readFileSync(path, 'utf8')
     expect(text).toBe(text[0]!.repeat(50_000))
   }
-}, 20_000)
+}, 120_000)
 
 test('a lock dies with its holder, and a waiting process gets it', async () => {
   const program = `
