@@ -219,7 +219,7 @@ function handOver(args) {
 }
 
 /** Large packages that only some tests need: the suite asks for them, and says when it has to do without. */
-const large = ['chromium', 'postgresql-15', 'postgresql-17']
+const large = ['chromium']
 
 function installPart(name) {
   if (!large.includes(name)) throw new Stop(`usage: node packaging/setup.mjs part ${large.join('|')}`)

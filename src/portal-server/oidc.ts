@@ -1,7 +1,7 @@
 // The service as an OpenID relying party (OpenID Connect Core 1.0, RFC 7636, RFC 9207): authorization code with PKCE
 // S256, state and nonce. oauth4webapi speaks the protocol; the network is ours.
 import * as oauth from 'oauth4webapi'
-import { concat } from '../base/bytes.ts'
+import { concat, utf8 } from '../base/bytes.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Parts, TlsOptions } from '../base/world.ts'
@@ -162,10 +162,19 @@ async function askUserinfo({ server, client, options }: Asking, token: string, s
 
 function clientAuthentication(config: ProviderConfig, secret: Secret | undefined): oauth.ClientAuth {
   if (secret === undefined) return oauth.None()
-  return config.client_auth === 'post'
-    ? oauth.ClientSecretPost(secret.expose())
-    : oauth.ClientSecretBasic(secret.expose())
+  if (config.client_auth === 'post') return oauth.ClientSecretPost(secret.expose())
+  return (_server, client, _body, headers) => {
+    const pair = `${formEncoded(client.client_id)}:${formEncoded(secret.expose())}`
+    headers.set('authorization', `Basic ${utf8(pair).toBase64()}`)
+  }
 }
+
+/**
+ * RFC 6749 §2.3.1, but - _ . stay as they are, which the encoding allows: some providers take what comes without
+ * decoding it, and most names hold nothing else.
+ */
+const formEncoded = (text: string): string =>
+  new URLSearchParams([['', text]]).toString().slice(1).replaceAll('+', '%20')
 
 /** The provider's description of itself (OpenID Connect Discovery 1.0), or what keeps it from us. */
 function openDiscovery(context: ProviderContext, config: ProviderConfig, options: Asking['options']) {
