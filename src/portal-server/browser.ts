@@ -86,7 +86,7 @@ export async function bodyText(request: Request, longest: number): Promise<strin
 
 /** What a person recognises their browser by. */
 export function browserName(userAgent: string): string {
-  const browser = /\b(Firefox|Edg|OPR|Chrome|Safari)\//.exec(userAgent)?.[1] ?? 'Browser'
+  const browser = /(Firefox|Edg|OPR|Chrome|Safari)\//.exec(userAgent)?.[1] ?? 'Browser'
   const system = /\b(Android|iPhone|iPad|Windows|Mac OS X|Linux|CrOS)\b/.exec(userAgent)?.[1]
   const name = { Edg: 'Edge', OPR: 'Opera' }[browser] ?? browser
   return system === undefined ? name : `${name}, ${system.replace('Mac OS X', 'macOS')}`

@@ -77,19 +77,19 @@ export function requestPage(
   const { texts, now, address, formToken } = context
   const service = serviceName(transaction)
   const { keyType } = transaction
+  const browserAt = address === '' ? '' : html`<small>${texts.thisBrowser(address)}</small>`
   const age = Math.max(0, Math.floor(now - transaction.createdAt))
   const isFar = nearness(address, transaction.rhost) === 'other'
   const seconds = approvalSeconds(config, transaction)
   const place =
     transaction.hostGroup === '' ? texts.placeHost(transaction.host) : texts.placeGroup(transaction.hostGroup)
-  const body = html`<p>${texts.requestLead(transaction.host)}</p>
+  const body = html`<p>${service === 'ssh' ? texts.requestLead(transaction.host) : texts.requestLeadOther(service, transaction.host)}</p>
 ${isFar ? html`<p class="note"><strong>${texts.warning}.</strong> ${texts.networkDiffers}</p>` : ''}
 <dl>
 <dt>${texts.server}</dt><dd class="host">${transaction.host}</dd>
 <dt>${texts.account}</dt><dd>${transaction.login || transaction.account}</dd>
 <dt>${texts.what}</dt><dd>${service === 'ssh' ? texts.whatSsh : texts.whatOther(service)}</dd>
-<dt>${texts.from}</dt>
-<dd>${transaction.rhost || '–'}<small>${address === '' ? '' : texts.thisBrowser(address)}</small></dd>
+${transaction.rhost === '' ? '' : html`<dt>${texts.from}</dt><dd>${transaction.rhost}${browserAt}</dd>`}
 ${transaction.keyFingerprint === '' ? '' : html`<dt>${texts.key}</dt><dd>${transaction.keyFingerprint} ${keyType}</dd>`}
 <dt>${texts.started}</dt><dd>${clockTime(transaction.createdAt)}, ${texts.ago(age)}</dd>
 </dl>
@@ -167,7 +167,7 @@ export function mePage(
   const approvalRows = approvals.map((one) =>
     row('/me/approvals', one.id, {
       text: html`${one.hostGroup === '' ? one.host : texts.placeGroup(one.hostGroup)}
-<small>${one.keyFingerprint}</small><small>${texts.from}: ${one.network}</small>
+<small>${one.keyFingerprint}</small><small>${texts.from} ${one.network}</small>
 <small>${texts.until} ${dateTime(one.expiresAt)}</small>`,
       button: texts.revoke,
       full: texts.revokeThis(one.keyFingerprint),

@@ -45,7 +45,6 @@ header form { margin: 0; }
 header button { min-height: 2.25rem; padding: .2rem .9rem; border-width: 1px; font-weight: 500; }
 a { color: var(--main); }
 @media (max-width: 34rem) { main { border-radius: 0; border-inline: 0; } button, .buttons .button { width: 100%; }
-  header button, .list button { width: auto; } dl { grid-template-columns: 1fr; gap: .1rem; }
-  dd { margin-bottom: .6rem; } }
+  header button, .list button { width: auto; } dl { grid-template-columns: max-content 1fr; gap: .5rem .9rem; } }
 @media (forced-colors: active) { main, button, .note { border: 2px solid; } }
 `.trim()

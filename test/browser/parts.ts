@@ -17,7 +17,9 @@ export function browserRefusal(): string | undefined {
 }
 
 export async function startBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: Bun.which('chromium') ?? 'chromium', args: ['--no-sandbox'] })
+  // Nothing but this machine: the provider's page would wait for fonts from elsewhere.
+  const alone = '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1'
+  return chromium.launch({ executablePath: Bun.which('chromium') ?? 'chromium', args: ['--no-sandbox', alone] })
 }
 
 /** A person's own browser: nothing of another person's is in it. */

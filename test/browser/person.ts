@@ -13,6 +13,13 @@ export async function signIn(page: Page, url: string, name: string): Promise<voi
   await page.waitForSelector('header strong')
 }
 
+/** The person leaves the provider, as "log out" there does. */
+export async function logOutAtProvider(page: Page, issuer: string): Promise<void> {
+  await page.goto(`${issuer}/session/end`)
+  await page.click('button[value=yes]')
+  await page.waitForLoadState('networkidle')
+}
+
 export const heading = async (page: Page): Promise<string> => (await page.textContent('h1')) ?? ''
 
 export async function pressMine(page: Page, remember = false): Promise<string> {
