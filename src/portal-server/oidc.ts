@@ -120,7 +120,9 @@ export function openProvider(context: ProviderContext, config: ProviderConfig, s
         ...(config.max_age === undefined ? {} : { maxAge: config.max_age }),
       }
       const grant = await oauth.processAuthorizationCodeResponse(server, client, response, expected)
-      await oauth.validateApplicationLevelSignature(server, response, options)
+      // Keys are remembered for this object, so a copy of it asks anew: a key that was withdrawn, or made a moment ago,
+      // counts at once.
+      await oauth.validateApplicationLevelSignature({ ...server }, response, options)
       const idToken = oauth.getValidatedIdTokenClaims(grant)
       if (idToken === undefined) return { kind: 'failed', detail: 'it sent no ID token' }
       const userinfo = config.userinfo
