@@ -159,6 +159,15 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
     },
   ],
   [
+    'setup',
+    {
+      caller: 'admin',
+      summary: 'set this host up for one way to log in, with a way back',
+      deadlineSeconds: 0,
+      load: () => import('../admin/setup.ts'),
+    },
+  ],
+  [
     'doctor',
     {
       caller: 'admin',

@@ -1,0 +1,287 @@
+// Sets this host up for one way to log in, as a transaction: plan, diff, journal, test of the result, reload, and a
+// switch that puts everything back unless a login confirms.
+import { allowed, denied, unavailable } from '../../src/base/outcome.ts'
+import type { World } from '../../src/base/world.ts'
+import { checkConfig, loadConfig, problemText } from '../../src/config/load.ts'
+import { formatDiff } from '../../src/setup/diff-format.ts'
+import { applyPlan, readJournal, setState, textAt, undo, withSetupLock } from '../../src/setup/journal.ts'
+import type { Journal } from '../../src/setup/journal-format.ts'
+import { type HostFacts, type Plan, planHost, plannedFiles, setupPaths } from '../../src/setup/plan-policy.ts'
+import { arm, confirmingLogin, disarm } from '../../src/setup/switch.ts'
+import { parse } from '../run/args.ts'
+import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
+import { stockModes, stockOf } from './stock.ts'
+
+export const syntax = {
+  name: 'setup',
+  summary:
+    'Set this host up for one way to log in, with a way back: shows every change, tests the result, and goes back by itself unless a login confirms.',
+  args: {
+    verb: { type: 'positional', description: 'confirm, status, diff or undo; without one: set up', required: false },
+    mode: { type: 'string', description: 'the way to log in: a to g, k, ag, cg or eg (docs/install.md)' },
+    portal: { type: 'string', description: 'the address of the portal, https://…' },
+    'client-id': { type: 'string', description: 'the OAuth client of this host at the portal' },
+    'client-secret-file': { type: 'string', description: 'the file with the secret of that client' },
+    'server-group': { type: 'string', description: 'the group of servers at the portal that this host belongs to' },
+    'ca-cert': { type: 'string', description: 'the authority that signed the certificate of the portal, a PEM file' },
+    'revert-after': { type: 'string', description: 'minutes until the host goes back unless confirmed', default: '10' },
+    'unless-confirmed': { type: 'boolean', description: 'with undo: only when no login confirmed', default: false },
+    yes: { type: 'boolean', description: 'do not ask', default: false },
+    'dry-run': { type: 'boolean', description: 'show the changes and write nothing', default: false },
+    json: { type: 'boolean', description: 'print JSON', default: false },
+  },
+} as const
+
+type Options = {
+  readonly mode: string | undefined
+  readonly settings: Readonly<Record<string, string>>
+  readonly minutes: number
+  readonly yes: boolean
+  readonly dryRun: boolean
+  readonly json: boolean
+}
+
+export const mode: Mode = {
+  run: async (args, world) => {
+    const result = await parse(syntax, args)
+    if ('ending' in result) return result.ending
+    const { parsed } = result
+    const verb = parsed.verb ?? ''
+    const { json } = parsed
+    if (verb === 'status') return status(world, json)
+    if (verb === 'confirm') return withSetupLock(world, () => confirm(world, json))
+    if (verb === 'undo') return withSetupLock(world, () => goBack(world, json, parsed['unless-confirmed']))
+    if (verb !== '' && verb !== 'diff')
+      return usage(`"${verb}" is no verb of setup; the verbs are confirm, status, diff, undo`)
+    const minutes = /^[1-9][0-9]{0,2}$/.test(parsed['revert-after']) ? Number(parsed['revert-after']) : undefined
+    if (minutes === undefined) return usage('--revert-after takes whole minutes from 1 to 999')
+    const settings = settingsOf(world, parsed)
+    if ('problem' in settings) return usage(settings.problem)
+    const dryRun = parsed['dry-run'] || verb === 'diff'
+    return withSetupLock(world, () =>
+      setUp(world, { mode: parsed.mode, settings: settings.found, minutes, yes: parsed.yes, dryRun, json }),
+    )
+  },
+}
+
+type Given = Readonly<
+  Record<'portal' | 'client-id' | 'client-secret-file' | 'server-group' | 'ca-cert', string | undefined>
+>
+
+function settingsOf(world: World, given: Given): { found: Record<string, string> } | { problem: string } {
+  const found: Record<string, string> = {}
+  const put = (key: string, value: string | undefined): void => {
+    if (value !== undefined) found[key] = value
+  }
+  put('portal_url', given.portal)
+  put('client_id', given['client-id'])
+  put('server_group', given['server-group'])
+  put('ca_cert', given['ca-cert'])
+  const file = given['client-secret-file']
+  if (file !== undefined) {
+    const secret = textAt(world, file)?.trim()
+    if (!secret) return { problem: `${file} is empty or does not exist; write the secret of the client into it` }
+    put('client_secret', secret)
+  }
+  put('create_user', given.portal === undefined ? undefined : 'true')
+  return { found }
+}
+
+async function setUp(world: World, options: Options): Promise<Ending> {
+  const earlier = readJournal(world)
+  if (earlier?.state === 'applying') return said(options.json, 'interrupted', interrupted, denied('found-problems'))
+  const name = options.mode ?? (earlier && earlier.state !== 'undone' ? earlier.mode : undefined)
+  if (name === undefined)
+    return usage(`name a mode with --mode: ${stockModes.join(', ')} (docs/install.md says what each is)`)
+  const stock = await stockOf(name)
+  if (!stock) return usage(`"${name}" is no mode; the modes are ${stockModes.join(', ')}`)
+  const plan = planHost(await factsOf(world), { mode: name, settings: options.settings }, stock)
+  const problems = [...plan.problems, ...configurationProblems(plan)]
+  if (options.dryRun || problems.length > 0) return show(world, plan, { problems, options })
+  if (plan.edits.length === 0)
+    return said(options.json, 'unchanged', `this host is set up for mode ${name} already\n`, allowed('done'))
+  if (!options.json) world.stdout(diffOf(plan))
+  if (!options.yes && !(await agrees(world, plan.edits.length, options.minutes)))
+    return said(options.json, 'cancelled', 'nothing was changed\n', denied('found-problems'))
+  return carryOut(world, plan, { name, options })
+}
+
+const interrupted = 'an earlier set-up was interrupted; the files before it are in the journal\n  → ob setup undo\n'
+
+async function factsOf(world: World): Promise<HostFacts> {
+  const files = new Map<string, string>()
+  for (const path of plannedFiles) {
+    const text = textAt(world, path)
+    if (text !== undefined) files.set(path, text)
+  }
+  const { stdout, stderr } = await world.spawn(['sshd', '-V'])
+  const version = /OpenSSH_(\d+)\.(\d+)/.exec(`${stdout}${stderr}`)
+  const asked = ['/etc/ssh/open-bastion_ca.pub', '/etc/ssh/revoked_keys']
+  return {
+    files,
+    openssh: [Number(version?.[1] ?? 0), Number(version?.[2] ?? 0)],
+    existing: new Set(asked.filter((path) => world.files.stat(path) !== undefined)),
+  }
+}
+
+/** The configuration as it would be must load: a typing error is found before anything is written. */
+function configurationProblems({ edits }: Plan): readonly string[] {
+  const edit = edits.find(({ path }) => path === setupPaths.configuration)
+  const checked = edit && checkConfig(edit.after)
+  return checked?.kind === 'refused'
+    ? checked.problems.map((problem) => problemText(setupPaths.configuration, problem))
+    : []
+}
+
+const diffOf = ({ edits }: Plan): string =>
+  edits.map(({ path, before, after, why }) => `# ${why}\n${formatDiff(path, before, after)}\n`).join('')
+
+type Showing = { readonly problems: readonly string[]; readonly options: Options }
+
+function show(_world: World, plan: Plan, { problems, options }: Showing): Ending {
+  const outcome = problems.length > 0 ? denied('found-problems') : allowed('done')
+  if (options.json) {
+    const changes = plan.edits.map(({ path, before, why }) => ({
+      path,
+      change: before === undefined ? 'new' : 'edit',
+      why,
+    }))
+    return ended(outcome, `${JSON.stringify({ state: 'planned', changes, problems })}\n`)
+  }
+  const objections = problems.map((problem) => `! ${problem}\n`).join('')
+  return ended(outcome, `${diffOf(plan)}${objections}${plan.edits.length} files would change; nothing was written\n`)
+}
+
+async function agrees(world: World, count: number, minutes: number): Promise<boolean> {
+  if (!world.terminal) return false
+  const back = `They go back by themselves after ${minutes} minutes unless a login confirms.`
+  const question = `Change these ${count} files? ${back} Type yes: `
+  const answer = await world.hiddenInput(question, 16)
+  return new TextDecoder().decode(answer).trim() === 'yes'
+}
+
+type Carrying = { readonly name: string; readonly options: Options }
+
+async function carryOut(world: World, plan: Plan, { name, options }: Carrying): Promise<Ending> {
+  const { json, minutes } = options
+  const revertAt = world.now() + minutes * 60
+  // Armed first: whatever happens from here on, the host goes back.
+  const armed = await arm(world, revertAt)
+  const journal = applyPlan(world, plan, { mode: name, revertAt })
+  const broken = await testResult(world)
+  if (broken !== undefined) {
+    const { changedSince } = undo(world, journal)
+    await disarm(world)
+    const left = changedSince.length > 0 ? `; changed since by others, and left alone: ${changedSince.join(', ')}` : ''
+    return said(json, 'undone', `${broken}\nevery file is as before${left}\n`, denied('found-problems'))
+  }
+  const reloaded = await reloadSshd(world)
+  const lines = [
+    `mode ${name} is in place`,
+    reloaded ? 'sshd took it' : 'sshd does not run here, or could not be reloaded: systemctl reload ssh',
+    armed === 'not-armed'
+      ? 'the switch could not be armed: this host does NOT go back by itself; ob setup undo does it'
+      : `this host goes back in ${minutes} minutes unless a login confirms`,
+    ...(armed === 'until-reboot' ? ['no systemd runs here: a reboot before that leaves the new files in place'] : []),
+    ...next(world),
+    'now log in from another terminal, and keep this one open; or: ob setup confirm',
+  ]
+  return said(json, 'applied', `${lines.join('\n')}\n`, allowed('done'), {
+    mode: name,
+    revert_at: Math.round(revertAt),
+    switch: armed,
+  })
+}
+
+const next = (world: World): readonly string[] =>
+  world.files.stat(loadConfig(world.files).server_token_file)
+    ? []
+    : ['this host has no identity at the portal yet: ob enroll']
+
+/** What sshd and sudo say about the new files; undefined when they take them. */
+async function testResult(world: World): Promise<string | undefined> {
+  const sshd = await world.spawn(['sshd', '-t'])
+  if (sshd.code !== 0) return `sshd refuses its configuration: ${sshd.stderr.trim()}`
+  const visudo = await world.spawn(['visudo', '-c', '-q'])
+  if (visudo.code !== 0) return `sudo refuses its configuration: ${visudo.stderr.trim() || visudo.stdout.trim()}`
+  return undefined
+}
+
+async function reloadSshd(world: World): Promise<boolean> {
+  if (world.files.stat('/run/systemd/system')) {
+    const { code } = await world.spawn(['systemctl', 'reload', 'ssh'])
+    if (code === 0) return true
+  }
+  const { code } = await world.spawn(['sh', '-c', 'kill -HUP "$(cat /run/sshd.pid)"'])
+  return code === 0
+}
+
+async function confirm(world: World, json: boolean): Promise<Ending> {
+  const journal = readJournal(world)
+  if (journal?.state === 'confirmed') return said(json, 'confirmed', 'confirmed already\n', allowed('done'))
+  if (journal?.state !== 'applied')
+    return said(json, journal?.state ?? 'none', 'nothing waits for a confirmation\n', denied('found-problems'))
+  setState(world, journal, 'confirmed')
+  await disarm(world)
+  return said(
+    json,
+    'confirmed',
+    `mode ${journal.mode} stays; ob setup undo still knows the way back\n`,
+    allowed('done'),
+  )
+}
+
+async function goBack(world: World, json: boolean, unlessConfirmed: boolean): Promise<Ending> {
+  const journal = readJournal(world)
+  if (!journal || journal.state === 'undone') return said(json, 'undone', 'there is nothing to undo\n', allowed('done'))
+  if (unlessConfirmed && journal.state === 'confirmed')
+    return said(json, 'confirmed', 'confirmed: it stays\n', allowed('done'))
+  const user = unlessConfirmed && journal.state === 'applied' ? loginSince(world, journal) : undefined
+  if (user !== undefined) {
+    setState(world, journal, 'confirmed')
+    await disarm(world)
+    return said(json, 'confirmed', `confirmed by the login of ${user}\n`, allowed('done'))
+  }
+  const { restored, changedSince } = undo(world, journal)
+  await disarm(world)
+  const reloaded = await reloadSshd(world)
+  const lines = [
+    `${restored.length} files are as before${reloaded ? ', and sshd took them' : '; reload sshd: systemctl reload ssh'}`,
+    ...changedSince.map((path) => `! ${path} was changed since by another program, and was left alone`),
+    "a user's own ~/.ssh/authorized_keys counts again, where sshd's configuration says so",
+  ]
+  const outcome = changedSince.length > 0 ? denied('found-problems') : allowed('done')
+  return said(json, 'undone', `${lines.join('\n')}\n`, outcome, { restored, changed_since: changedSince })
+}
+
+function loginSince(world: World, journal: Journal): string | undefined {
+  return confirmingLogin(world, loadConfig(world.files), journal)
+}
+
+function status(world: World, json: boolean): Ending {
+  const journal = readJournal(world)
+  if (!journal) return said(json, 'none', 'ob setup has changed nothing on this host\n', allowed('done'))
+  const left = Math.max(0, Math.round(journal.revertAt - world.now()))
+  const texts: Record<Journal['state'], string> = {
+    applying: `${interrupted}`,
+    applied: `mode ${journal.mode} is in place and waits for a login or ob setup confirm; it goes back in ${left} s\n`,
+    confirmed: `mode ${journal.mode} is in place and confirmed\n`,
+    undone: `mode ${journal.mode} was undone; the files are as before\n`,
+  }
+  const outcome = journal.state === 'applying' ? unavailable('found-problems') : allowed('done')
+  return said(json, journal.state, texts[journal.state], outcome, {
+    mode: journal.mode,
+    revert_at: Math.round(journal.revertAt),
+    files: journal.files.map(({ path }) => path),
+  })
+}
+
+function said(
+  json: boolean,
+  state: string,
+  text: string,
+  outcome: Parameters<typeof ended>[0],
+  more: Readonly<Record<string, unknown>> = {},
+): Ending {
+  return ended(outcome, json ? `${JSON.stringify({ state, text: text.trim(), ...more })}\n` : text)
+}

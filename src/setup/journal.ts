@@ -1,0 +1,129 @@
+// Applies a plan as one transaction, and takes it back. The journal is on the disk before the first file changes, so a
+// process that is killed at any moment leaves a host that knows the way back.
+import { decodeUtf8, utf8 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import type { Parts } from '../base/world.ts'
+import { encodeContent, formatJournal, type Journal, parseJournal, restorationOf } from './journal-format.ts'
+import type { Plan } from './plan-policy.ts'
+
+export const setupDirectory = '/var/lib/open-bastion/setup'
+const journalPath = `${setupDirectory}/journal.json`
+const limit = 4 << 20
+
+export function readJournal(world: Parts<'files'>): Journal | undefined {
+  const bytes = world.files.readTrusted(journalPath, { limit, secret: true })
+  if (!bytes) return undefined
+  const journal = parseJournal(decodeUtf8(bytes) ?? '')
+  if (!journal)
+    throw new Fault(`${journalPath} is damaged`, {
+      hint: `the files before the set-up are inside, as base64; put them back by hand, then remove ${journalPath}`,
+    })
+  return journal
+}
+
+/** Two set-ups at once would each take the other's files for the ones before. */
+export const withSetupLock = <T>(world: Parts<'files'>, work: () => Promise<T>): Promise<T> => {
+  world.files.makeDirectory(setupDirectory, 0o700)
+  return world.files.withLock(`${setupDirectory}/lock`, work)
+}
+
+export type Applied = { readonly mode: string; readonly revertAt: number }
+
+/**
+ * Writes the journal, then every file. A file that changed since the plan was made stops it before anything is written.
+ */
+export function applyPlan(world: Parts<'files' | 'now'>, plan: Plan, { mode, revertAt }: Applied): Journal {
+  const files = plan.edits.map((edit) => {
+    const facts = world.files.stat(edit.path)
+    if (facts && facts.kind !== 'file')
+      throw new Fault(`${edit.path} is not a regular file`, {
+        hint: 'put a regular file in its place; setup writes no links and no directories',
+      })
+    if (textAt(world, edit.path) !== edit.before)
+      throw new Fault(`${edit.path} changed since the plan was made`, { hint: 'run ob setup again' })
+    return {
+      path: edit.path,
+      before: edit.before === undefined ? null : encodeContent(edit.before),
+      mode: facts?.mode ?? edit.mode,
+      uid: facts?.uid ?? 0,
+      gid: facts?.gid ?? 0,
+      after: encodeContent(edit.after),
+    }
+  })
+  const journal: Journal = {
+    version: 1,
+    state: 'applying',
+    mode,
+    startedAt: world.now(),
+    revertAt,
+    files: merged(world, files),
+  }
+  writeJournal(world, journal)
+  for (const edit of plan.edits) {
+    world.files.makeDirectory(edit.path.slice(0, edit.path.lastIndexOf('/')), 0o755)
+    const facts = world.files.stat(edit.path)
+    // A secret may be in it, whatever the mode of the file before was.
+    const fileMode = edit.mode === 0o600 ? 0o600 : (facts?.mode ?? edit.mode)
+    world.files.writeAtomic(edit.path, edit.after, { mode: fileMode, uid: facts?.uid ?? 0, gid: facts?.gid ?? 0 })
+  }
+  return setState(world, journal, 'applied')
+}
+
+/** A second set-up goes back to the files before the first one: what the first wrote is not "before". */
+function merged(world: Parts<'files'>, files: Journal['files']): Journal['files'] {
+  const older = readJournal(world)
+  if (!older || older.state === 'undone') return files
+  const known = new Map(older.files.map((entry) => [entry.path, entry]))
+  const renewed = files.map((entry) => {
+    const first = known.get(entry.path)
+    return first && first.after === entry.before ? { ...first, after: entry.after } : entry
+  })
+  const paths = new Set(renewed.map(({ path }) => path))
+  return [...older.files.filter(({ path }) => !paths.has(path)), ...renewed]
+}
+
+export function setState(world: Parts<'files'>, journal: Journal, state: Journal['state']): Journal {
+  const next = { ...journal, state }
+  writeJournal(world, next)
+  return next
+}
+
+export type Undone = { readonly restored: readonly string[]; readonly changedSince: readonly string[] }
+
+/**
+ * Puts back every file that is as the set-up wrote it. Files that another program changed since are named and left
+ * alone.
+ */
+export function undo(world: Parts<'files'>, journal: Journal): Undone {
+  const restored: string[] = []
+  const changedSince: string[] = []
+  for (const entry of journal.files.toReversed()) {
+    const found = restorationOf(entry, world.files.read(entry.path, limit))
+    if (found.kind === 'changed-since') changedSince.push(entry.path)
+    if (found.kind === 'remove') world.files.remove(entry.path)
+    if (found.kind === 'write') {
+      const { mode, uid, gid } = entry
+      world.files.writeAtomic(entry.path, found.content, { mode, uid, gid })
+    }
+    if (found.kind === 'remove' || found.kind === 'write') restored.push(entry.path)
+  }
+  setState(world, journal, 'undone')
+  return { restored, changedSince }
+}
+
+const writeJournal = (world: Parts<'files'>, journal: Journal): void => {
+  world.files.makeDirectory(setupDirectory, 0o700)
+  world.files.writeAtomic(journalPath, utf8(formatJournal(journal)), { mode: 0o600 })
+}
+
+export function textAt(world: Parts<'files'>, path: string): string | undefined {
+  const facts = world.files.stat(path)
+  if (!facts) return undefined
+  if (facts.kind !== 'file')
+    throw new Fault(`${path} is not a regular file`, { hint: 'setup changes only regular files' })
+  const bytes = world.files.read(path, limit)
+  const text = bytes && decodeUtf8(bytes)
+  if (bytes && text === undefined)
+    throw new Fault(`${path} is not UTF-8 text`, { hint: 'mend it, then run ob setup again' })
+  return text
+}

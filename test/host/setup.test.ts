@@ -1,0 +1,149 @@
+// ob setup on a host as Debian leaves it: a real sshd, sudo and NSS, and always a way back.
+import { expect, test } from 'bun:test'
+import { existsSync, readFileSync } from 'node:fs'
+import { mintToken, settleIn } from './enrolled.ts'
+import type { Lab } from './lab.ts'
+import { inLab } from './suite.ts'
+
+let lab: Lab
+
+const stock = ['/etc/pam.d/sshd', '/etc/pam.d/sudo', '/etc/pam.d/sudo-i']
+
+const labTest = inLab({}, async (started) => {
+  lab = started
+  await settleIn(lab)
+})
+
+/** The files of this host as Debian's packages bring them; the identity at the portal stays. */
+async function asDebian(): Promise<void> {
+  for (const path of stock) if (existsSync(path)) lab.write(path, readFileSync(path, 'utf8'))
+  lab.write('/etc/nsswitch.conf', 'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n')
+  await lab.need(
+    'rm -rf /etc/ssh/sshd_config.d/00-open-bastion.conf /etc/sudoers.d/open-bastion /etc/pam.d/open-bastion-* /var/lib/open-bastion/setup; kill -HUP "$(cat /run/sshd.pid)"',
+  )
+}
+
+/** Every file that setup may change, with mode and content. */
+const etc = () =>
+  lab.need(
+    'cd /etc && find pam.d ssh sudoers.d nsswitch.conf open-bastion -type f | sort | xargs stat -c "%n %a %u:%g" && find pam.d ssh sudoers.d nsswitch.conf open-bastion -type f | sort | xargs sha256sum',
+  )
+
+const setup = (args: string) => lab.run(`ob setup ${args}`)
+const state = async () => JSON.parse((await setup('status --json')).stdout).state
+
+/** sshd takes a moment to read its configuration again. */
+async function untilEntered(user: string): Promise<boolean> {
+  for (let tries = 0; tries < 20; tries++) {
+    if ((await lab.ssh({ user, answers: [await mintToken(lab, user)] })).entered) return true
+    await Bun.sleep(100)
+  }
+  return false
+}
+
+labTest('set up, log in, sudo, confirm, and back: /etc is as before to the byte', async () => {
+  await asDebian()
+  const before = await etc()
+  const planned = await setup('--mode a --dry-run')
+  expect([planned.code, await etc()]).toEqual([0, before])
+  expect(planned.stdout).toContain('+passwd: files extrausers')
+  const done = await setup('--mode a --yes')
+  expect([done.code, done.stderr]).toEqual([0, ''])
+  expect(done.stdout).toContain('mode a is in place')
+  expect(await state()).toBe('applied')
+  expect(await untilEntered('alice')).toBe(true)
+  const sudo = await lab.sudo('alice', ['id', '-un'], [await mintToken(lab, 'alice')])
+  expect(sudo.output).toMatch(/\nroot\n/)
+  // Debian's own stacks of sudo stay as they are for local administrators.
+  for (const path of ['/etc/pam.d/sudo', '/etc/pam.d/sudo-i'])
+    if (existsSync(path)) expect(lab.text(path)).toBe(readFileSync(path, 'utf8'))
+  expect((await setup('--mode a --yes')).stdout).toContain('set up for mode a already')
+  expect((await setup('confirm')).code).toBe(0)
+  expect((await setup('undo --unless-confirmed')).stdout).toContain('it stays')
+  expect((await setup('undo')).code).toBe(0)
+  expect(await etc()).toBe(before)
+  expect(await state()).toBe('undone')
+})
+
+labTest('a result that sshd or sudo refuses is taken back before anything is reloaded', async () => {
+  for (const [path, line] of [
+    ['/etc/ssh/sshd_config.d/50-broken.conf', 'NoSuchKeyword yes\n'],
+    ['/etc/sudoers.d/broken', 'this is no rule\n'],
+  ] as const) {
+    await asDebian()
+    lab.write(path, line, 0o440)
+    const before = await etc()
+    const refused = await setup('--mode a --yes')
+    expect(refused.code).toBe(1)
+    expect(refused.stdout).toMatch(/(sshd|sudo) refuses its configuration/)
+    expect([await etc(), await state()]).toEqual([before, 'undone'])
+    await lab.need(`rm ${path}`)
+  }
+})
+
+labTest('without a login the host goes back by itself; a login confirms', async () => {
+  await asDebian()
+  const before = await etc()
+  await setup('--mode a --yes')
+  const reverted = await setup('undo --unless-confirmed')
+  expect(reverted.stdout).toContain('files are as before')
+  expect(await etc()).toBe(before)
+  await setup('--mode a --yes')
+  expect(await untilEntered('alice')).toBe(true)
+  const kept = await setup('undo --unless-confirmed')
+  expect([kept.stdout.trim(), await state()]).toEqual(['confirmed by the login of alice', 'confirmed'])
+  await setup('undo')
+})
+
+labTest('the switch itself puts the host back, also when the one who set it up is gone', async () => {
+  await asDebian()
+  const before = await etc()
+  // The shortest time is a minute; the waiting process is the one that counts, so its sleep is ended early.
+  const applied = await setup('--mode a --yes --revert-after 1')
+  expect(applied.stdout).toContain('goes back in 1 minutes unless a login confirms')
+  await lab.need('pkill -x sleep')
+  for (let tries = 0; tries < 100 && (await state()) !== 'undone'; tries++) await Bun.sleep(100)
+  expect([await state(), await etc()]).toEqual(['undone', before])
+})
+
+labTest('killed at any moment, the host is in the old or the new state, and status knows which', async () => {
+  for (let round = 0; round < 8; round++) {
+    await asDebian()
+    const before = await etc()
+    await lab.run(`timeout -s KILL 0.${String(20 + round * 7).padStart(3, '0')} ob setup --mode a --yes`)
+    const found = await state()
+    expect(['none', 'applying', 'applied']).toContain(found)
+    if (found === 'applying') expect((await setup('--mode a --yes')).stdout).toContain('ob setup undo')
+    await setup('undo')
+    expect([round, found, await etc()]).toEqual([round, found, before])
+  }
+})
+
+labTest('bad input is named, and nothing is written', async () => {
+  await asDebian()
+  const before = await etc()
+  const cases: readonly (readonly [string, number, RegExp])[] = [
+    ['', 64, /name a mode with --mode/],
+    ['--mode z', 64, /"z" is no mode; the modes are a, b, c/],
+    ['--mode a --revert-after 0', 64, /whole minutes/],
+    ['--mode a --client-secret-file /nowhere', 64, /\/nowhere is empty or does not exist/],
+    ['--mode a --portal ftp://x --yes', 1, /portal_url/],
+    ['--mode a', 1, /nothing was changed/],
+    ['frobnicate', 64, /no verb of setup/],
+    ['confirm', 1, /nothing waits/],
+    ['undo', 0, /nothing to undo/],
+  ]
+  for (const [args, code, text] of cases) {
+    const ran = await setup(args)
+    expect([args, ran.code, text.test(ran.stdout + ran.stderr)]).toEqual([args, code, true])
+  }
+  await lab.need('ln -s /etc/hosts /etc/pam.d/open-bastion-sudo')
+  const link = await setup('--mode a --yes')
+  expect([link.code, link.stderr]).toEqual([70, expect.stringContaining('is not a regular file')])
+  await lab.need('rm /etc/pam.d/open-bastion-sudo')
+  expect(await etc()).toBe(before)
+})
+
+test('the stacks that come with the program are the files of the repository', () => {
+  expect(readFileSync('modes/admin/stock.ts', 'utf8')).toContain('../../pam.d/mode-a.sshd')
+})
