@@ -14,13 +14,21 @@ const labTest = inLab({}, async (started) => {
   await settleIn(lab)
 })
 
+/** sshd listens. A second SIGHUP while it starts anew would end it. */
+const untilListening = () =>
+  lab.need('until [ -s /run/sshd.pid ] && ss -Hltn "sport = :22" | grep -q .; do sleep 0.05; done', { limit: 20_000 })
+
 /** The files of this host as Debian's packages bring them; the identity at the portal stays. */
 async function asDebian(): Promise<void> {
   for (const path of stock) if (existsSync(path)) lab.write(path, readFileSync(path, 'utf8'))
   lab.write('/etc/nsswitch.conf', 'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n')
-  await lab.need(
-    'rm -rf /etc/ssh/sshd_config.d/00-open-bastion.conf /etc/sudoers.d/open-bastion /etc/pam.d/open-bastion-* /var/lib/open-bastion/setup; kill -HUP "$(cat /run/sshd.pid)"',
-  )
+  const ours = [
+    '/etc/ssh/sshd_config.d/00-open-bastion.conf /etc/sudoers.d/open-bastion',
+    '/etc/pam.d/open-bastion-* /var/lib/open-bastion/setup',
+  ]
+  await untilListening()
+  await lab.need(`rm -rf ${ours.join(' ')}; kill -HUP "$(cat /run/sshd.pid)"; sleep 0.2`)
+  await untilListening()
 }
 
 /** Every file that setup may change, with mode and content. */
