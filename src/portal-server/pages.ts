@@ -76,14 +76,15 @@ export function requestPage(
 ): Page {
   const { texts, now, address, formToken } = context
   const service = serviceName(transaction)
-  const { keyType } = transaction
+  const { keyType, host } = transaction
+  const lead = service === 'ssh' ? texts.requestLead(host) : texts.requestLeadOther(service, host)
   const browserAt = address === '' ? '' : html`<small>${texts.thisBrowser(address)}</small>`
   const age = Math.max(0, Math.floor(now - transaction.createdAt))
   const isFar = nearness(address, transaction.rhost) === 'other'
   const seconds = approvalSeconds(config, transaction)
   const place =
     transaction.hostGroup === '' ? texts.placeHost(transaction.host) : texts.placeGroup(transaction.hostGroup)
-  const body = html`<p>${service === 'ssh' ? texts.requestLead(transaction.host) : texts.requestLeadOther(service, transaction.host)}</p>
+  const body = html`<p>${lead}</p>
 ${isFar ? html`<p class="note"><strong>${texts.warning}.</strong> ${texts.networkDiffers}</p>` : ''}
 <dl>
 <dt>${texts.server}</dt><dd class="host">${transaction.host}</dd>
