@@ -39,7 +39,12 @@ export type Dialogue = {
   readonly prompts: number
 }
 
-export type Screen = { readonly output: string; readonly handle: string; readonly prompt: number }
+export type Screen = {
+  readonly output: string
+  readonly address: string
+  readonly handle: string
+  readonly prompt: number
+}
 
 type Options = {
   readonly user?: string
@@ -53,8 +58,7 @@ export async function onScreen(lab: Lab, argv: readonly string[], options: Optio
   let output = ''
   let seen = 0
   let prompts = 0
-  const addresses = (): readonly string[] =>
-    [...output.matchAll(/https?:\/\/\S+\/(\w+)\s/g)].map(([, handle]) => handle!)
+  const addresses = (): readonly string[] => [...output.matchAll(/https?:\/\/\S+(?=\s)/gi)].map(([url]) => url)
   const child = Bun.spawn(lab.space.command(argv, { user: options.user ?? 'root' }), {
     env: { ...environment({ user: options.user ?? 'root' }), TERM: 'dumb' },
     timeout: 60_000,
@@ -66,7 +70,8 @@ export async function onScreen(lab: Lab, argv: readonly string[], options: Optio
         output += new TextDecoder().decode(bytes)
         if (!/(?:password)[^\n]*: $/i.test(output.slice(seen))) return
         seen = output.length
-        const screen = { output, handle: addresses().at(-1) ?? '', prompt: ++prompts }
+        const address = addresses().at(-1) ?? ''
+        const screen = { output, address, handle: address.split('/').at(-1) ?? '', prompt: ++prompts }
         const answer = await options.type(screen)
         terminal.write(answer === undefined ? '\u0003' : `${answer}\n`)
       },
