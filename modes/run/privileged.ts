@@ -29,6 +29,7 @@ export async function runPrivileged(name: string | undefined, args: readonly str
   const caller = environment.values['PAM_TYPE'] === undefined ? (entry.byHand ?? entry.caller) : entry.caller
   return finish(caller, world, async () => {
     refuseDumps()
+    if (isBelowUser(environment.values)) (await import('../world/process/scheduling.ts')).leaveCallersScheduling()
     if (!dropInheritedLimits())
       throw new Fault('the caller limits the size of files, so nothing that is decided could be written down', {
         hint: 'lift that limit: ulimit -f unlimited',
@@ -58,3 +59,7 @@ function phaseEntry(phase: string | undefined): WholeEntry | undefined {
   if (phase === undefined) return undefined
   return phase.endsWith('_session') ? pamModes.session : pamModes.login
 }
+
+/** sshd's and the greeters' processes are root's from the start; sudo's were started by the user. */
+const isBelowUser = ({ PAM_TYPE, PAM_SERVICE }: Readonly<Record<string, string | undefined>>): boolean =>
+  PAM_TYPE !== undefined && PAM_SERVICE !== 'sshd'

@@ -54,14 +54,25 @@ export async function queueForWebhook(
   )
 }
 
+/** An event is written in milliseconds. */
+const waitSeconds = 1
+
 /** Leaves the event for the next drain. Never waits for the network; the oldest makes room. */
 export async function queueEvent(world: Parts<'now' | 'random' | 'files'>, event: AuditEvent): Promise<void> {
   const waiting = newWaiting(world, event)
   world.files.makeDirectory(paths.notify, 0o700)
-  await world.files.withLock(spoolLock, () => {
+  const put = (): void => {
     makeRoom(world, paths.notify)
     write(world, paths.notify, waiting)
-  })
+  }
+  // A holder that is stopped must not stop all others: two at once leave one event too many, no more.
+  await orElse(
+    () => world.files.withLock(spoolLock, put, waitSeconds),
+    (fault) => {
+      if (fault.kind !== 'busy') throw fault
+      put()
+    },
+  )
 }
 
 export function newWaiting(world: Parts<'now' | 'random'>, event: AuditEvent): Waiting {

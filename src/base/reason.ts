@@ -11,6 +11,7 @@ export type PublicText =
   | 'serve-away'
   | 'not-your-name'
   | 'busy'
+  | 'again'
   | 'challenge'
   | 'not-vouched'
   | 'need-hop'
@@ -30,6 +31,7 @@ const publicTexts: Record<PublicText, string> = {
   challenge:
     'Access denied. Each challenge has a code of its own and can be answered once; after several tries wait a while.',
   certificate: 'Log in here with a certificate that names you; the account itself has no password and no keys.',
+  again: 'The single sign-on portal can be reached again. Log in with a new token.',
   busy: 'Too many attempts to unlock. Wait a moment.',
   'not-vouched': 'This host does not accept what the bastion says about this connection. Tell its administrator.',
   'hop-refused': 'The portal does not vouch for you on this host, so you cannot go on to others from here.',
@@ -45,6 +47,11 @@ const reasons = {
   'no-token': ['nothing was typed at the prompt', 'denied'],
   'token-cut': ['the answer was 511 bytes or longer; pam_exec cuts there, so it cannot be believed', 'denied'],
   'token-malformed': ['the answer holds bytes that no token has', 'denied'],
+  'not-a-token': [
+    'what was typed cannot be a token of this portal (token_pattern), so the portal did not see it',
+    'denied',
+  ],
+  'prove-again': ['a password was taken while the portal was away, and now the portal answers', 'again'],
   'token-rejected': ['the portal rejected the token', 'denied'],
   'token-replayed': ['the token was used on this host before', 'denied'],
   'token-of-another-user': ['the token belongs to another user', 'denied'],

@@ -5,6 +5,8 @@ const remedies: Partial<Record<Reason, string>> = {
   'no-token': 'the person has to type a one-time token from the portal (page /pam)',
   'token-cut': 'use the one-time token of the portal; long tokens cannot pass PAM',
   'token-malformed': 'copy the token once more, without anything around it',
+  'not-a-token': 'the person typed something else than a token; or correct token_pattern',
+  'prove-again': 'log in again, with a token',
   'token-rejected': 'get a new token; each works once and only for a few minutes',
   'token-replayed': 'get a new token; each works once',
   'token-of-another-user': 'log in with the name the token was made for, or find out who used whose token',

@@ -63,10 +63,10 @@ export type Files = {
   /** Makes the directory and its parents when missing, root-owned; refuses a directory that others own or may write. */
   readonly makeDirectory: (path: string, mode: number) => void
   /**
-   * Runs the work while holding flock(2) on this file, which dies with the process. Waits until the deadline, then a
-   * Fault.
+   * Runs the work while holding flock(2) on this file, which dies with the process. Waits so many seconds, or until the
+   * deadline, then a Fault of the kind `busy`: a user can stop a process of root below sudo while it holds a lock.
    */
-  readonly withLock: <T>(path: string, work: () => T | Promise<T>) => Promise<T>
+  readonly withLock: <T>(path: string, work: () => T | Promise<T>, seconds?: number) => Promise<T>
   /**
    * Changes the four files of local accounts together or not at all, under lckpwdf(3); a letter for each byte. True
    * when one changed.

@@ -76,6 +76,18 @@ export const loginNameList = () =>
     parseList(text.split(/[\s,]+/), oneName),
   )
 
+/** Text that RegExp takes; it is to match whole texts. */
+export const pattern = () =>
+  value('a regular expression of 1 to 200 characters', (text) => {
+    if (text === '' || text.length > 200) return undefined
+    try {
+      new RegExp(`^(?:${text})$`)
+      return text
+    } catch {
+      return undefined
+    }
+  })
+
 /** Names, and `people` for every account of a person; or `none`. */
 export const localAccounts = () =>
   value('people, none, or login names, separated by commas or blanks', (text) => {

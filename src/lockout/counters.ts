@@ -1,6 +1,7 @@
 // Failure counters, one file a key, in upstream's format; every change under a lock.
 import { decodeUtf8 } from '../base/bytes.ts'
 import { olderThan, sweep } from '../base/expire-files.ts'
+import { orElse } from '../base/fault.ts'
 import type { FileFacts, Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { afterFailure, clockAdjusted, failuresLeft, secondsLeft } from './policy.ts'
@@ -16,6 +17,10 @@ export type Lockouts = {
 /** Counts for those that came when no more could be remembered; no name and no address is written like this. */
 const others = '*:*'
 const forgottenSeconds = 86_400
+/** A counter is changed in milliseconds. */
+const waitSeconds = 1
+/** Told to whoever is refused because the counter is held up. */
+const heldSeconds = 5
 
 /** With `most`, so many keys are counted by themselves and all others together: strangers choose the keys. */
 export function openLockouts(
@@ -37,7 +42,9 @@ export function openLockouts(
   }
   const write = (key: string, state: LockoutState): void =>
     world.files.writeAtomic(fileOf(key), formatLockoutState(state), { mode: 0o600 })
-  const locked = (work: () => void): Promise<void> => world.files.withLock(`${directory}/.lock`, work)
+  // As many locks as there are beginnings of names: whoever holds one up, holds up few others.
+  const lockOf = (key: string): string => `${directory}/.lock-${lockoutFileName(key).slice(0, 2)}`
+  const locked = (key: string, work: () => void): Promise<void> => world.files.withLock(lockOf(key), work, waitSeconds)
   const adjust = (key: string): void => {
     const state = read(key)
     if (state) write(key, clockAdjusted(state, world.now()))
@@ -57,23 +64,38 @@ export function openLockouts(
   return {
     left: async (wanted) => {
       const key = read(wanted) || most === Number.POSITIVE_INFINITY ? wanted : others
+      // What cannot be counted counts as locked: the holder of the lock may be stopped, and by the very user.
+      if (world.files.stat(lockOf(key)) && (await isHeld(locked(key, () => undefined))))
+        return { secondsLeft: heldSeconds }
       const state = read(key)
       if (!state) return { secondsLeft: 0 }
       // The clock was set back: written down, or the lock would never end.
-      if (clockAdjusted(state, world.now()) !== state) await locked(() => adjust(key))
+      if (clockAdjusted(state, world.now()) !== state) await locked(key, () => adjust(key))
       return { secondsLeft: secondsLeft(read(key), world.now()) }
     },
     count: (key) => {
       world.files.makeDirectory(directory, 0o700)
-      return locked(() => {
+      const counted = keyFor(key)
+      return locked(counted, () => {
         sweep(world, directory, isStale)
-        const counted = keyFor(key)
         write(counted, afterFailure(read(counted), policy, world.now()))
       })
     },
     clear: (key) => void world.files.remove(fileOf(key)),
   }
 }
+
+const isHeld = (taken: Promise<void>): Promise<boolean> =>
+  orElse(
+    async () => {
+      await taken
+      return false
+    },
+    (fault) => {
+      if (fault.kind !== 'busy') throw fault
+      return true
+    },
+  )
 
 const disabled: Lockouts = {
   left: async () => ({ secondsLeft: 0 }),

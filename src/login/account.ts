@@ -24,6 +24,8 @@ export type AccountFacts = OfflineFacts & {
   /** An account of this host itself: what local_accounts says about it. */
   readonly local?: LocalAccount | undefined
   readonly unmapped?: boolean
+  /** The auth phase of this login took a password because the portal was away. */
+  readonly provenOffline?: boolean
   /** Whether an account is needed before the session begins: login(1) and greeters look the user up before that. */
   readonly needsAccount?: boolean
   readonly account?: Provision
@@ -71,6 +73,8 @@ export function decideAccount(f: AccountFacts): AccountStep {
 }
 
 function decideGranted(f: AccountFacts, authorization: Granted): AccountStep {
+  // The portal answers, so what counts without it does not count.
+  if (f.provenOffline) return end(denied('prove-again'))
   const cache: readonly AccountEffect[] = f.unkept ? [] : [{ do: 'cache-grant', authorization }]
   if (isSudo(f.service))
     return end(authorization.sudoAllowed ? allowed('sudo-allowed') : denied('sudo-denied'), ...cache)

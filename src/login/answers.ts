@@ -4,13 +4,13 @@
 import type { WantedEntry } from '../accounts/policy.ts'
 import { entryOf } from '../accounts/service-accounts.ts'
 import { type Answers, type Settled, settle } from '../base/decision.ts'
-import { Fault } from '../base/fault.ts'
+import { Fault, orElse } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import { askedService, isCacheable, isSsh, isSudo, unlockService } from '../base/pam-service.ts'
 import { type Config, hasPortal } from '../config/load.ts'
 import { lockoutKey } from '../lockout/state-format.ts'
 import type { PasswordVerdict } from '../offline/passwords.ts'
-import type { ForceOnline, OfflineFacts, OfflinePolicy } from '../offline/policy.ts'
+import type { Cached, ForceOnline, OfflineFacts, OfflinePolicy } from '../offline/policy.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
 import { boundFingerprint, type Proof } from '../ssh/proof.ts'
 import { type AccountEffect, type AccountFacts, decideAccount } from './account.ts'
@@ -37,10 +37,13 @@ export const settleAuth = async (
   typed: UserToken,
 ): Promise<Settled<AuthFacts, AuthEffect>> => {
   const { user, rhost, service } = request
+  ports.offlineProofs.clear(service)
   const facts: AuthFacts = {
     user,
     answer: typed.kind,
     authorizeOnly: config.authorize_only,
+    isNoToken: typed.kind === 'token' && !canBeToken(typed.token.expose(), config),
+    offline: offlinePolicy(config, service),
     createUser: config.create_user,
     accessTokens: accessTokenPolicy(config, service),
     offlinePasswords: config.offline_cache_enabled,
@@ -57,14 +60,26 @@ export const settleAuth = async (
     },
     newcomer: ({ user }) => ports.portal.authorize({ user: requireUser(user), service: asked(service, config) }),
     claim: () => ports.usedTokens.take(typed.token),
-    verification: () => ports.portal.verify(typed.token),
+    verification: () =>
+      orElse(
+        () => ports.portal.verify(typed.token),
+        (fault) => {
+          // A portal that was refused never saw the token.
+          ports.usedTokens.release(typed.token)
+          throw fault
+        },
+      ),
+    presence: ({ user }) => ports.portal.authorize({ user: requireUser(user), service: asked(service, config) }),
+    cached: offlineCached(ports),
     knownToken: async ({ user }) =>
       ports.portal.isHostRefused() ? 'unknown' : (await ports.knownTokens()).recall(requireUser(user), typed.token),
     introspection: () => ports.introspect(typed.token),
     forceOnline: ({ user }) => forceOnline(ports, user),
     password: async ({ user }) => {
       ports.usedTokens.release(typed.token)
-      return checked(await (await ports.passwords()).verify(requireUser(user), typed.token))
+      const found = await (await ports.passwords()).verify(requireUser(user), typed.token)
+      if (found.kind === 'accepted') ports.offlineProofs.mark(service)
+      return checked(found)
     },
   })
 }
@@ -96,7 +111,8 @@ export const settleAccount = async (
   const hopMaySuffice = config.bastion_jwt_offline_login && isSsh(service)
   const local = user && (await ports.localAccount(user))
   const mayBreakGlass = user !== undefined && config.gpg_break_glass.includes(user)
-  const known = { offline, local, serviceAccount, needsAccount, unkept, hopMaySuffice, mayBreakGlass }
+  const provenOffline = ports.offlineProofs.isMarked(service)
+  const known = { offline, local, provenOffline, serviceAccount, needsAccount, unkept, hopMaySuffice, mayBreakGlass }
   const facts: AccountFacts = { user, service, bound, ...known, ...standing }
   return settle(decideAccount, facts, {
     ...offlineAnswers(ports),
@@ -200,8 +216,19 @@ type About = OfflineFacts & { readonly user: LoginName | undefined }
 
 export const offlineAnswers = (ports: Ports): Answers<About, 'forceOnline' | 'cached'> => ({
   forceOnline: ({ user }) => forceOnline(ports, user),
-  cached: async ({ user }) => (await ports.offline()).lookup(requireUser(user)),
+  cached: offlineCached(ports),
 })
 
 const forceOnline = async (ports: Ports, user: LoginName | undefined): Promise<ForceOnline> =>
   ports.portal.isHostRefused() ? 'host-refused' : (await ports.offline()).forceOnline(requireUser(user))
+
+const offlineCached =
+  (ports: Ports) =>
+  async ({ user }: { readonly user: LoginName | undefined }): Promise<Cached> =>
+    (await ports.offline()).lookup(requireUser(user))
+
+/** RFC 6750 §2.1, and longer than passwords are. */
+const accessTokenShape = /^[A-Za-z0-9._~+/-]{32,}=*$/
+
+const canBeToken = (text: string, config: Config): boolean =>
+  (config.oauth2_token_auth ? accessTokenShape : new RegExp(`^(?:${config.token_pattern})$`)).test(text)

@@ -8,13 +8,13 @@ import type { LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../base/outcome.ts'
 import type { Reason } from '../base/reason.ts'
 import type { PasswordResult } from '../offline/password-policy.ts'
-import type { ForceOnline } from '../offline/policy.ts'
+import { decideOffline, type OfflineFacts } from '../offline/policy.ts'
 import type { ActiveToken, Introspection } from '../portal-client/introspection-format.ts'
 import { noAnswer, type OutageReason, outageReason } from '../portal-client/no-answer.ts'
 import type { Authorization, Verification } from '../portal-client/reply-format.ts'
 import type { AnswerKind } from './typed-answer-format.ts'
 
-export type AuthFacts = {
+export type AuthFacts = Partial<OfflineFacts> & {
   readonly user: LoginName | undefined
   readonly answer: AnswerKind
   readonly authorizeOnly: boolean
@@ -25,6 +25,10 @@ export type AuthFacts = {
   readonly newcomer?: Authorization
   readonly claim?: 'won' | 'lost'
   readonly verification?: Verification
+  /** What was typed cannot be a token of this portal (token_pattern), so it stays here. */
+  readonly isNoToken?: boolean
+  /** The portal was asked about the user instead. */
+  readonly presence?: Authorization
   /** Set where people type access tokens (oauth2_token_auth) instead of one-time tokens. */
   readonly accessTokens?: AccessTokenPolicy | undefined
   /** Whether this host remembers, for a few minutes, which access tokens the portal called active. */
@@ -32,7 +36,6 @@ export type AuthFacts = {
   readonly introspection?: Introspection
   /** Whether a password the portal once confirmed may stand in while it is away (offline_cache_enabled). */
   readonly offlinePasswords: boolean
-  readonly forceOnline?: ForceOnline
   readonly password?: PasswordCheck
   readonly service: string
   readonly serviceAccount?: ServiceAccountState | undefined
@@ -59,9 +62,11 @@ export type AuthQuestion =
   | 'newcomer'
   | 'claim'
   | 'verification'
+  | 'presence'
   | 'knownToken'
   | 'introspection'
   | 'forceOnline'
+  | 'cached'
   | 'password'
 
 export type AuthEffect =
@@ -95,6 +100,7 @@ export function decideAuth(f: AuthFacts): AuthStep {
 function decideToken(f: AuthFacts, user: LoginName): AuthStep {
   if (!f.lockout) return { ask: 'lockout' }
   if (f.lockout.secondsLeft > 0) return end(denied('locked-out'))
+  if (f.isNoToken) return decideNoToken(f)
   if (f.accessTokens) return decideAccessToken(f, user, f.accessTokens)
   // The portal's own single use is not atomic, so the token is claimed here before anybody is asked.
   if (!f.claim) return { ask: 'claim' }
@@ -115,6 +121,23 @@ function decideToken(f: AuthFacts, user: LoginName): AuthStep {
     case 'garbled':
     case 'refuses-host':
       return end(noAnswer(f.verification), { do: 'release-claim' })
+  }
+}
+
+// Somebody's password, most likely, and none of the portal's business. The portal is asked about the user all the same:
+// the refusal takes as long as that of a token, and while the portal is away it may be a password that counts.
+function decideNoToken(f: AuthFacts): AuthStep {
+  if (!f.presence) return { ask: 'presence' }
+  switch (f.presence.kind) {
+    case 'granted':
+    case 'refused':
+      return end(denied('not-a-token'), { do: 'count-failure' })
+    case 'unreachable':
+    case 'out-of-order':
+      return decidePassword(f, outageReason(f.presence))
+    case 'garbled':
+    case 'refuses-host':
+      return end(noAnswer(f.presence))
   }
 }
 
@@ -152,6 +175,12 @@ function decidePassword(f: AuthFacts, outage: OutageReason, ...effects: readonly
   if (!f.forceOnline) return { ask: 'forceOnline' }
   if (f.forceOnline === 'host-refused') return end(unavailable('portal-refuses-host'), ...effects)
   if (f.forceOnline === 'listed') return end(unavailable('online-only'), ...effects)
+  // Where much is at stake a password counts only when the account rule will hold, which goes by the same answer.
+  if (f.offline?.highRiskSeconds !== undefined) {
+    const step = decideOffline({ ...f, offline: f.offline }, outage)
+    if ('ask' in step) return step
+    if ('end' in step) return end(step.end, ...effects)
+  }
   if (!f.password) return { ask: 'password' }
   switch (f.password.kind) {
     case 'accepted':

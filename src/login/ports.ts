@@ -25,6 +25,7 @@ import type { Granted } from '../portal-client/reply-format.ts'
 import { openTokens } from '../portal-client/server-token.ts'
 import { openPublished, type Published } from '../ssh/published-keys.ts'
 import { type Connections, openConnections } from './handover.ts'
+import { type OfflineProofs, openOfflineProofs } from './unproven.ts'
 
 export type Ports = {
   readonly portal: Portal
@@ -52,6 +53,7 @@ export type Ports = {
   /** On a bastion: for certificates of hops. */
   readonly keepVoucher: (user: LoginName, voucher: Voucher) => Promise<void>
   readonly offlineSessions: OfflineSessions
+  readonly offlineProofs: OfflineProofs
   /** Whether the auth phase of this login was won with an OpenPGP key or a recovery code. */
   readonly provenByKey: (login: Login) => Promise<boolean>
 }
@@ -101,6 +103,7 @@ export function openPorts(world: World, config: Config): Ports {
       if (config.serve_hops) (await import('../bastion/vouchers.ts')).keepVoucher(world, user, voucher)
     },
     offlineSessions: openOfflineSessions(world),
+    offlineProofs: openOfflineProofs(world),
     provenByKey: async (login) => (await import('../gpg/passed.ts')).takePassed(world, login),
     unknownUsers: openLockouts(world, config, paths.unknownUsers, mostUnknownUsers),
   }

@@ -83,7 +83,7 @@ export function openAuthCache(
   return {
     store: async (name, { authorization, fingerprint, seconds }) => {
       const key = await keys.make()
-      await keys.alone(async () => {
+      await keys.alone(fileOf(name), async () => {
         const now = Math.floor(world.now())
         const found = await find(name)
         const before = found.kind === 'entry' ? found.entry.fingerprints : undefined

@@ -12,6 +12,41 @@ const rememberedSeconds = 60
 /** A portal that accepts connections and never answers would cost every login its whole timeout. Seconds. */
 const shortSeconds = 2
 
+/** While it waits, this process looks at the clock so often; a busy machine makes it late. Seconds. */
+const tickSeconds = 0.25
+const longestGap = 2
+
+/** The work's result, and the longest time for which this process did not run meanwhile. */
+async function watched<T>(world: Parts<'monotonic' | 'timeout'>, work: () => Promise<T>) {
+  let last = world.monotonic()
+  let gapSeconds = 0
+  let isWaiting = true
+  const look = (): void => {
+    const now = world.monotonic()
+    gapSeconds = Math.max(gapSeconds, (now - last) / 1000)
+    last = now
+  }
+  const tick = (): void => {
+    const next = world.timeout(tickSeconds)
+    // The deadline of the whole phase.
+    if (next.aborted || !isWaiting) return
+    next.addEventListener(
+      'abort',
+      () => {
+        look()
+        tick()
+      },
+      { once: true },
+    )
+  }
+  tick()
+  const result = await work().finally(() => {
+    isWaiting = false
+  })
+  look()
+  return { result, gapSeconds }
+}
+
 export function openHttpWithBreaker(
   world: Parts<'now' | 'monotonic' | 'timeout' | 'fetch' | 'probeTcp' | 'files'>,
   config: Config,
@@ -30,7 +65,11 @@ export function openHttpWithBreaker(
     const startedAt = world.monotonic()
     // Not loaded before, because a portal that refuses once more needs none of it.
     const { openHttp } = await import('./http.ts')
-    const answer = await openHttp(world, { ...config, timeout })(request)
+    const { result: answer, gapSeconds } = await watched(world, () => openHttp(world, { ...config, timeout })(request))
+    // Whoever can stop this process can keep it from hearing the portal. Only who listened all the time may say that
+    // there was no answer; what is cached stays shut, and nobody else is told of an outage.
+    if (answer.kind === 'unreachable' && gapSeconds > longestGap)
+      return { kind: 'garbled', detail: `this process was stopped for ${Math.round(gapSeconds)} s while it waited` }
     const waitedSeconds = (world.monotonic() - startedAt) / 1000
     if (answer.kind === 'unreachable' && !answer.responded)
       tell(() => {

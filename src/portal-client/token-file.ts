@@ -30,8 +30,15 @@ export const saveEnrollment = (
 export const writeTokenFile = (world: Parts<'files'>, path: string, tokens: TokenFile): void =>
   world.files.writeAtomic(path, formatTokenFile(tokens), { mode: 0o600 })
 
+/** Longer than a portal that is well takes to renew a token. */
+const waitSeconds = 2
+
 /** In /run, so that it can be taken when the disk is full or read-only. */
 export function withTokenLock<T>(world: Parts<'files'>, work: () => T | Promise<T>): Promise<T> {
   world.files.makeDirectory(paths.run, 0o755)
-  return world.files.withLock(paths.tokenLock, work)
+  return world.files.withLock(paths.tokenLock, work, waitSeconds).catch((error: unknown) => {
+    // A holder that is stopped must not stop all others. Two renewals at once give two tokens that are both good.
+    if (!(error instanceof Fault) || error.kind !== 'busy') throw error
+    return work()
+  })
 }

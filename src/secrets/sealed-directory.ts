@@ -17,9 +17,12 @@ export type CacheKey = {
   readonly find: () => Promise<Uint8Array | undefined>
   /** The key; the directory and its salt are made when they are missing. */
   readonly make: () => Promise<Uint8Array>
-  /** Runs this under the lock of the directory. */
-  readonly alone: <T>(work: () => Promise<T> | T) => Promise<T>
+  /** Runs this while nobody else changes the entry in this file of the directory. */
+  readonly alone: <T>(file: string, work: () => Promise<T> | T) => Promise<T>
 }
+
+/** An entry is written in milliseconds; a holder may be stopped. */
+const waitSeconds = 2
 
 export function openCacheKey(
   world: Parts<'random' | 'files' | 'keyring'>,
@@ -30,10 +33,13 @@ export function openCacheKey(
   const saltFile = `${directory}/${saltName}`
   const instanceFile = `${directory}/.instance_id`
   const trusted = (path: string, limit: number) => world.files.readTrusted(path, { limit, secret: true })
-  const alone = async <T>(work: () => Promise<T> | T): Promise<T> => {
+  const locked = async <T>(path: string, work: () => Promise<T> | T): Promise<T> => {
     world.files.makeDirectory(directory, 0o700)
-    return world.files.withLock(`${directory}/.lock`, work)
+    return world.files.withLock(path, work, waitSeconds)
   }
+  // As many locks as there are beginnings of names.
+  const alone = <T>(file: string, work: () => Promise<T> | T): Promise<T> =>
+    locked(`${directory}/.lock-${file.slice(file.lastIndexOf('/') + 1).slice(0, 2)}`, work)
   const derive = (salt: Uint8Array, machineId: string): Promise<Uint8Array> =>
     keys.keyFor({ keyFile: keyFile === undefined ? undefined : readKeyFile(world, keyFile), machineId }, salt)
   const machineId = (): string | undefined =>
@@ -51,7 +57,7 @@ export function openCacheKey(
     if (!machineId()) world.files.writeAtomic(instanceFile, utf8(`${hex(world.random(16))}\n`), { mode: 0o600 })
   }
   const make = async (): Promise<Uint8Array> => {
-    if (!salt() || !machineId()) await alone(create)
+    if (!salt() || !machineId()) await locked(`${directory}/.lock`, create)
     const key = await find()
     if (!key) throw new Fault(`${saltFile} disappeared while it was used`, { hint: 'try again' })
     return key

@@ -45,6 +45,11 @@ const rows: readonly (readonly [string, AccountFacts, string])[] = [
     { ...base, authorization: refused, hopMaySuffice: true },
     'denied portal-denied +forget-grant',
   ],
+  [
+    'authenticated offline, and now the portal answers',
+    { offline, user, service: 'sudo', authorization: withSudo, provenOffline: true },
+    'denied prove-again',
+  ],
   ['ssh denied', { offline, user, service: 'sshd', authorization: refused }, 'denied portal-denied +forget-grant'],
   ['ssh as root is never for the portal', { offline, user: root, service: 'sshd' }, 'denied root-refused'],
   ['root’s own sudo is untouched, unasked', { offline, user: root, service: 'sudo' }, 'allowed root-exempt'],

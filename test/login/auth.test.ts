@@ -41,6 +41,15 @@ const away: AuthFacts = {
   verification: { kind: 'unreachable', detail: '' },
   offlinePasswords: true,
 }
+const noToken: AuthFacts = { ...base, lockout: open, isNoToken: true }
+const unheard = { kind: 'unreachable', detail: '' } as const
+const hit = { kind: 'hit', authorization: granted, ageSeconds: 60, fingerprints: [] } as const
+const risky: AuthFacts = {
+  ...away,
+  service: 'sudo',
+  forceOnline: 'free',
+  offline: { cacheEnabled: true, highRiskSeconds: 60 },
+}
 const withPassword = (kind: PasswordCheck['kind']): AuthFacts => ({
   ...away,
   forceOnline: 'free',
@@ -54,6 +63,48 @@ const rows: readonly (readonly [string, AuthFacts, string])[] = [
   ['nothing typed', { ...base, answer: 'absent' }, 'denied no-token'],
   ['an answer that pam_exec cut', { ...base, answer: 'cut' }, 'denied token-cut'],
   ['bytes that no token has', { ...base, answer: 'malformed' }, 'denied token-malformed'],
+  ['what cannot be a token stays here, and the portal is asked about the user', noToken, 'ask presence'],
+  ['but not before the lockout', { ...noToken, lockout: { secondsLeft: 1 } }, 'denied locked-out'],
+  ['it is a guess', { ...noToken, presence: granted }, 'denied not-a-token +count-failure'],
+  [
+    'of somebody else, too',
+    { ...noToken, presence: { kind: 'refused', detail: '' } },
+    'denied not-a-token +count-failure',
+  ],
+  [
+    'also where people type access tokens',
+    { ...noToken, accessTokens, presence: granted },
+    'denied not-a-token +count-failure',
+  ],
+  ['away: without passwords there is nothing', { ...noToken, presence: unheard }, 'unavailable portal-unreachable'],
+  ['away: it may be a password', { ...noToken, presence: unheard, offlinePasswords: true }, 'ask forceOnline'],
+  [
+    'somebody else’s page: it may be one too',
+    { ...noToken, presence: { kind: 'out-of-order', detail: '' }, offlinePasswords: true },
+    'ask forceOnline',
+  ],
+  [
+    'an answer nobody understands is no outage',
+    { ...noToken, presence: { kind: 'garbled', detail: '' }, offlinePasswords: true },
+    'unavailable portal-garbled',
+  ],
+  ['away, sudo: what the portal said before is looked at first', risky, 'ask cached'],
+  [
+    'away, sudo: nothing was said',
+    { ...risky, cached: { kind: 'miss', detail: '' } },
+    'unavailable portal-unreachable +release-claim',
+  ],
+  [
+    'away, sudo: it was said too long ago',
+    { ...risky, cached: { ...hit, ageSeconds: 61 } },
+    'unavailable cache-too-old +release-claim',
+  ],
+  ['away, sudo: it was said a moment ago', { ...risky, cached: hit }, 'ask password'],
+  [
+    'away, and the portal refused this host before',
+    { ...away, forceOnline: 'host-refused' },
+    'unavailable portal-refuses-host +release-claim',
+  ],
   ['a token: the lockout is looked at first', base, 'ask lockout'],
   ['locked out: the portal is never asked', { ...base, lockout: { secondsLeft: 1 } }, 'denied locked-out'],
   ['then the token is claimed', { ...base, lockout: open }, 'ask claim'],

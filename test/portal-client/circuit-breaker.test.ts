@@ -6,6 +6,7 @@ import { openHttpWithBreaker } from '../../src/portal-client/circuit-breaker.ts'
 import { textOf } from '../fakes/world.ts'
 import { enrolledHost } from '../modes/host.ts'
 
+const tick = 0.25
 const memory = '/run/open-bastion/silent-portal'
 
 async function silentHost() {
@@ -13,16 +14,36 @@ async function silentHost() {
   const waits: number[] = []
   let clock = 0
   let isSilent = true
+  let isStopped = false
+  const timers: { readonly at: number; readonly controller: AbortController }[] = []
+  // The wait costs no time here: the clock goes from one timer to the next, or past them all while nobody runs.
+  const pass = (): void => {
+    timers.sort((one, other) => one.at - other.at)
+    clock = Math.max(clock, (isStopped ? timers.at(-1) : timers[0])?.at ?? 0)
+    for (const timer of timers.filter(({ at }) => at <= clock)) {
+      timers.splice(timers.indexOf(timer), 1)
+      timer.controller.abort()
+    }
+  }
+  const { fetch } = host.world
   Object.assign(host.world, {
     monotonic: () => clock,
-    // The wait itself costs no time here: it ends at once, and the clock says how long it was.
     timeout: (seconds: number) => {
-      waits.push(seconds)
-      if (!isSilent) return new AbortController().signal
-      clock += seconds * 1000
-      return AbortSignal.abort()
+      const controller = new AbortController()
+      timers.push({ at: clock + seconds * 1000, controller })
+      if (seconds !== tick) waits.push(seconds)
+      return controller.signal
+    },
+    fetch: async (...asked: Parameters<typeof fetch>) => {
+      const signal = asked[1].signal as AbortSignal
+      for (; isSilent && !signal.aborted; await Bun.sleep(0)) pass()
+      signal.throwIfAborted()
+      return fetch(...asked)
     },
   })
+  const stop = (): void => {
+    isStopped = true
+  }
   const ask = () =>
     openHttpWithBreaker(
       host.world,
@@ -35,7 +56,7 @@ async function silentHost() {
   const answers = (): void => {
     isSilent = false
   }
-  return { host, waits, ask, answers }
+  return { host, waits, ask, answers, stop }
 }
 
 test('after one long wait the next ones are short, for a minute', async () => {
@@ -44,6 +65,18 @@ test('after one long wait the next ones are short, for a minute', async () => {
   host.world.clock.now += 61
   await ask()
   expect(waits).toEqual([10, 2, 2, 10])
+})
+
+// Whoever can stop the process lets the time pass without letting it hear what the portal says.
+test('a process that was stopped while it waited cannot say that there was no answer', async () => {
+  const { host, ask, stop } = await silentHost()
+  stop()
+  const answer = await ask()
+  expect([answer.kind, 'detail' in answer && answer.detail]).toEqual([
+    'garbled',
+    'this process was stopped for 10 s while it waited',
+  ])
+  expect(textOf(host.world, memory)).toBeUndefined()
 })
 
 test('an answer brings the patience back', async () => {

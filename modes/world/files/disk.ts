@@ -49,7 +49,7 @@ export const disk = (deadline: AbortSignal): Files => ({
   remove,
   destroy,
   makeDirectory: (path, mode) => makeDirectory(path, mode),
-  withLock: (path, work) => withLock(path, work, deadline),
+  withLock: (path, work, seconds) => withLock(path, work, { deadline, seconds }),
   editAccounts: (edit) => editAccounts(edit),
   makeHome: (home) => insist('make the home directory', home.path, () => makeHome(home)),
 })
@@ -269,11 +269,15 @@ function makeParent(path: string): void {
   if (!isShared) makeDirectory(path, 0o755)
 }
 
-async function withLock<T>(path: string, work: () => T | Promise<T>, deadline: AbortSignal): Promise<T> {
+type Waiting = { readonly deadline: AbortSignal; readonly seconds: number | undefined }
+
+async function withLock<T>(path: string, work: () => T | Promise<T>, { deadline, seconds }: Waiting): Promise<T> {
+  const until = performance.now() + (seconds ?? Number.POSITIVE_INFINITY) * 1000
   const descriptor = insist('lock', path, () => openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600))
   try {
     for (let wait = 1; !tryLock(descriptor); wait = Math.min(wait * 2, 50)) {
-      if (deadline.aborted) throw new Fault(`another process holds ${path}; nothing was changed`)
+      if (deadline.aborted || performance.now() > until)
+        throw new Fault(`another process holds ${path}; nothing was changed`, { kind: 'busy' })
       await Bun.sleep(wait)
     }
     return await work()

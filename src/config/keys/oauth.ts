@@ -1,6 +1,6 @@
 // Keys of this host as an OAuth client, and of access tokens as proof of who a person is.
 import { key, optional } from '../key.ts'
-import { choice, path, toggle, whole, wordList, words } from '../value-types.ts'
+import { choice, path, pattern, toggle, whole, wordList, words } from '../value-types.ts'
 
 export const clientKeys = {
   client_auth_method: key('auto', () => ({
@@ -30,6 +30,15 @@ export const clientKeys = {
 }
 
 export const accessTokenKeys = {
+  token_pattern: key('[0-9a-f]{64}', () => ({
+    schema: pattern(),
+    says:
+      'Regular expression that a whole one-time token matches. What does not match is not sent to the portal: it is ' +
+      'a mistyped password, most likely. The default is the shape of the tokens of LemonLDAP::NG. Access tokens ' +
+      '(oauth2_token_auth) have a shape of their own: at least 32 characters of RFC 6750.',
+    section: 'host',
+    since: '0.2',
+  })),
   oauth2_token_auth: key(false, () => ({
     schema: toggle(),
     says:

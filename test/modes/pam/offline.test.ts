@@ -389,3 +389,67 @@ test('a key the portal never accepted is no second proof while it is away, thoug
   expect(opened.outcome).toBe('unavailable portal-unreachable')
   expect(marks(host)).toEqual([])
 })
+
+test('a mistyped password never travels to the portal, and is a guess all the same', async () => {
+  const host = await enrolledHost()
+  host.portal.control.forgetRequests()
+  for (const typed of ['hunter2', 'H'.repeat(64), `${'0'.repeat(63)}g`, '0'.repeat(65)]) {
+    const { outcome, said } = await host.phase('auth', user, typed)
+    expect(outcome).toBe('denied not-a-token')
+    expect(said).toBe((await host.phase('auth', { PAM_USER: 'dwho' }, '0'.repeat(64))).said)
+  }
+  const asked = host.portal.control.requests()
+  expect(asked.map(({ body }) => body).join()).not.toContain('hunter2')
+  expect(asked.filter(({ path }) => path === '/pam/authorize').length).toBe(4)
+})
+
+test('token_pattern says what a token looks like', async () => {
+  const host = await enrolledHost({ config: 'token_pattern = [A-Z]{4}|never' })
+  host.portal.control.forgetRequests()
+  for (const typed of ['ABCD', 'ABCDE', '0'.repeat(64)]) await host.phase('auth', user, typed)
+  expect(host.portal.control.requests({ path: '/pam/verify' }).map(({ body }) => body)).toEqual(['{"token":"ABCD"}'])
+})
+
+test('a token that never left, because the portal was refused, is not used up', async () => {
+  const host = await enrolledHost()
+  const token = host.portal.control.mintToken({ user: 'rtyler' })
+  const { fetch } = host.world
+  Object.assign(host.world, {
+    fetch: async () => {
+      throw Object.assign(new Error('bad'), { code: 'CERT_HAS_EXPIRED' })
+    },
+  })
+  expect(await auth(host, token)).toBe('unavailable portal-untrusted')
+  Object.assign(host.world, { fetch })
+  expect(await auth(host, token)).toBe('allowed token-accepted')
+})
+
+test('a password that was taken while the portal was away does not count once it answers', async () => {
+  const host = await awayWithVerifier('correct-horse')
+  const back = () =>
+    Object.assign(host.world, {
+      fetch: async () => Response.json({ authorized: true, user: 'rtyler', permissions: { sudo_allowed: true } }),
+    })
+  expect(await auth(host, 'correct-horse')).toBe('allowed offline-password')
+  back()
+  expect(await account(host)).toBe('denied prove-again')
+  // A proof that the portal took counts.
+  Object.assign(host.world, { fetch: async () => Response.json({ valid: true, user: 'rtyler' }) })
+  expect(await auth(host, '0'.repeat(64))).toBe('allowed token-accepted')
+  back()
+  expect(await account(host)).toBe('allowed portal-allowed')
+})
+
+test('for sudo a password counts only while the account rule would hold', async () => {
+  const host = await awayWithVerifier('correct-horse')
+  expect(await auth(host, 'correct-horse', sudo)).toBe('allowed offline-password')
+  host.world.clock.now += 61
+  expect(await auth(host, 'correct-horse', sudo)).toBe('unavailable cache-too-old')
+  expect(await auth(host, 'correct-horse')).toBe('allowed offline-password')
+})
+
+test('a password that cannot be marked does not count', async () => {
+  const host = await awayWithVerifier('correct-horse')
+  host.break((path) => (path.includes('/offline_proofs/') ? 'no space left on the device' : undefined))
+  expect(await auth(host, 'correct-horse')).toBe('unavailable fault')
+})
