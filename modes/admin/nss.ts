@@ -103,7 +103,7 @@ async function add({ ports, user, json }: Named): Promise<Ending> {
     return ended(denied('portal-denied'), print(json, { user, found: false }, `the portal knows no user ${user}`))
   if (info.kind !== 'found')
     return ended(unavailable('portal-unreachable'), print(json, { user, problem: info.detail }, info.detail))
-  const entry = await (await ports.accounts()).provision(user, wantedOf(info), true)
+  const entry = await (await ports.accounts()).provision(user, { ...wantedOf(info), revive: true }, true)
   if (entry.kind === 'ready') ports.published.keys(info.user, info.attributes.sshPublicKeys)
   return made(user, json, entry)
 }
@@ -124,7 +124,7 @@ async function pin({ ports, user, uid: text, json }: Named): Promise<Ending> {
     ended(denied('account-impossible'), print(json, { user, kind: 'impossible', detail }, `${user}: ${detail}`))
   if (known && known.uid !== uid)
     return refuse(`has uid ${known.uid} since ${day(known.createdAt)}, and files may belong to it; a uid never changes`)
-  const entry = await accounts.provision(user, { uid, insist: true }, false)
+  const entry = await accounts.provision(user, { uid, insist: true, revive: true }, false)
   return made(user, json, entry)
 }
 

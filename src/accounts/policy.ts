@@ -15,6 +15,8 @@ export type WantedEntry = {
   readonly shell?: unknown
   readonly sudo?: boolean
   readonly groups?: readonly string[]
+  /** Also a retired user: after proof, or by an administrator. A name alone brings nobody back. */
+  readonly revive?: boolean
   /** This uid or none. */
   readonly insist?: boolean
   /** Of service-accounts.conf: ids that the administrator chose are taken as they are, or refused. */
@@ -47,6 +49,7 @@ type EntryRefusal =
   | 'id-taken'
   | 'ids-differ'
   | 'service-name'
+  | 'retired'
 export type EntryVerdict =
   | { readonly kind: 'keep' | 'update' | 'create'; readonly record: RegistryUser }
   | { readonly kind: 'refused'; readonly why: 'local-account' | EntryRefusal }
@@ -136,6 +139,7 @@ function create(name: LoginName, facts: EntryFacts): EntryVerdict {
 function update(known: RegistryUser, facts: EntryFacts): EntryVerdict {
   const { wanted, rules } = facts
   const { service } = wanted
+  if (known.state !== 'active' && !wanted.revive) return { kind: 'refused', why: 'retired' }
   if (known.source === 'service' && !service) return { kind: 'refused', why: 'service-name' }
   if ((service?.uid ?? known.uid) !== known.uid || (service?.gid ?? known.gid) !== known.gid)
     return { kind: 'refused', why: 'ids-differ' }

@@ -150,6 +150,7 @@ const refusal = (why: (EntryVerdict & { kind: 'refused' })['why'], user: LoginNa
     'uid-taken': `that uid is taken, reserved, or not between min_uid and max_uid; choose another for ${user}`,
     'id-taken': `the uid or gid that service-accounts.conf names for ${user} belongs to somebody else; choose another`,
     'ids-differ': `${user} has another uid or gid here than service-accounts.conf names; ids never change, so correct the file`,
+    retired: `${user} was removed here and comes back after a proof, or by: ob nss add ${user}`,
     'service-name': `${user} was a service account here; its uid and files go to nobody else`,
     'group-name-taken': `a group named ${user} exists already; rename it, or add the account by hand`,
   }

@@ -69,6 +69,7 @@ export const entryOf = (account: ServiceAccount): WantedEntry => {
     ...(shell === undefined ? {} : { shell }),
     groups: sudoAllowed && sudoNopasswd ? [nopasswdGroup] : [],
     sudo: sudoAllowed,
+    revive: true,
     service: { uid, gid },
   }
 }

@@ -122,7 +122,7 @@ export const settleAccount = async (
       ports.portal.authorize({ user: requireUser(user), service: asked(service, config), fingerprint: bound }),
     account: async ({ user, authorization }) => {
       if (authorization?.kind !== 'granted') throw tooEarly()
-      return (await ports.accounts()).provision(requireUser(user), wantedOf(authorization), false)
+      return (await ports.accounts()).provision(requireUser(user), { ...wantedOf(authorization), revive: true }, false)
     },
   })
 }
@@ -184,7 +184,8 @@ const entryFor = (f: SessionFacts): WantedEntry => {
   // Nobody said what the account should be like: one that is there stays as it is.
   if (!answer && vouchedFor(f)) return {}
   if (answer?.kind !== 'granted') throw tooEarly()
-  return wantedOf(answer)
+  // The session phase is the one that knows what was proven.
+  return { ...wantedOf(answer), revive: true }
 }
 
 /** What the portal said last, in this phase, in the account phase, or before it went away. */

@@ -12,6 +12,8 @@ export type HttpRequest = {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string
+  /** Largest body believed, in bytes; without it bodyLimit. */
+  readonly limit?: number
   /** The answer is bytes: its text is their base64. */
   readonly binary?: true
 }
@@ -87,7 +89,7 @@ async function send(
     const response = await exchange(world, config.proxy, tls, request, signal)
     if (weather.has(response.status))
       return { kind: 'unreachable', detail: `${peer.name} answered HTTP ${response.status}`, responded: true }
-    const body = await readBody(response, signal, request.binary === true)
+    const body = await readBody(response, signal, request)
     if (typeof body !== 'string') return body
     return { kind: 'answer', status: response.status, headers: response.headers, text: body }
   } catch (error) {
@@ -125,12 +127,16 @@ async function exchange(
 
 type Body = string | (HttpAnswer & { kind: 'garbled' })
 
-async function readBody(response: Response, signal: AbortSignal, binary: boolean): Promise<Body> {
+async function readBody(
+  response: Response,
+  signal: AbortSignal,
+  { binary, limit = bodyLimit }: HttpRequest,
+): Promise<Body> {
   // ofetch has replaced the body by the stream it promises.
   const stream = (response as { _data?: unknown })._data
   if (!(stream instanceof ReadableStream)) return ''
-  const bytes = await collect(stream as ReadableStream<Uint8Array<ArrayBuffer>>, signal)
-  if (!bytes) return { kind: 'garbled', detail: `the answer is larger than ${bodyLimit} bytes` }
+  const bytes = await collect(stream as ReadableStream<Uint8Array<ArrayBuffer>>, signal, limit)
+  if (!bytes) return { kind: 'garbled', detail: `the answer is larger than ${limit} bytes` }
   if (binary) return bytes.toBase64()
   return decodeUtf8(bytes) ?? { kind: 'garbled', detail: 'the answer is not UTF-8' }
 }
@@ -139,6 +145,7 @@ async function readBody(response: Response, signal: AbortSignal, binary: boolean
 async function collect(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   signal: AbortSignal,
+  limit: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const reader = stream.getReader()
   const parts: Uint8Array<ArrayBuffer>[] = []
@@ -150,7 +157,7 @@ async function collect(
     signal.throwIfAborted()
     if (done) return parts.length === 1 ? parts[0] : concat(...parts)
     length += value.length
-    if (length > bodyLimit) {
+    if (length > limit) {
       abort()
       return undefined
     }

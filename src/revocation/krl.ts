@@ -48,6 +48,7 @@ export async function updateKrl(
     url: `${config.portal_url}/ssh/revoked`,
     headers: { accept: 'application/octet-stream' },
     binary: true,
+    limit: sizeLimit,
   })
   const body = bodyOf(answer)
   if (!(body instanceof Uint8Array)) return body
@@ -55,7 +56,9 @@ export async function updateKrl(
   return world.files.withLock(`${paths.run}/krl.lock`, () => replace(world, body, allowEmpty))
 }
 
-function bodyOf(answer: HttpAnswer): Uint8Array<ArrayBuffer> | NoAnswer {
+function bodyOf(answer: HttpAnswer): Uint8Array<ArrayBuffer> | KrlUpdate {
+  // Too large: certificates that were revoked since go on, and somebody must know.
+  if (answer.kind === 'garbled') return { kind: 'refused', detail: `/ssh/revoked: ${answer.detail}` }
   if (answer.kind !== 'answer') return answer
   const garbled = (what: string): NoAnswer => ({ kind: 'garbled', detail: `/ssh/revoked: ${what}` })
   if (answer.status !== 200) return garbled(`HTTP ${answer.status}`)

@@ -163,8 +163,13 @@ const rows: readonly (readonly [string, Partial<EntryFacts>, string])[] = [
     'update 45475:45475:Alice:/home/alice:/bin/bash dev active',
   ],
   [
-    'a user who comes back has the old uid',
+    'a name alone brings no retired user back',
     withUsers({ alice: { ...alice, uid: 23456, gid: 23456, state: 'retired' } }),
+    'refused retired',
+  ],
+  [
+    'a user who comes back after a proof has the old uid',
+    { ...withUsers({ alice: { ...alice, uid: 23456, gid: 23456, state: 'retired' } }), wanted: { revive: true } },
     'update 23456:23456:Alice:/home/alice:/bin/bash dev active',
   ],
   [

@@ -90,7 +90,7 @@ lab_test(
     expect([wrong, dave, local, root].map(({ output }) => output.includes('HERE'))).toEqual([false, false, true, true])
     expect(dave.output).toContain('Your organisation does not allow this access.')
     expect(reasons()).toEqual([
-      'login: token-rejected',
+      'login: not-a-token',
       'login: token-accepted',
       'login: portal-denied',
       'login: portal-allowed',
@@ -141,7 +141,7 @@ lab_test('a locker that runs as its user unlocks with a token, and with nothing 
     'unlock: token-accepted',
     'unlock: portal-allowed',
     'unlock: portal-allowed',
-    'unlock: token-rejected',
+    'unlock: not-a-token',
     'unlock: no-token',
   ])
 })
@@ -207,7 +207,7 @@ lab_test('a thousand questions of one user stop nobody else', async () => {
   const { code } = await flooding
   expect([code, alice.passed, (await unlock('bob', 'x')).passed]).toEqual([0, true, false])
   expect((await lab.run(['pgrep', '-c', '-f', 'exe unlock'])).stdout.trim()).toBe('0')
-  expect(reasons().filter((line) => line === 'unlock: token-rejected').length).toBeLessThanOrEqual(14)
+  expect(reasons().filter((line) => line === 'unlock: not-a-token').length).toBeLessThanOrEqual(14)
 })
 
 const speak = `import socket, sys

@@ -49,7 +49,7 @@ const logins: readonly (readonly [string, string, Proof, When, 'in' | 'out', str
 
   // Unix passwords. A right one is never sent to the portal.
   ['bd',    'localadm', 'the Unix password',        'always',            'in',   'portal-allowed session-opened',           'authorize'],
-  ['bd',    'localadm', 'a wrong Unix password',    'always',            'out',  'token-rejected',                          'verify'],
+  ['bd',    'localadm', 'a wrong Unix password',    'always',            'out',  'not-a-token',                             'authorize'],
   ['bd',    'localadm', 'the Unix password',        'portal refuses',    'out',  'portal-unreachable',                      ''],
   ['bd',    'localadm', 'the Unix password',        'no program',        'out',  '',                                        ''],
   ['bd',    'localadm', 'the Unix password',        'program exits 1',   'out',  '',                                        ''],

@@ -44,6 +44,33 @@ test('a pinned uid is the user’s for ever, and nobody else’s', async () => {
   expect(passwd(host)).not.toContain('nils')
 })
 
+test('who is removed stays removed, whoever connects with the name, and comes back after a proof', async () => {
+  const host = await hostWith('nina')
+  await ob(host, 'add', 'nina')
+  await ob(host, 'remove', 'nina')
+  host.portal.control.setRules({ group: 'backend', ssh: true })
+  // sshd's placeholder for a name that it does not know: anybody can cause it.
+  const stranger = await host.phase('auth', { PAM_USER: 'nina' }, '\b\n\r\u007fINCORRECT')
+  expect([stranger.outcome, passwd(host).includes('nina')]).toEqual(['denied newcomer-registered', false])
+  await host.phase('open_session', { PAM_USER: 'nina', SSH_AUTH_INFO_0: 'password\n' })
+  expect(passwd(host)).toContain('nina:x:')
+})
+
+test('a refresh that began before the removal undoes nothing', async () => {
+  const host = await hostWith('nina')
+  await ob(host, 'add', 'nina')
+  const { fetch } = host.world
+  Object.assign(host.world, {
+    fetch: async (...asked: Parameters<typeof fetch>) => {
+      Object.assign(host.world, { fetch })
+      await ob(host, 'remove', 'nina')
+      return fetch(...asked)
+    },
+  })
+  expect((await ob(host, 'refresh', 'nina')).outcome).toBe('denied')
+  expect(passwd(host)).not.toContain('nina')
+})
+
 test('who is removed is exported no more, keeps the uid, and comes back with it', async () => {
   const host = await hostWith('nina')
   await ob(host, 'pin', 'nina', '22222')

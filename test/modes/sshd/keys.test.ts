@@ -229,6 +229,21 @@ test.each(refusals)('a list that is %s does not take the place of the present on
   expect(audited(world).length).toBe(1)
 })
 
+test('a list of a large site is taken, and one too large for this program alarms', async () => {
+  const many = formatRevocations(
+    Array.from({ length: 40_000 }, (_, at) => BigInt(at)),
+    1_800_000_000,
+  )
+  expect(many.length).toBeGreaterThan(262_144)
+  const world = await hostWithList(() => many)
+  put(world, krlPath, present)
+  expect((await run(krl, world, 'update')).outcome).toBe('allowed krl-written')
+  const huge = await hostWithList(() => new Uint8Array((16 << 20) + 1))
+  put(huge, krlPath, present)
+  expect((await run(krl, huge, 'update')).outcome).toBe('denied krl-refused')
+  expect(audited(huge).map(({ event_type }) => event_type)).toEqual(['SECURITY_ERROR'])
+})
+
 test('an empty list takes the place of another when the administrator says so', async () => {
   const world = await hostWithList(() => new Uint8Array())
   put(world, krlPath, present)
