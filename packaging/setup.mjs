@@ -28,6 +28,7 @@ const commands = {
   build: { debian: [], build: true, run: [] },
   check: { debian: [], build: false, run: [], checks: true },
   docs: { debian: [], build: false, run: [['packaging/docs.ts']] },
+  package: { debian: ['dpkg'], build: true, run: [['packaging/deb/build.ts']] },
   bench: { debian: measuring, nss: true, build: true, run: [['test/bench/bench.ts']] },
 }
 

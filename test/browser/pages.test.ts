@@ -1,5 +1,5 @@
-// The pages in a real browser: what a person can do with the keyboard, on a phone, in the dark, without script, and what
-// the provider's own logout ends.
+// The pages in a real browser: what a person can do with the keyboard, on a phone, in the dark, without script, and
+// what the provider's own logout ends.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { type Browser, browserRefusal, newPerson, type Page, startBrowser } from './parts.ts'
 import { heading, logOutAtProvider, pressMine, signIn } from './person.ts'

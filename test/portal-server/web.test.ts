@@ -1,5 +1,5 @@
-// What a browser sees and may do: looking changes nothing, a button needs our own form, and a page shows no more than its
-// reader may know.
+// What a browser sees and may do: looking changes nothing, a button needs our own form, and a page shows no more than
+// its reader may know.
 import { beforeEach, expect, test } from 'bun:test'
 import { openSite, pathOf, type Site, type TestBrowser, titleOf } from './site.ts'
 
