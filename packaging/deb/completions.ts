@@ -7,7 +7,8 @@ type Described = { readonly mode: string; readonly summary: string; readonly opt
 async function described(): Promise<readonly Described[]> {
   const list: Described[] = []
   for (const [mode, entry] of modes) {
-    if (entry.caller === 'sshd' || entry.caller === 'pam') continue
+    // Programs start the others.
+    if (entry.caller !== 'admin' || mode.includes(' ')) continue
     const { syntax } = await entry.load()
     const options = Object.entries(syntax?.args ?? {})
       .filter(([, { type }]) => type !== 'positional')
