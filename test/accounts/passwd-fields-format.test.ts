@@ -70,6 +70,43 @@ test('approved home prefixes replace the list; an empty one opens nothing', () =
   }
 })
 
+// Its second check, which other parts of it used, and where that one is not this program's.
+const pathDifferences: Readonly<Record<string, string>> = {
+  '/home/|/home/alice': 'an administrator who ends a prefix with a slash means the same',
+  '/home/|/home/a': 'an administrator who ends a prefix with a slash means the same',
+  '::/home:|/srv/home/x': 'an empty prefix opens nothing',
+  '::/home:|/home': 'an empty prefix opens nothing',
+  '::/home:|/data': 'an empty prefix opens nothing',
+  '::/home:|/data/x': 'an empty prefix opens nothing',
+  '::/home:|/homex/a': 'an empty prefix opens nothing',
+}
+
+test('shells and homes, beside the second of upstream’s two checks', () => {
+  const rows = [
+    ...inputs(vectors.shells).map((row) => [row.input, row, validShell(row.input, defaultShells)] as const),
+    ...inputs(vectors.shells_custom_lists).map(
+      (row) => [`${row.approved_shells} ${row.input}`, row, validShell(row.input, list(row.approved_shells))] as const,
+    ),
+  ]
+  for (const [key, { path_validator_check_shell }, ours] of rows)
+    expect([key, ours]).toEqual([key, shellDifferences[key]?.ours ?? path_validator_check_shell])
+  const homes = [
+    ...inputs(vectors.homes).map((row) => [row.input, row, validHome(row.input, defaultHomePrefixes)] as const),
+    ...inputs(vectors.homes_custom_lists).map(
+      (row) =>
+        [
+          `${row.approved_home_prefixes}|${row.input}`,
+          row,
+          validHome(row.input, list(row.approved_home_prefixes)),
+        ] as const,
+    ),
+  ]
+  for (const [key, { input, path_validator_check_home }, ours] of homes) {
+    const isOther = input.length > 255 || /.\/$/.test(input) || key in pathDifferences
+    if (!isOther) expect([key, ours]).toEqual([key, path_validator_check_home])
+  }
+})
+
 test.each([
   ['/etc/skel', true],
   ['/usr/share/skel/staff', true],

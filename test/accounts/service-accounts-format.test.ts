@@ -9,8 +9,11 @@ import {
   removeSection,
   type ServiceAccount,
 } from '../../src/accounts/service-accounts-format.ts'
-import { parseFingerprint, parseLoginName } from '../../src/base/names.ts'
+import { decideServiceKey } from '../../src/accounts/service-accounts-policy.ts'
+import { type Fingerprint, type LoginName, parseFingerprint, parseLoginName } from '../../src/base/names.ts'
+import type { Proof } from '../../src/ssh/proof.ts'
 import { fuzzText } from '../fakes/mutate.ts'
+import nss from '../vectors/nss.json' with { type: 'json' }
 import vectors from '../vectors/service-accounts.json' with { type: 'json' }
 import names from '../vectors/validators.json' with { type: 'json' }
 
@@ -224,4 +227,46 @@ test('a comment above the next section stays when the one before it goes', () =>
 test('no input makes the parser do anything but answer', () => {
   const samples = readable.map(textOf)
   expect(fuzzText(samples, (text) => parseServiceAccounts(text, rules))).toBeGreaterThan(0)
+})
+
+test('a key is the account’s own, as upstream compared it', () => {
+  const { conf, vectors: rows } = vectors.validate_key
+  const { accounts } = parseServiceAccounts(conf, rules)
+  for (const { user, fingerprint, rc } of rows) {
+    const account = accounts.get(user as LoginName)
+    const found = account === undefined ? -1 : account.fingerprint === fingerprint ? 0 : -2
+    expect([user, fingerprint, found]).toEqual([user, fingerprint, rc])
+    if (account === undefined) continue
+    const proof = { kind: 'key', fingerprint: (fingerprint ?? '') as Fingerprint } as Proof
+    expect(decideServiceKey({ kind: 'sound', account }, proof).kind).toBe(rc === 0 ? 'allowed' : 'denied')
+  }
+})
+
+// Upstream's NSS module read the same file by looser rules: no fingerprint, any id, any shell and home.
+const nssDifferences: Readonly<Record<string, string>> = {
+  'unapproved shell and home are NOT checked here': 'a shell and a home are checked wherever they are read',
+  'uid 65534': 'this id is nobody’s',
+  'no fingerprint needed': 'an account without a key is none',
+  '32 chars': 'ids below 1000 are reserved',
+  'second section wins nothing': 'of two sections of one name, none counts',
+  'comment lines': 'ids below 1000 are reserved',
+  'quotes are kept': 'a value is written with or without quotes, and means the same',
+  CRLF: 'ids below 1000 are reserved',
+  'gecos with colon': 'a colon would make two fields of one',
+}
+
+test.each(nss.service_account_lookup)('through NSS: $name', ({ name, conf, user, passwd, mode, owner_gid }) => {
+  // Who may read and write the file is judged where it is read.
+  if (mode !== '0o600' || owner_gid !== 0) return expect(passwd).toBeNull()
+  const { accounts } = parseServiceAccounts(conf.replace('SHA256:abc', key), {
+    ...rules,
+    homePrefixes: [...rules.homePrefixes, '/var/lib'],
+  })
+  const account = accounts.get(user as LoginName)
+  const found = account && {
+    ...{ name: user, passwd: 'x', uid: account.uid, gid: account.gid, gecos: account.gecos ?? '' },
+    ...{ dir: account.home ?? `/home/${user}`, shell: account.shell ?? '/bin/bash' },
+  }
+  if (name in nssDifferences) return expect(found).not.toEqual(passwd as never)
+  expect(found ?? null).toEqual(passwd as never)
 })

@@ -5,6 +5,7 @@ import { type Config, checkConfig } from '../../src/config/load.ts'
 import { openLockouts } from '../../src/lockout/counters.ts'
 import { lockoutFileName, lockoutKey } from '../../src/lockout/state-format.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
+import vectors from '../vectors/rate-limiter.json'
 
 const config = ((): Config => {
   const checked = checkConfig('portal_url = https://auth.example.test\nrate_limit_max_attempts = 2\n')
@@ -60,4 +61,52 @@ test('whose counter is held up by a stopped process counts as locked, and nobody
   for (let i = 0; i < 2; i++) await lockouts.count(bob)
   expect((await lockouts.left(bob)).secondsLeft).toBeGreaterThan(0)
   expect(waited.every((seconds) => seconds !== undefined && seconds <= 2)).toBe(true)
+})
+
+// What is tidied up, beside what the C implementation tidied up.
+const cleanupDifferences: Readonly<Record<string, string>> = {
+  'idle, older than an hour': 'one failure is forgiven for each longest lock of silence, and this was two',
+  'lock over, old': 'one failure is forgiven for each longest lock of silence, and this was nine',
+}
+
+test.each(vectors.cleanup)('tidying up: $name', async ({ name, state, kept: stays, clock }) => {
+  const world = fakeWorld({ now: clock })
+  const path = `${directory}/${'0'.repeat(32)}.state`
+  world.disk.set(path, { data: new TextEncoder().encode(state), mode: 0o600, uid: 0, gid: 0, modifiedAt: clock })
+  await openLockouts(world, config, directory).count('somebody else')
+  expect([name, world.disk.has(path)]).toEqual([name, stays || name in cleanupDifferences])
+})
+
+test('a file that is no state is removed when it is a day old, and what is no file of ours never', async () => {
+  const world = fakeWorld()
+  const ages = {
+    'x.state': 86_401,
+    'y.state': 86_000,
+    'x.state.tmp.0a': 86_401,
+    'y.state.tmp.0a': 86_000,
+    other: 900_000,
+  }
+  for (const [name, age] of Object.entries(ages))
+    world.disk.set(`${directory}/${name}`, {
+      data: new TextEncoder().encode('zzz\n'),
+      mode: 0o600,
+      uid: 0,
+      gid: 0,
+      modifiedAt: world.clock.now - age,
+    })
+  await openLockouts(world, config, directory).count('somebody')
+  const left = Object.keys(ages).filter((name) => world.disk.has(`${directory}/${name}`))
+  expect(left).toEqual(['y.state', 'y.state.tmp.0a', 'other'])
+})
+
+test('a clock that was set back is written down, so that the lock ends', async () => {
+  const world = fakeWorld()
+  const lockouts = openLockouts(world, config, directory)
+  for (let i = 0; i < 2; i++) await lockouts.count('eve')
+  const wait = (await lockouts.left('eve')).secondsLeft
+  expect(wait).toBeGreaterThan(0)
+  world.clock.now -= 100_000
+  expect((await lockouts.left('eve')).secondsLeft).toBe(wait)
+  world.clock.now += wait
+  expect((await lockouts.left('eve')).secondsLeft).toBe(0)
 })

@@ -141,3 +141,29 @@ test('whatever the history, a wait is whole seconds, never beyond the longest, a
     }),
   )
 })
+
+const state = (more: Partial<LockoutState>): LockoutState => ({
+  failureCount: 5,
+  lockedUntil: 0,
+  lastFailureAt: now,
+  firstFailureAt: now,
+  ...more,
+})
+
+test('a lock that seems longer than any is as long as the longest', () => {
+  expect(secondsLeft(state({ lockedUntil: now + 90_000 }), now)).toBe(86_400)
+  expect(secondsLeft(state({ lockedUntil: now + 86_400 }), now)).toBe(86_400)
+  expect(secondsLeft(state({ lockedUntil: now + 30 }), now)).toBe(30)
+  // Locked before it failed: written by a clock that was set back. It counts as the longest, and no longer.
+  expect(secondsLeft(state({ lockedUntil: now + 50, lastFailureAt: now + 100 }), now, 40)).toBe(40)
+  expect(secondsLeft(state({ lockedUntil: now + 1, lastFailureAt: now + 1 }), now, 40)).toBe(0)
+})
+
+test('one failure is forgiven after a whole longest lock of silence, not a second earlier', () => {
+  expect(failuresLeft(state({}), policy, now)).toBe(5)
+  expect(failuresLeft(state({}), policy, now + 3599)).toBe(5)
+  expect(failuresLeft(state({}), policy, now + 3600)).toBe(4)
+  expect(failuresLeft(state({ lockedUntil: now + 10 }), policy, now + 3600)).toBe(5)
+  expect(failuresLeft(state({}), { ...policy, maxLockout: 1 }, now)).toBe(5)
+  expect(failuresLeft(state({}), policy, now + 1_000_000)).toBe(0)
+})

@@ -88,3 +88,52 @@ test.each([
 ])('%s and %s are one source: %p, because a network gives everybody a whole /64', (one, other, same) => {
   expect(lockoutKey('alice', one) === lockoutKey('alice', other)).toBe(same)
 })
+
+// Where a key is not upstream's: there a missing address made an own key, and each IPv6 address counted for itself.
+const keyDifferences: Readonly<Record<string, string>> = {
+  'alice:2001:db8::1': 'alice:2001:db8:0:0::/64',
+  ':': ':local',
+}
+
+test('a key is upstream’s for a user and an address', () => {
+  // It called a user without a name "unknown"; here there is always a name.
+  const named = vectors.build_key.filter(({ user }) => user !== null)
+  expect(named.length).toBe(5)
+  for (const { user, ip, key } of named) {
+    // Upstream's buffer ended after 255 bytes, and with it the address: one key for every address of a long name.
+    const isCut = key.length === 255
+    expect(lockoutKey(user!, ip)).toBe(isCut ? `${user}:${ip}` : (keyDifferences[key] ?? key))
+  }
+})
+
+test('an IPv6 address is one with its /64, however it is written', () => {
+  const one = 'u:2001:db8:1:2::/64'
+  for (const address of ['2001:db8:1:2::', '2001:db8:1:2::1', '2001:DB8:1:2:ff:ff:ff:ff', '2001:0db8:0001:0002::1'])
+    expect([address, lockoutKey('u', address)]).toEqual([address, one])
+  expect(lockoutKey('u', '2001:db8:1:3::1')).not.toBe(one)
+  for (const [address, key] of [
+    ['::1', '0:0:0:0::/64'],
+    ['::', '0:0:0:0::/64'],
+    ['1::', '1:0:0:0::/64'],
+    ['1:2:3::4:5:6', '1:2:3:0::/64'],
+    ['1::2:3:4:5:6:7', '1:0:2:3::/64'],
+    ['1:2:3:4:5:6:7::', '1:2:3:4::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['::FFFF:192.0.2.1', '192.0.2.1'],
+    ['1::ffff:192.0.2.1', '1:0:0:0::/64'],
+    ['192.0.2.1', '192.0.2.1'],
+    ['host.example', 'host.example'],
+    ['', 'local'],
+  ] as const)
+    expect([address, lockoutKey('u', address)]).toEqual([address, `u:${key}`])
+  expect(lockoutKey('u', undefined)).toBe('u:local')
+})
+
+test('more failures than an int of the C implementation holds are no state', () => {
+  expect(parseLockoutState(`${2 ** 31 - 2} 1 1 1\n`)?.failureCount).toBe(2 ** 31 - 2)
+  expect(parseLockoutState(`${2 ** 31 - 1} 1 1 1\n`)).toBeUndefined()
+  expect(formatLockoutState({ failureCount: 2 ** 31, lockedUntil: -1, lastFailureAt: 1.9, firstFailureAt: 0 })).toBe(
+    `${2 ** 31 - 2} 0 1 0\n`,
+  )
+})

@@ -117,7 +117,7 @@ test('another machine-id is said to be one, not called damage', async () => {
   world.disk.get('/etc/machine-id')!.data = new TextEncoder().encode('0123456789abcdef0123456789abcdef\n')
   for (const text of Object.values(await contents(world)))
     expect(text).toContain('this host was cloned or re-installed')
-  expect(openSecretStore(world, config).write('x', new Secret('y'))).rejects.toThrow('cloned or re-installed')
+  await expect(openSecretStore(world, config).write('x', new Secret('y'))).rejects.toThrow('cloned or re-installed')
   world.disk.delete('/etc/machine-id')
   expect((await contents(world))['client_secret']).toStartWith('/etc/machine-id is missing or empty')
 })
@@ -132,7 +132,7 @@ test('another key file, a missing one and one that is too short are said to be t
   expect((await contents(world))['client_secret']).toStartWith(`${keyFile} holds 31 bytes`)
   world.disk.delete(keyFile)
   expect((await contents(world))['client_secret']).toStartWith(`${keyFile} does not exist`)
-  expect(openSecretStore(world, config).write('x', new Secret('y'))).rejects.toThrow('does not exist')
+  await expect(openSecretStore(world, config).write('x', new Secret('y'))).rejects.toThrow('does not exist')
   expect(world.disk.has(keyFile)).toBe(false)
   file.data = whole
   world.disk.set(keyFile, file)
@@ -196,7 +196,9 @@ test('a full disk leaves the secret as it was', async () => {
   let full = false
   const world = await filled({ broken: () => (full ? 'no space left' : undefined) })
   full = true
-  expect(openSecretStore(world, config).write('client_secret', new Secret('other'))).rejects.toThrow('no space left')
+  await expect(openSecretStore(world, config).write('client_secret', new Secret('other'))).rejects.toThrow(
+    'no space left',
+  )
   expect(await contents(world)).toEqual(secrets)
 })
 
@@ -204,7 +206,7 @@ test('a rotation refuses while something does not open; told to discard, it name
   const world = await filled()
   const file = world.disk.get(fileOf(world, 'client_secret'))!
   file.data = file.data.subarray(0, 20)
-  expect(openSecretStore(world, config).rotate({ discard: false })).rejects.toThrow('client_secret')
+  await expect(openSecretStore(world, config).rotate({ discard: false })).rejects.toThrow('client_secret')
   expect((await contents(world))['refresh_token']).toBe(secrets.refresh_token)
   expect(await openSecretStore(world, config).rotate({ discard: true })).toEqual({
     kept: ['refresh_token', 'request_signing_secret'],

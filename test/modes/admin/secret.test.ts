@@ -73,7 +73,7 @@ test.each(['', '\n', 'two\nlines', 'nul\0', '\xff\xfe', 'sealed:other'])('%j is 
   const { run, world } = await host()
   const bytes = stdin === '\xff\xfe' ? Uint8Array.from([0xff, 0xfe]) : utf8(stdin)
   const odd: FakeWorld = { ...world, hiddenInput: async () => bytes }
-  expect(mode.run(['set', 'a'], odd)).rejects.toThrow('nothing was changed')
+  await expect(mode.run(['set', 'a'], odd)).rejects.toThrow('nothing was changed')
   expect((await run('list --json')).text).toBe('[]\n')
 })
 
@@ -87,7 +87,7 @@ test('a configured secret is its line, the sealed one that its line names, or th
   await plain.set('client_secret', canary)
   expect((await secretFor(plain.world, plain.config(), 'client_secret'))?.expose()).toBe('pamsecret')
   const named = await host('request_signing_secret = sealed:signing')
-  expect(secretFor(named.world, named.config(), 'request_signing_secret')).rejects.toThrow(
+  await expect(secretFor(named.world, named.config(), 'request_signing_secret')).rejects.toThrow(
     'holds no secret of that name',
   )
   await named.set('signing', canary)
@@ -192,7 +192,7 @@ test('what cannot be imported is named, and nothing is imported', async () => {
   ]
   for (const [argv, damage, says] of cases) {
     damage()
-    expect(run(`import ${argv}`)).rejects.toThrow(says)
+    await expect(run(`import ${argv}`)).rejects.toThrow(says)
   }
   expect((await run('list --json')).text).toBe('[]\n')
 })
