@@ -125,13 +125,14 @@ async function serve(world: World, config: PortalConfig): Promise<Ending> {
     answer: (request, address) => service.web(request, { address }),
   })
   const figures = config.metrics_listen && listenForFigures(config.metrics_listen, service)
+  const stopped = termination()
   world.stderr(`ob portal listens at ${server.address} for ${config.base_url}\n`)
   notify(world, 'READY=1')
   const timers = [
     setInterval(() => void expire(service, warn), 60_000),
     setInterval(() => notify(world, 'WATCHDOG=1'), 5_000),
   ]
-  await termination()
+  await stopped
   notify(world, 'STOPPING=1')
   for (const timer of timers) clearInterval(timer)
   await Promise.all([server.stop(), figures?.stop()])

@@ -1,6 +1,6 @@
 // A whole site on loopback: an OpenID provider, the service under test as the built program under a user of its own,
 // and the voice of a host that has a credential.
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const repository = join(import.meta.dir, '..', '..')
@@ -87,14 +87,27 @@ export async function startSite(options: SiteOptions) {
   let service = await startService(config)
   const credential = await addHost('web1.example.org', 'web')
 
-  const post = async (path: string, body: unknown, authorization = `Bearer ${credential}`): Promise<Answer> => {
-    const response = await fetch(`${base}${path}`, {
+  const post = async (
+    path: string,
+    body: unknown,
+    authorization = `Bearer ${credential}`,
+    at = base,
+  ): Promise<Answer> => {
+    const response = await fetch(`${at}${path}`, {
       method: 'POST',
       headers: { authorization, 'content-type': 'application/json' },
       body: typeof body === 'string' ? body : JSON.stringify(body),
       tls: { rejectUnauthorized: false },
     } as BunFetchRequestInit)
     return { status: response.status, body: (await response.json()) as Answer['body'] }
+  }
+  const place = (): { readonly config: string; readonly base: string } => {
+    const port = freePort()
+    const path = join(directory, `port-${port}.conf`)
+    const text = readFileSync(config, 'utf8').replace(`127.0.0.1:${ports.service}`, `127.0.0.1:${port}`)
+    writeFileSync(path, text.replace(/^metrics_listen.*$/m, ''), { mode: 0o640 })
+    chownSync(path, 0, serviceUser)
+    return { config: path, base: `https://localhost:${port}` }
   }
   return {
     ...{ base, directory, config, ports, credential, ob, addHost, post, write },
@@ -111,6 +124,13 @@ export async function startSite(options: SiteOptions) {
     check: (session: unknown, code: string, authorization?: string): Promise<Answer> =>
       post('/weblogin/check', { session, code }, authorization),
     figures: async (path = '/metrics') => (await fetch(`http://127.0.0.1:${ports.figures}${path}`)).text(),
+    /** A configuration of the same site on another port, for a test that starts the service itself. */
+    alone: place,
+    /** Another instance that answers for the same address and has the same database. */
+    second: async (): Promise<{ readonly base: string; readonly process: Process }> => {
+      const other = place()
+      return { base: other.base, process: await startService(other.config) }
+    },
     restartService: async (signal: NodeJS.Signals = 'SIGTERM') => {
       await service.end(signal)
       service = await startService(config)
@@ -214,8 +234,11 @@ export async function startProcess(argv: readonly string[], ready: string): Prom
   return { output: () => output, pid: child.pid, end, said }
 }
 
-const startService = (config: string): Promise<Process> =>
-  startProcess([program, 'portal', 'serve', '--config', config], 'ob portal listens at')
+// As systemd starts it. With SQLite it would become that user by itself.
+const startService = (config: string): Promise<Process> => {
+  const user = ['setpriv', `--reuid=${serviceUser}`, `--regid=${serviceUser}`, '--clear-groups']
+  return startProcess([...user, program, 'portal', 'serve', '--config', config], 'ob portal listens at')
+}
 
 const startProvider = (options: object): Promise<Process> =>
   startProcess([process.execPath, join(import.meta.dir, 'provider.mjs'), JSON.stringify(options)], 'ready')

@@ -25,7 +25,12 @@ export const postgresRefusal = (): string | undefined =>
 /** nobody: PostgreSQL does not start as root. */
 const unprivileged = 65534
 
-export type Cluster = { readonly address: (database: string) => string; readonly stop: () => Promise<void> }
+export type Cluster = {
+  readonly address: (database: string) => string
+  readonly kill: () => Promise<void>
+  readonly restart: () => Promise<void>
+  readonly stop: () => Promise<void>
+}
 
 /** A cluster in a temporary directory, on a unix socket alone unless a port is given. */
 export async function startPostgres(port: number): Promise<Cluster> {
@@ -42,20 +47,36 @@ export async function startPostgres(port: number): Promise<Cluster> {
   const data = join(directory, 'data')
   await run(join(bin, 'initdb'), '-D', data, '-U', 'ob', '--auth=trust', '--no-sync', '-E', 'UTF8', '--locale=C')
   const settings = ['-c', `port=${port}`, '-c', 'listen_addresses=127.0.0.1', '-k', directory, '-c', 'fsync=off']
-  const server = Bun.spawn([...as, join(bin, 'postgres'), '-D', data, ...settings], {
-    stdout: 'ignore',
-    stderr: 'pipe',
-  })
-  let said = ''
-  for await (const chunk of server.stderr) {
-    said += new TextDecoder().decode(chunk)
-    if (said.includes('database system is ready to accept connections')) break
+  const start = async (): Promise<Bun.Subprocess> => {
+    const argv = [...as, join(bin, 'postgres'), '-D', data, ...settings]
+    const server = Bun.spawn(argv, { stdout: 'ignore', stderr: 'pipe' })
+    let said = ''
+    const reader = server.stderr.getReader()
+    while (!said.includes('database system is ready to accept connections')) {
+      const { value, done } = await reader.read()
+      if (done) throw new Error(`PostgreSQL does not start: ${said}`)
+      said += new TextDecoder().decode(value)
+    }
+    // Whatever it says from now on must not fill the pipe.
+    void (async () => {
+      while (!(await reader.read()).done);
+    })()
+    return server
+  }
+  let server = await start()
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    server.kill(signal)
+    await server.exited
   }
   return {
     address: (database) => `postgres://ob@127.0.0.1:${port}/${database}`,
+    // At once, without a goodbye to its clients.
+    kill: () => end('SIGQUIT'),
+    restart: async () => {
+      server = await start()
+    },
     stop: async () => {
-      server.kill('SIGINT')
-      await server.exited
+      await end('SIGINT')
       rmSync(directory, { recursive: true, force: true })
     },
   }

@@ -1,6 +1,10 @@
 // What a browser sees and may do: looking changes nothing, a button needs our own form, and a page shows no more than
 // its reader may know.
 import { beforeEach, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openSqlite } from '../../modes/world/database/sqlite.ts'
 import { openSite, pathOf, type Site, type TestBrowser, titleOf } from './site.ts'
 
 let site: Site
@@ -290,6 +294,37 @@ test('a page is in the language that the browser prefers', async () => {
   expect(await title('')).toBe('Sign in')
   expect(await title(','.repeat(400))).toBe('Sign in')
 })
+
+test('a full disk decides nothing and loses nothing', async () => {
+  const { session, path } = await waiting()
+  const alice = await signedIn()
+  await alice.press(path, 'confirm')
+  const code = (await alice.codeOn(path))!
+  const pages = Number((await site.database.query('PRAGMA page_count'))[0]!['page_count'])
+  await site.database.query(`PRAGMA max_page_count = ${pages + 2}`)
+  const statuses = new Set<number>()
+  for (let count = 0; count < 60; count++) statuses.add((await site.start({ rhost: `10.0.0.${count}` })).status)
+  expect([...statuses]).toEqual([201, 503])
+  // What was begun can still be ended: that takes no room.
+  expect(await site.check(session, code)).toMatchObject({ body: { result: 'confirmed' } })
+  await site.database.query(`PRAGMA max_page_count = ${pages + 500}`)
+  expect((await site.start()).status).toBe(201)
+})
+
+test('a database that another program locks is a fault after two seconds, and then works again', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'ob-sqlite-'))
+  try {
+    const [mine, other] = [openSqlite(`${directory}/portal.db`), openSqlite(`${directory}/portal.db`)]
+    site = await openSite({ database: mine })
+    await other.query('BEGIN IMMEDIATE')
+    expect((await site.start()).status).toBe(503)
+    await other.query('ROLLBACK')
+    expect((await site.start()).status).toBe(201)
+    for (const database of [mine, other]) await database.close()
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}, 20_000)
 
 test('a database that is away is a page and an answer that say so, and nothing is decided', async () => {
   const { session, path } = await waiting()

@@ -8,7 +8,7 @@ import { Fault } from '../../../src/base/fault.ts'
 export function openSqlite(path: string): Database {
   const database = orFault(path, () => {
     const opened = new Sqlite(path, { create: true, strict: true })
-    opened.run('PRAGMA busy_timeout = 5000')
+    opened.run('PRAGMA busy_timeout = 2000')
     opened.run('PRAGMA journal_mode = WAL')
     opened.run('PRAGMA synchronous = FULL')
     if (path !== ':memory:') chmodSync(path, 0o600)

@@ -46,7 +46,9 @@ export function listenHttp({ at, tls, proxies, answer }: ServerOptions): HttpSer
     return {
       address,
       stop: async () => {
-        await Promise.race([server.stop(), Bun.sleep(3_000)])
+        // Its promise would wait for connections that are only kept open.
+        void server.stop()
+        for (let tries = 0; tries < 150 && server.pendingRequests > 0; tries++) await Bun.sleep(20)
         await server.stop(true)
       },
     }
