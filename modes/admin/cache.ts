@@ -76,13 +76,12 @@ const answer = ({ json }: Job, value: object, text: string): Ending =>
 async function each(job: Job, work: (kept: CachedEntry, name: string) => void | Promise<void>): Promise<number> {
   const { world, inventory } = job
   const files = inventory.files()
-  const clear = world.terminal ? '\r\u001b[K' : ''
   for (const [index, file] of files.entries()) {
     const kept = await inventory.examine(file)
-    if (clear && index % 1000 === 0) world.stderr(`${clear}${index} of ${files.length}`)
+    if (index % 1000 === 0) world.terminal?.redraw(`${index} of ${files.length}`)
     if (kept) await work(kept, file.name)
   }
-  world.stderr(clear)
+  world.terminal?.redraw('')
   return files.length
 }
 
@@ -102,10 +101,9 @@ const row = ({ kind, user, state, expiresAt, detail }: CachedEntry): string =>
 /** Written as it is found: a hundred thousand entries are never held at once. */
 async function list(job: Job): Promise<Ending> {
   const { world, json } = job
-  const erase = world.terminal ? '\r\u001b[K' : ''
   let [count, chunk] = [0, '']
   const flush = (): void => {
-    if (erase) world.stderr(erase)
+    world.terminal?.redraw('')
     world.stdout(chunk)
     chunk = ''
   }

@@ -4,6 +4,7 @@
 import { Fault, orElse } from '../../src/base/fault.ts'
 import { type LoginName, parseLoginName } from '../../src/base/names.ts'
 import { allowed, denied, unavailable } from '../../src/base/outcome.ts'
+import { dirname } from '../../src/base/text.ts'
 import type { World } from '../../src/base/world.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import { openPorts } from '../../src/login/ports.ts'
@@ -81,7 +82,7 @@ async function rehearse(config: Config, http: Http, output: Output): Promise<End
 }
 
 async function enroll(world: World, config: Config, http: Http, output: Output): Promise<Ending> {
-  const directory = config.server_token_file.slice(0, config.server_token_file.lastIndexOf('/')) || '/'
+  const directory = dirname(config.server_token_file)
   world.files.makeDirectory(directory, 0o711)
   const interrupted = world.interrupted()
   const grant = await requestDeviceCode(world, config, http)
@@ -172,10 +173,10 @@ async function wait(
 
 async function countdown(world: World, seconds: number, left: number, interrupted: AbortSignal): Promise<void> {
   for (let passed = 0; passed < seconds && !interrupted.aborted; passed++) {
-    if (world.terminal) world.stderr(`\rwaiting for approval, ${left - passed} s left \r`)
+    world.terminal?.redraw(`waiting for approval, ${left - passed} s left `)
     await world.sleep(1)
   }
-  if (world.terminal) world.stderr(`\r${' '.repeat(44)}\r`)
+  world.terminal?.redraw('')
 }
 
 /** A token file that cannot be used is replaced, not mended. */

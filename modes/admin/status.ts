@@ -3,6 +3,7 @@
 import { orElse } from '../../src/base/fault.ts'
 import type { Finding } from '../../src/base/finding.ts'
 import { allowed, denied } from '../../src/base/outcome.ts'
+import { duration, printable, wrap } from '../../src/base/text.ts'
 import type { World } from '../../src/base/world.ts'
 import { type HopSummary, summarizeHops } from '../../src/bastion/summary.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
@@ -14,7 +15,6 @@ import {
   judgeRefresh,
   judgeTimer,
   lastRenewalAt,
-  span,
 } from '../../src/portal-client/enrollment-policy.ts'
 import { readHeartbeat } from '../../src/portal-client/heartbeat.ts'
 import type { HeartbeatState } from '../../src/portal-client/heartbeat-format.ts'
@@ -94,10 +94,10 @@ async function look(world: World, config: Config): Promise<View> {
 }
 
 function screen(world: World, view: View): string {
-  const rows = rowsOf(world, view).map(([name, text]) => `${name.padEnd(11)} ${fit(text, 67)}`)
+  const rows = rowsOf(world, view).map(([name, text]) => `${name.padEnd(11)} ${fit(printable(text), 67)}`)
   const attention = view.findings.filter(({ verdict }) => verdict === 'bad')
   const warnings = attention.flatMap(({ message, remedy }) => [
-    ...wrap(message, 78).map((line, at) => `${at === 0 ? '!' : ' '} ${line}`),
+    ...wrap(printable(message), 78).map((line, at) => `${at === 0 ? '!' : ' '} ${fit(line, 78)}`),
     ...(remedy === undefined ? [] : [`    → ${fit(remedy, 74)}`]),
   ])
   const last = attention.length === 0 ? 'nothing needs attention' : warnings.join('\n')
@@ -106,9 +106,9 @@ function screen(world: World, view: View): string {
 
 function rowsOf(world: World, { config, tokens, beat, probe, skew, here, hops }: View): readonly Row[] {
   const now = world.now()
-  const ago = (at: number | undefined): string => (at === undefined ? 'unknown' : `${span(now - at)} ago`)
+  const ago = (at: number | undefined): string => (at === undefined ? 'unknown' : `${duration(now - at)} ago`)
   const role = config.node_role === undefined ? '' : `, ${config.node_role}`
-  const due = beat?.next === undefined ? 'now' : beat.next > now ? `in ${span(beat.next - now)}` : 'now'
+  const due = beat?.next === undefined ? 'now' : beat.next > now ? `in ${duration(beat.next - now)}` : 'now'
   return [
     ['host', `${world.hostname()}${role}`],
     ['enrolled', tokens ? `as ${config.client_id ?? '?'} in group ${config.server_group}, ${since(tokens)}` : 'no'],
@@ -130,7 +130,7 @@ function rowsOf(world: World, { config, tokens, beat, probe, skew, here, hops }:
 }
 
 function hopRows({ bastion, backend }: HopSummary): readonly Row[] {
-  const age = backend?.keysAge === undefined ? 'no keys of the portal yet' : `keys ${span(backend.keysAge)} old`
+  const age = backend?.keysAge === undefined ? 'no keys of the portal yet' : `keys ${duration(backend.keysAge)} old`
   return [
     ...(bastion ? [['bastion id', bastion.id ?? 'the portal does not say'] as const] : []),
     ...(backend ? [['hops', `from ${backend.bastions} bastions; ${age}`] as const] : []),
@@ -142,27 +142,17 @@ const since = ({ enrolledAt }: TokenFile): string =>
 
 function expiry({ expiresAt }: TokenFile, now: number): string {
   if (expiresAt === undefined) return 'expiry unknown'
-  return expiresAt > now ? `expires in ${span(expiresAt - now)}` : `expired ${span(now - expiresAt)} ago`
+  return expiresAt > now ? `expires in ${duration(expiresAt - now)}` : `expired ${duration(now - expiresAt)} ago`
 }
 
 function audit(config: Config, { audit }: Snapshot, now: number): string {
   if (!audit) return config.audit_enabled ? 'nothing written yet' : 'switched off'
   const { last, bytes } = audit
   const size = bytes < 10_240 ? `${bytes} bytes` : `${Math.round(bytes / 1024)} KiB`
-  return last ? `${size}, last ${last.event} ${last.user}, ${span(now - last.at)} ago` : size
+  return last ? `${size}, last ${last.event} ${last.user}, ${duration(now - last.at)} ago` : size
 }
 
 const fit = (text: string, width: number): string => (text.length <= width ? text : `${text.slice(0, width - 1)}…`)
-
-function wrap(text: string, width: number): readonly string[] {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const longer = lines.length === 0 ? word : `${lines.at(-1)} ${word}`
-    if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer
-    else lines.push(fit(word, width))
-  }
-  return lines
-}
 
 function factsOf(world: World, { config, tokens, beat, probe, skew, here, hops, findings }: View): object {
   const { locked, accounts, audit, sessions, offline } = here

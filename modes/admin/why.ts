@@ -7,6 +7,7 @@ import { type LoginName, parseLoginName } from '../../src/base/names.ts'
 import { allowed, denied } from '../../src/base/outcome.ts'
 import { auditText, everyReason, type Reason } from '../../src/base/reason.ts'
 import { remedyFor } from '../../src/base/remedy.ts'
+import { printable } from '../../src/base/text.ts'
 import type { World } from '../../src/base/world.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import { lockoutFileName, lockoutKey } from '../../src/lockout/state-format.ts'
@@ -196,6 +197,3 @@ function explainEvent(event: AuditEvent, json: boolean): Ending {
     json,
   )
 }
-
-const printable = (text: string): string =>
-  text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, '?')

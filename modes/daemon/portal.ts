@@ -1,10 +1,12 @@
 // `ob portal`: the service that people log in at with their browser, and what its administrator needs. It is a process
 // and a configuration of its own; no login runs it.
+
 import { decodeUtf8 } from '../../src/base/bytes.ts'
 import type { Database } from '../../src/base/database.ts'
 import { Fault } from '../../src/base/fault.ts'
 import { allowed } from '../../src/base/outcome.ts'
 import { Secret } from '../../src/base/secret.ts'
+import { dirname } from '../../src/base/text.ts'
 import type { World } from '../../src/base/world.ts'
 import { openService, resolveSecret, type Service } from '../../src/portal-server/service.ts'
 import { type PortalConfig, parseStorage } from '../../src/portal-server/settings.ts'
@@ -91,7 +93,7 @@ function openDatabase(world: World, config: PortalConfig): Database {
   const storage = parseStorage(resolveSecret(world, config.database)?.expose() ?? '')
   if (!storage) throw new Fault('the file that the key database names holds no address of a database')
   if (storage.kind === 'postgres') return openPostgres(storage.address)
-  const directory = storage.path.slice(0, storage.path.lastIndexOf('/')) || '/'
+  const directory = dirname(storage.path)
   const facts = world.files.stat(directory)
   if (!facts)
     throw new Fault(`${directory} does not exist`, {

@@ -24,10 +24,11 @@ async function complain(caller: Caller, error: unknown, world: ReadOnlyWorld): P
     error instanceof Fault ? error.message : `internal error (${error instanceof Error ? error.name : typeof error})`
   const hint = error instanceof Fault ? error.hint : 'please report it'
   if (isPerson(caller)) world.stderr(`ob: ${text}\n${hint === undefined ? '' : `  hint: ${hint}\n`}`)
-  else world.syslog('err', printable(text))
+  else world.syslog('err', asciiOnly(text))
   // Loaded here: the list of reasons costs 0.2 M instructions, and most modes need none of it.
   if (caller === 'person') world.stderr(`${(await import('../../src/base/reason.ts')).personText('fault')}\n`)
   if (caller === 'pam') world.stdout(`${(await import('../../src/base/reason.ts')).personText('fault')}\n`)
 }
 
-export const printable = (text: string): string => text.slice(0, 200).replace(/[^ -~]/g, '?')
+/** For a place that takes one short line of ASCII. */
+export const asciiOnly = (text: string): string => text.slice(0, 200).replace(/[^ -~]/g, '?')

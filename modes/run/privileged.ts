@@ -3,7 +3,7 @@ import { Fault } from '../../src/base/fault.ts'
 import { dropInheritedLimits, refuseDumps } from '../world/process/libc.ts'
 import { system, takeEnvironment, writeText } from '../world/system.ts'
 import { endAfter, exitStatus } from './exit.ts'
-import { finish, printable } from './finish.ts'
+import { asciiOnly, finish } from './finish.ts'
 import type { WholeEntry } from './mode.ts'
 import { pamModes, pamVerbs } from './pam-modes.ts'
 
@@ -21,7 +21,7 @@ export async function runPrivileged(name: string | undefined, args: readonly str
   const verb = phase === undefined ? undefined : pamVerbs.get([name, ...args].join(' '))
   const entry = verb ?? (name === undefined ? phaseEntry(phase) : await entryOf(options[name] ?? name, args))
   if (!entry) {
-    const problem = name === undefined ? 'usage: ob MODE …' : `ob: unknown mode "${printable(name)}"`
+    const problem = name === undefined ? 'usage: ob MODE …' : `ob: unknown mode "${asciiOnly(name)}"`
     writeText(2, `${problem}\nob help lists the modes\n`)
     return exitStatus.usage
   }

@@ -2,12 +2,13 @@
 
 import { drainAside } from '../../src/audit/webhooks.ts'
 import { allowed, denied, type Outcome, unavailable } from '../../src/base/outcome.ts'
+import { duration } from '../../src/base/text.ts'
 import type { World } from '../../src/base/world.ts'
 import { tendHops } from '../../src/bastion/upkeep.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import { openPorts } from '../../src/login/ports.ts'
 import { heartbeatBody } from '../../src/portal-client/endpoints.ts'
-import { lapsesSoon, refreshLeft, span } from '../../src/portal-client/enrollment-policy.ts'
+import { lapsesSoon, refreshLeft } from '../../src/portal-client/enrollment-policy.ts'
 import { type Beat, beat, readHeartbeat } from '../../src/portal-client/heartbeat.ts'
 import { gatherReport } from '../../src/portal-client/host-report.ts'
 import { readTokenFile } from '../../src/portal-client/token-file.ts'
@@ -63,7 +64,7 @@ function conclude(world: World, config: Config, done: Beat, json: boolean): Endi
     const facts = { kind: done.kind, ...('detail' in done ? { detail: done.detail } : {}), due_in: due }
     return ended(outcome, `${JSON.stringify({ ...facts, refresh_token_left: left, state })}\n`)
   }
-  const warning = soon ? `\nthe portal forgets this host in ${span(left ?? 0)} unless it hears of it` : ''
+  const warning = soon ? `\nthe portal forgets this host in ${duration(left ?? 0)} unless it hears of it` : ''
   return ended(outcome, `${sentence(done, due)}${warning}\n`)
 }
 
@@ -87,7 +88,7 @@ function outcomeOf(done: Beat, soon: boolean): Outcome {
 }
 
 function sentence(done: Beat, due: number | undefined): string {
-  const next = due === undefined ? '' : `; the next is due in ${span(due)}`
+  const next = due === undefined ? '' : `; the next is due in ${duration(due)}`
   switch (done.kind) {
     case 'sent':
       return `heartbeat sent, server token renewed${next}`

@@ -1,5 +1,7 @@
 // The real World, put together from its neighbours in this folder.
+
 import { readFileSync, readSync, writeSync } from 'node:fs'
+import { forTerminal } from '../../src/base/text.ts'
 import type { NativeArgon2, Terminal, World } from '../../src/base/world.ts'
 import { disk } from './files/disk.ts'
 import { readUpTo } from './files/safe-path.ts'
@@ -86,8 +88,8 @@ export function system(environment: Environment, deadline: AbortSignal): World {
     stdin: (limit) => readInput(limit),
     hiddenInput: async (prompt, limit) =>
       (await import('./io/hidden-input.ts')).readHidden(prompt, limit) ?? readInput(limit),
-    stdout: (text) => writeText(1, text),
-    stderr: (text) => writeText(2, text),
+    stdout: (text) => writeText(1, forTerminal(text)),
+    stderr: (text) => writeText(2, forTerminal(text)),
     syslog,
     get terminal() {
       return terminal(environment)
@@ -130,5 +132,6 @@ function terminal(environment: Environment): Terminal | undefined {
   const { isatty } = require('node:tty') as typeof import('node:tty')
   if (!isatty(1)) return undefined
   const colour = environment.values['NO_COLOR'] === undefined && environment.values['TERM'] !== 'dumb'
-  return { columns: Math.max(process.stdout.columns ?? 80, 20), colour }
+  const redraw = (text: string): void => writeText(2, `\r\u001b[K${forTerminal(text)}`)
+  return { columns: Math.max(process.stdout.columns ?? 80, 20), colour, redraw }
 }

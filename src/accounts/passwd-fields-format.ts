@@ -1,5 +1,7 @@
 // What a portal may name as shell, home or gecos. Everything here ends up in passwd(5), so it is narrow.
+
 import { utf8 } from '../base/bytes.ts'
+import { printable } from '../base/text.ts'
 
 export const defaultShells: readonly string[] = ['bash', 'sh', 'zsh', 'dash', 'fish'].flatMap((name) => [
   `/bin/${name}`,
@@ -33,9 +35,7 @@ export const validSkeleton = (path: string): boolean =>
 
 /** A gecos that cannot break a line, a terminal or a log: at most 256 bytes of UTF-8, whole characters. */
 export function sanitizeGecos(text: string): string {
-  const plain = text
-    .toWellFormed()
-    .replace(/[:\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, ' ')
+  const plain = printable(text.toWellFormed(), ' ').replaceAll(':', ' ')
   if (utf8(plain).length <= 256) return plain
   let length = 0
   let kept = ''

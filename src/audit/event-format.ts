@@ -1,5 +1,7 @@
 // One audit event is one JSON line that no value can break out of, and one line for syslog.
+
 import { hex, sha256, utf8 } from '../base/bytes.ts'
+import { escapeControls } from '../base/text.ts'
 
 export type AuditEvent = {
   /** Epoch seconds, with fraction; written to the millisecond. */
@@ -26,18 +28,13 @@ const members = [
   ...['result_code', 'cache_hit', 'latency_ms', 'reason', 'details'],
 ] as const
 
-// Controls, DEL, C1, line separators, and the controls that reverse the direction of text (UAX #9).
-const unsafe = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
-const escaped = (text: string): string =>
-  text.replace(unsafe, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
-
 function cut(text: string, limit: number): string {
   if (text.length <= limit) return text.toWellFormed()
   // A pair of surrogates is never cut in two.
   return `${text.slice(0, limit - 1).replace(/[\ud800-\udbff]$/, '')}…`.toWellFormed()
 }
 
-const quote = (text: string): string => `"${escaped(text.replace(/["\\]/g, '\\$&'))}"`
+const quote = (text: string): string => `"${escapeControls(text.replace(/["\\]/g, '\\$&'))}"`
 
 function formatMember(key: string, value: unknown, limit: number): string | undefined {
   if (typeof value === 'string') return `${quote(key)}:${quote(cut(value, limit))}`
@@ -134,7 +131,7 @@ export function parseAuditLine(text: string): AuditEvent | undefined {
 function syslogValue(value: string | undefined): string {
   const text = cut(value ?? '', 256)
   if (text === '') return '-'
-  return text === '-' || /[\s"'\\=]/.test(text) ? quote(text) : escaped(text)
+  return text === '-' || /[\s"'\\=]/.test(text) ? quote(text) : escapeControls(text)
 }
 
 /** The line for syslog: `EVENT user=… service=… client_ip=… reason=… ref=…`. */

@@ -1,6 +1,7 @@
 // One event for every decision: a JSON line in a file, and a line for syslog.
 
 import { orElse } from '../base/fault.ts'
+import { dirname } from '../base/text.ts'
 import type { Parts, SyslogPriority } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { type AuditEvent, eventLevel, formatAuditLine, formatSyslogText } from './event-format.ts'
@@ -36,7 +37,7 @@ export function openAudit(world: Parts<'files' | 'syslog'>, config: AuditConfig)
 function appendLine(world: Parts<'files' | 'syslog'>, path: string, line: string): boolean {
   return orElse(
     () => {
-      world.files.makeDirectory(path.slice(0, path.lastIndexOf('/')), 0o750)
+      world.files.makeDirectory(dirname(path), 0o750)
       world.files.append(path, `${line}\n`, 0o640)
       return true
     },

@@ -100,6 +100,8 @@ export type Terminal = {
   /** Columns, at least 20. */
   readonly columns: number
   readonly colour: boolean
+  /** Puts this text in place of the line that was put there before; an empty one takes it away. */
+  readonly redraw: (text: string) => void
 }
 
 export type TlsOptions = {

@@ -1,6 +1,8 @@
 // Prints what people read about openbastion.conf from the schema the program reads it with, so they cannot differ.
+
 import * as v from 'valibot'
 import { formatConf } from '../base/conf-syntax.ts'
+import { wrap } from '../base/text.ts'
 import { aliases, type KeyName, keyNames, keys, type Section, sections } from './schema.ts'
 import { unsupportedGroups } from './unsupported.ts'
 
@@ -41,18 +43,6 @@ const bySection = () =>
 
 // Configuration files and roff input are read under any locale.
 export const ascii = (text: string): string => text.replaceAll('’', "'")
-
-export function wrap(text: string, width: number): readonly string[] {
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line)
-      line = word
-    } else line = line === '' ? word : `${line} ${word}`
-  }
-  return [...lines, line]
-}
 
 const syntax = [
   'A line is "key = value". Keys are flat and in lower case; a line "[section]" means nothing.',

@@ -1,7 +1,9 @@
 // Asks the portal where its OAuth endpoints are. One that says nothing usable has them where LemonLDAP::NG puts them.
+
 import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault, orElse } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
+import { dirname } from '../base/text.ts'
 import type { Parts } from '../base/world.ts'
 import { type Config, hasPortal, noPortal } from '../config/load.ts'
 import { defaultEndpoints, type Endpoints, parseDiscovery } from './discovery-format.ts'
@@ -63,7 +65,7 @@ const split = (text: string): readonly [string, string] => {
 function keep(world: Parts<'files'>, text: string): void {
   orElse(
     () => {
-      world.files.makeDirectory(paths.discovery.slice(0, paths.discovery.lastIndexOf('/')), 0o755)
+      world.files.makeDirectory(dirname(paths.discovery), 0o755)
       world.files.writeAtomic(paths.discovery, text, { mode: 0o600 })
     },
     // A copy is a convenience: without it the portal is asked each time.

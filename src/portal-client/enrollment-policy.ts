@@ -1,6 +1,7 @@
 // How this host's enrollment stands: when to ask the portal again, and when an administrator has to act.
 
 import { bad, type Finding, good, note } from '../base/finding.ts'
+import { duration } from '../base/text.ts'
 import type { HeartbeatState } from './heartbeat-format.ts'
 import type { TokenFile } from './server-token-format.ts'
 
@@ -44,14 +45,6 @@ export function refreshLeft(state: HeartbeatState | undefined, tokens: TokenFile
 
 export const lapsesSoon = (left: number | undefined): boolean => left !== undefined && left < lapseWarning
 
-/** In the largest unit that leaves at least two of it. */
-export function span(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds))
-  if (whole < 120) return `${whole} s`
-  if (whole < 7200) return `${Math.floor(whole / 60)} min`
-  return whole < 172_800 ? `${Math.floor(whole / 3600)} h` : `${Math.floor(whole / 86_400)} days`
-}
-
 export function judgeClock(skew: number | undefined): Finding {
   if (skew === undefined) return note('the portal did not tell its time')
   const seconds = Math.abs(Math.round(skew))
@@ -80,14 +73,14 @@ export function judgeHeartbeat(state: HeartbeatState | undefined, now: number): 
   const age = now - state.at
   if (state.result !== 'ok') {
     const detail = state.detail === undefined ? '' : `: ${state.detail}`
-    return bad(`the last heartbeat failed ${span(age)} ago (${state.result})${detail}`, remedies[state.result])
+    return bad(`the last heartbeat failed ${duration(age)} ago (${state.result})${detail}`, remedies[state.result])
   }
   if (state.reportedAt === undefined || state.next === undefined)
     return bad('a login renewed the token, but no heartbeat was sent since this host was booted', 'ob heartbeat')
   const overdue = now - state.reportedAt > staleAfter * (state.next - state.reportedAt)
   if (overdue)
-    return bad(`the last heartbeat was ${span(now - state.reportedAt)} ago`, 'systemctl status ob-heartbeat.timer')
-  return good(`the last heartbeat was ${span(now - state.reportedAt)} ago`)
+    return bad(`the last heartbeat was ${duration(now - state.reportedAt)} ago`, 'systemctl status ob-heartbeat.timer')
+  return good(`the last heartbeat was ${duration(now - state.reportedAt)} ago`)
 }
 
 /** The refresh token, which is this host's identity. */
@@ -98,10 +91,10 @@ export function judgeRefresh(state: HeartbeatState | undefined, tokens: TokenFil
   if (left === undefined) return note('the token file does not say when the portal last heard of this host')
   if (left <= 0)
     return bad(
-      `the portal has not heard of this host for ${span(refreshLifetime - left)} and may have forgotten it`,
+      `the portal has not heard of this host for ${duration(refreshLifetime - left)} and may have forgotten it`,
       'ob heartbeat --once; when the portal refuses it: ob enroll --force',
     )
-  const when = `the portal keeps this host for ${span(left)} more`
+  const when = `the portal keeps this host for ${duration(left)} more`
   return lapsesSoon(left) ? bad(when, 'ob heartbeat --once') : good(when)
 }
 

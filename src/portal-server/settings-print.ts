@@ -1,7 +1,9 @@
 // Prints what people read about portal.conf from the settings that the service reads it with.
+
 import * as v from 'valibot'
 import { formatConf } from '../base/conf-syntax.ts'
-import { ascii, code, roff, roffLines, table, tagged, wrap } from '../config/print.ts'
+import { wrap } from '../base/text.ts'
+import { ascii, code, roff, roffLines, table, tagged } from '../config/print.ts'
 import { providerSettings, type Setting, serviceSettings } from './settings.ts'
 
 type Described = {

@@ -1,9 +1,11 @@
 // The sealed store in /var/lib/open-bastion/secrets. Every change is one rename: of one secret's file, or, for a
 // rotation, of the header, after everything was sealed anew beside the old files.
+
 import { decodeUtf8, hex, utf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import { Secret } from '../base/secret.ts'
+import { dirname } from '../base/text.ts'
 import type { Parts } from '../base/world.ts'
 import { type KeepingConfig, type Keys, openKeys, readKeyFile, readMachineId } from './derived-keys.ts'
 import { type KeySource, keyLength, saltLength } from './kdf.ts'
@@ -172,7 +174,7 @@ function renew(world: Parts<'random' | 'files'>): { readonly header: StoreHeader
   const machineId = readMachineId(world)
   if (machineId === undefined) throw noMachineId()
   if (!readKeyFile(world)) {
-    world.files.makeDirectory(paths.keyFile.slice(0, paths.keyFile.lastIndexOf('/')), 0o755)
+    world.files.makeDirectory(dirname(paths.keyFile), 0o755)
     world.files.writeAtomic(paths.keyFile, world.random(keyLength), { mode: 0o600 })
   }
   const keyFile = readKeyFile(world)

@@ -1,9 +1,11 @@
 // Files of the C implementation's secret store, for `ob secret import`. Their names are hashes, and nothing inside
 // says which secret they are: a renamed file opens as another secret there, so the caller must know the name.
+
 import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import { Secret } from '../base/secret.ts'
+import { dirname } from '../base/text.ts'
 import type { Parts } from '../base/world.ts'
 import { readMachineId } from './derived-keys.ts'
 import { deriveKey, saltLength } from './kdf.ts'
@@ -35,7 +37,7 @@ export async function openUpstreamSecrets(
 
 async function openFile(world: Parts<'files'>, path: string, machineId: string): Promise<Secret> {
   if (!path.startsWith('/')) throw new Fault(`${path} is not an absolute path; nothing was changed`)
-  const saltFile = `${path.slice(0, path.lastIndexOf('/'))}/.salt`
+  const saltFile = `${dirname(path)}/.salt`
   const sealed = world.files.readTrusted(path, { limit: 1 << 20, secret: true })
   if (!sealed) throw new Fault(`${path} does not exist; nothing was changed`)
   const salt = world.files.readTrusted(saltFile, { limit: 4096, secret: true })

@@ -1,7 +1,9 @@
 // Applies a plan as one transaction, and takes it back. The journal is on the disk before the first file changes, so a
 // process that is killed at any moment leaves a host that knows the way back.
+
 import { decodeUtf8, utf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
+import { dirname } from '../base/text.ts'
 import type { Parts } from '../base/world.ts'
 import { encodeContent, formatJournal, type Journal, parseJournal, restorationOf } from './journal-format.ts'
 import type { Plan } from './plan-policy.ts'
@@ -60,7 +62,7 @@ export function applyPlan(world: Parts<'files' | 'now'>, plan: Plan, { mode, rev
   }
   writeJournal(world, journal)
   for (const edit of plan.edits) {
-    world.files.makeDirectory(edit.path.slice(0, edit.path.lastIndexOf('/')), 0o755)
+    world.files.makeDirectory(dirname(edit.path), 0o755)
     const facts = world.files.stat(edit.path)
     // A secret may be in it, whatever the mode of the file before was.
     const fileMode = edit.mode === 0o600 ? 0o600 : (facts?.mode ?? edit.mode)

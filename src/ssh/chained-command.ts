@@ -1,8 +1,10 @@
 // The AuthorizedKeysCommand that was configured before ours: sshd runs only one, so ours runs the other and reads its
 // output. The program must meet the demands of sshd (sshd_config(5), AuthorizedKeysCommand).
+
 import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
+import { dirname } from '../base/text.ts'
 import type { ReadOnlyWorld } from '../base/world.ts'
 import { expandTokens, parseCommandLine, type Tokens } from './command-line-format.ts'
 
@@ -32,7 +34,7 @@ function refuseUnsafe(world: ReadOnlyWorld, program: string): void {
     throw new Fault(`${program} is no program`, {
       hint: `name the file itself, not a link to it, in ${paths.authorizedKeysChain}`,
     })
-  for (let path = program; ; path = path.slice(0, path.lastIndexOf('/')) || '/') {
+  for (let path = program; ; path = dirname(path)) {
     const one = world.files.stat(path)
     if (one && (one.kind === 'symlink' || one.uid !== 0 || (one.mode & 0o022) !== 0))
       throw new Fault(`${path} is a link, or belongs to or can be written by others than root`, {

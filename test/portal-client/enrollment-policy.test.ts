@@ -1,6 +1,7 @@
 // When the portal is asked again, and when an administrator has to act.
 import { expect, test } from 'bun:test'
 import { Secret } from '../../src/base/secret.ts'
+import { duration } from '../../src/base/text.ts'
 import {
   intervalFrom,
   isDue,
@@ -10,7 +11,6 @@ import {
   judgeTimer,
   lapsesSoon,
   refreshLeft,
-  span,
 } from '../../src/portal-client/enrollment-policy.ts'
 import type { HeartbeatState } from '../../src/portal-client/heartbeat-format.ts'
 import type { TokenFile } from '../../src/portal-client/server-token-format.ts'
@@ -128,5 +128,5 @@ test.each([
   [172_799, '47 h'],
   [172_800, '2 days'],
 ])('%d seconds are %s', (seconds, text) => {
-  expect(span(seconds)).toBe(text)
+  expect(duration(seconds)).toBe(text)
 })

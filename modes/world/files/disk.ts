@@ -1,5 +1,6 @@
 // The real disk. Everything is done through descriptors where the kernel lets us, so that a name that changes
 // between two calls cannot redirect us. The rules of trust are in safe-path.ts.
+
 import {
   closeSync,
   constants,
@@ -20,6 +21,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { Fault } from '../../../src/base/fault.ts'
+import { dirname } from '../../../src/base/text.ts'
 import type { FileFacts, FileParts, Files, TrustRules, WriteOptions } from '../../../src/base/world.ts'
 import { tryLock } from '../process/libc.ts'
 import { editAccounts } from './account-files.ts'
@@ -178,7 +180,7 @@ function destroy(path: string): boolean {
 }
 
 function syncDirectory(path: string): void {
-  const directory = path.slice(0, path.lastIndexOf('/')) || '/'
+  const directory = dirname(path)
   withDescriptor(openSync(directory, O_RDONLY | O_DIRECTORY), fsyncSync)
 }
 
@@ -241,7 +243,7 @@ function extend(path: string, at: number, data: string, options: WriteOptions): 
 function makeDirectory(path: string, mode: number): void {
   const facts = attempt('examine', path, () => calls.factsAt(path))
   if (!facts) {
-    makeParent(path.slice(0, path.lastIndexOf('/')) || '/')
+    makeParent(dirname(path))
     insist('make the directory', path, () => {
       try {
         mkdirSync(path, { mode })

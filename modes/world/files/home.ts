@@ -1,6 +1,7 @@
 // A home directory that is there completely or not at all, made without ever following a link that a user could have
 // left.
 // openat(2) is not in node:fs; /proc/self/fd/N/name is the same thing.
+
 import {
   closeSync,
   constants,
@@ -19,6 +20,7 @@ import {
   symlinkSync,
 } from 'node:fs'
 import { Fault } from '../../../src/base/fault.ts'
+import { dirname } from '../../../src/base/text.ts'
 import type { HomeRequest } from '../../../src/base/world.ts'
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, COPYFILE_EXCL } = constants
@@ -30,7 +32,7 @@ type Owner = { readonly uid: number; readonly gid: number }
  * A directory of another user is a Fault that names the remedy; it is never changed.
  */
 export function makeHome(home: HomeRequest): boolean {
-  const parent = home.path.slice(0, home.path.lastIndexOf('/')) || '/'
+  const parent = dirname(home.path)
   const name = home.path.slice(home.path.lastIndexOf('/') + 1)
   const descriptor = openRooted(parent)
   try {

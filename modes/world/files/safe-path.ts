@@ -1,6 +1,8 @@
 // The rules of trust for files, the same for every way of making the system calls. Everything is done through
 // descriptors where the kernel lets us, so that a name that changes between two calls cannot redirect us.
+
 import { Fault } from '../../../src/base/fault.ts'
+import { dirname } from '../../../src/base/text.ts'
 import type { FileFacts, Files, TrustRules } from '../../../src/base/world.ts'
 import { attempt } from './errno.ts'
 
@@ -91,14 +93,14 @@ export function insistOnUnwritable(path: string, { mode }: FileFacts): void {
  * the two are not looked at.
  */
 export function checkParents(calls: Pick<Calls, 'factsAt' | 'realpath'>, path: string): void {
-  const parent = directoryOf(path)
+  const parent = dirname(path)
   if (checkWay(calls, path, parent)) checkWay(calls, path, calls.realpath(parent))
 }
 
 /** True when a link is on the way. */
 function checkWay({ factsAt }: Pick<Calls, 'factsAt'>, path: string, lowest: string): boolean {
   let isLinked = false
-  for (let directory = lowest; ; directory = directoryOf(directory)) {
+  for (let directory = lowest; ; directory = dirname(directory)) {
     const facts = factsAt(directory)
     if (!facts) throw new Fault(`${directory} went away while ${path} was read`)
     if (facts.uid !== 0)
@@ -115,7 +117,5 @@ function checkWay({ factsAt }: Pick<Calls, 'factsAt'>, path: string, lowest: str
     if (directory === '/') return isLinked
   }
 }
-
-const directoryOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/'
 
 const octal = (mode: number): string => (mode & 0o7777).toString(8).padStart(4, '0')

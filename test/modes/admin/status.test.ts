@@ -1,0 +1,14 @@
+import { expect, test } from 'bun:test'
+import { mode as status } from '../../../modes/admin/status.ts'
+import { enrolledHost } from '../host.ts'
+
+test('the name of a stranger does not steer the terminal of whoever reads the status', async () => {
+  const host = await enrolledHost()
+  // Copies a text to the clipboard (OSC 52), clears the screen (CSI as one character), adds a line.
+  const name = 'x\u001b]52;c;cm0gLXJm\u0007\u009b2J\nlockouts    0 locked now'
+  await host.phase('auth', { PAM_USER: name }, '0'.repeat(64))
+  const { text = '' } = await status.run([], host.world)
+  expect(text).toContain('AUTH_FAILURE x?]52')
+  expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
+  expect(text.split('\n').filter((line) => line.startsWith('lockouts')).length).toBe(1)
+})
