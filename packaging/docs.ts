@@ -1,5 +1,6 @@
 // Writes what is printed from the configuration schema and the map of modes; with --check it only says what is out of date.
 // usage: bun packaging/docs.ts [--check]
+import { agentUnit } from '../src/ca/agent-unit.ts'
 import { formatManual, formatMarkdown, formatSample } from '../src/config/print.ts'
 import { formatPortalManual, formatPortalMarkdown, formatPortalSample } from '../src/portal-server/settings-print.ts'
 import { formatObManual } from './manual.ts'
@@ -9,6 +10,7 @@ export const printed: readonly { readonly path: string; readonly text: () => str
   { path: 'packaging/man/openbastion.conf.5', text: formatManual },
   { path: 'packaging/man/ob.8', text: formatObManual },
   { path: 'docs/configuration.md', text: formatMarkdown },
+  { path: 'packaging/systemd/ob-ca-agent.service', text: () => agentUnit },
   { path: 'packaging/portal.conf.sample', text: formatPortalSample },
   { path: 'packaging/man/portal.conf.5', text: formatPortalManual },
   { path: 'docs/portal-configuration.md', text: formatPortalMarkdown },

@@ -195,6 +195,24 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
     },
   ],
   [
+    'ca',
+    {
+      caller: 'admin',
+      summary: 'this host as a certificate authority: init, status, list, rotate, revoke, restore, host',
+      deadlineSeconds: 0,
+      load: () => import('../admin/ca.ts'),
+    },
+  ],
+  [
+    'trust',
+    {
+      caller: 'admin',
+      summary: 'print the lines with which clients and hosts trust the authority of this host',
+      deadlineSeconds: 0,
+      load: () => import('../admin/trust.ts'),
+    },
+  ],
+  [
     'shell',
     {
       caller: 'person',

@@ -41,8 +41,15 @@ export const mode: Mode = {
       // Events about a broken portal must leave this host too.
       if (config.notify_enabled) await drainAside(world, config)
       for (const problem of await tendHops(world, config)) world.syslog('warning', problem)
+      if (config.host_certificate_from !== undefined) await renew(world, config)
     }
   },
+}
+
+async function renew(world: World, config: Config): Promise<void> {
+  const { renewHostCertificate } = await import('../../src/ca/host-renewal.ts')
+  const problem = await renewHostCertificate(world, config)
+  if (problem !== undefined) world.syslog('warning', problem)
 }
 
 async function rehearse(world: World, config: Config): Promise<Ending> {

@@ -4,7 +4,7 @@
 import { correlationId } from '../../src/audit/event-format.ts'
 import { openAudit } from '../../src/audit/log.ts'
 import { Fault } from '../../src/base/fault.ts'
-import { parseLoginName } from '../../src/base/names.ts'
+import { type LoginName, parseLoginName } from '../../src/base/names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../../src/base/outcome.ts'
 import { auditText } from '../../src/base/reason.ts'
 import type { World } from '../../src/base/world.ts'
@@ -14,11 +14,12 @@ import { caService, type Issued, issueCertificate } from '../../src/ca/issue.ts'
 import { openLedger } from '../../src/ca/ledger.ts'
 import { issuedMessage, refusalMessage, usageMessage } from '../../src/ca/message-policy.ts'
 import { refusalOf } from '../../src/ca/people.ts'
-import { readAuthorityKeys } from '../../src/ca/signing.ts'
+import { type AskAgent, readAuthorityKeys } from '../../src/ca/signing.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import { openPorts } from '../../src/login/ports.ts'
 import type { ProvenRecord } from '../../src/shell/record-format.ts'
 import { takeRecord } from '../../src/shell/records.ts'
+import { parsePublicKey } from '../../src/ssh/wire.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
 import { requestOnce } from '../world/io/unix-request.ts'
 
@@ -33,9 +34,11 @@ export const mode: Mode = {
       return refuse(world, config, { outcome: denied('switch-not-possible'), detail: taken.kind })
     const command = parseCaCommand(world.env['SSH_ORIGINAL_COMMAND'])
     if (command.kind === 'malformed') return usage(`${command.problem}\n${usageMessage}`)
-    if (command.kind === 'show') return show(world, config)
-    if (command.kind !== 'token') return usage(usageMessage)
-    return sign(world, config, { record: taken.record, blob: taken.record.proven.blob, token: command.token })
+    const { record } = taken
+    const { blob } = taken.record.proven
+    if (command.kind === 'token') return sign(world, config, { record, blob, token: command.token })
+    if (command.kind === 'host') return signHost(world, config, record, blob)
+    return command.kind === 'help' ? usage(usageMessage) : inform(world, config, command.kind)
   },
 }
 
@@ -64,6 +67,11 @@ async function sign(world: World, config: Config, { record, blob, token }: Appli
   }
 }
 
+const agentOf =
+  (world: World, config: Config): AskAgent =>
+  (request) =>
+    requestOnce(config.ca_agent, request, { length: replyLength, longest: longestReply, deadline: world.timeout(5) })
+
 function partsOf(world: World, config: Config): Parameters<typeof issueCertificate>[0] {
   const { portal, usedTokens, lockouts } = openPorts(world, config)
   const [signer] = readAuthorityKeys(world, config.ca_public_keys)
@@ -75,11 +83,10 @@ function partsOf(world: World, config: Config): Parameters<typeof issueCertifica
     usedTokens,
     lockouts,
     ledger: openLedger(world),
-    ask: (request) =>
-      requestOnce(config.ca_agent, request, { length: replyLength, longest: longestReply, deadline: world.timeout(5) }),
+    ask: agentOf(world, config),
     signer,
     rules: {
-      issuer: config.ca_name ?? world.hostname(),
+      issuer: authorityName(world, config),
       lifetimeSeconds: config.ca_lifetime,
       principals: config.ca_principals,
       extensions: config.ca_extensions,
@@ -97,12 +104,44 @@ function partsOf(world: World, config: Config): Parameters<typeof issueCertifica
   }
 }
 
-function show(world: World, config: Config): Ending {
-  const keys = readAuthorityKeys(world, config.ca_public_keys)
-  return ended(allowed('certificate-shown'), keys.map(({ type, blob }) => `${type} ${blob.toBase64()}\n`).join(''))
+/** The public part of the authority, or where a token comes from. Nothing here waits for anybody. */
+async function inform(world: World, config: Config, kind: 'show' | 'login'): Promise<Ending> {
+  if (kind === 'login') {
+    const { loginMessage } = await import('../../src/ca/login-message.ts')
+    return ended(allowed('authority-shown'), `${loginMessage(config.portal_url, authorityName(world, config))}\n`)
+  }
+  const { patternOf, showAuthority } = await import('../../src/ca/trust-policy.ts')
+  const name = authorityName(world, config)
+  const host = world.files.stat(config.ca_host_public_keys) ? readAuthorityKeys(world, config.ca_host_public_keys) : []
+  const user = readAuthorityKeys(world, config.ca_public_keys)
+  return ended(allowed('authority-shown'), showAuthority({ name, user, host, pattern: patternOf(name) }))
 }
 
-type Refused = Omit<Issued & { readonly kind: 'not' }, 'kind'>
+const authorityName = (world: World, config: Config): string => config.ca_name ?? world.hostname()
+
+/** A host whose administrator enrolled it here proves its own key, and gets its certificate anew. */
+async function signHost(world: World, config: Config, record: ProvenRecord, blob: Uint8Array): Promise<Ending> {
+  try {
+    const { issueHostCertificate, readHosts } = await import('../../src/ca/host-certificate.ts')
+    const key = parsePublicKey(blob)
+    const [signer] = readAuthorityKeys(world, config.ca_host_public_keys)
+    if ('problem' in key || !signer) return refuse(world, config, { outcome: denied('ca-unknown-host') }, record)
+    const { now, random } = world
+    const parts = { now, random, ledger: openLedger(world), ask: agentOf(world, config), signer }
+    const rules = { issuer: authorityName(world, config), lifetimeSeconds: config.ca_host_lifetime }
+    const issued = await issueHostCertificate({ ...parts, ...rules, hosts: readHosts(world) }, key)
+    if (issued.kind === 'not') return refuse(world, config, issued, record)
+    const { serial, principals } = issued.body
+    const details = `serial ${serial} for the host ${principals.join(', ')}`
+    report(world, config, { outcome: allowed('certificate-issued'), user: undefined, details, record })
+    return ended(allowed('certificate-issued'), `${issued.line}\n`)
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    return refuse(world, config, { outcome: unavailable('fault'), detail: error.message }, record)
+  }
+}
+
+type Refused = { readonly outcome: Outcome; readonly user?: LoginName; readonly detail?: string }
 
 function refuse(world: World, config: Config, refused: Refused, record?: ProvenRecord): Ending {
   const { outcome, user, detail = '' } = refused

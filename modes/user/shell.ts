@@ -12,7 +12,7 @@ import { takeRecord } from '../../src/shell/records.ts'
 import { type Account, parseAccount, switchTo } from '../../src/shell/switch-policy.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
 import { execute } from '../world/process/execute.ts'
-import { loginUid, terminalName } from '../world/process/session.ts'
+import { loginUid, takeTerminal, terminalName } from '../world/process/session.ts'
 
 export const mode: Mode = {
   run: async (args, world) => {
@@ -50,18 +50,21 @@ function enter(world: World, config: Config, record: ProvenRecord, account: Acco
     world.stderr(`${personText('audit-unwritable')}\n`)
     return ended(unavailable('audit-unwritable'))
   }
-  if (terminal !== undefined) world.stderr(`You are ${user} now; ${record.account} was only the way in.\r\n`)
+  if (terminal !== undefined) takeTerminal(terminal, account)
+  if (terminal !== undefined) world.stderr(`You are ${user} now; ${record.account} was only the way in.\n`)
   loginUid(account.uid)
-  // login(1) of util-linux uses that PAM service when it is told a host; that of shadow finds the host in utmp.
-  const namesHost = world.files.stat('/etc/pam.d/remote') !== undefined
   const language = Object.fromEntries(
     Object.entries(world.env).flatMap(([name, value]) =>
-      value !== undefined && /^(TERM|LANG|LC_[A-Z]+)$/.test(name) ? [[name, value]] : [],
+      value !== undefined && isKept(name, terminal) ? [[name, value]] : [],
     ),
   )
   const { sshConnection } = record
-  return execute(switchTo({ account, command, terminal, sshConnection, language, namesHost }))
+  return execute(switchTo({ account, command, terminal, sshConnection, language }))
 }
+
+/** sudo makes a TERM up where there is no terminal. */
+const isKept = (name: string, terminal: string | undefined): boolean =>
+  /^(LANG|LC_[A-Z]+)$/.test(name) || (name === 'TERM' && terminal !== undefined)
 
 type Refused = {
   readonly outcome: Outcome

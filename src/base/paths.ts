@@ -29,6 +29,12 @@ export const paths = {
   secrets: '/var/lib/open-bastion/secrets',
   /** Serials, the list of certificates and revocations of this host's own authority. */
   ca: '/var/lib/open-bastion/ca',
+  /** The revocation list of this host's own authority, for a web server to hand out. */
+  ownRevocations: '/var/lib/open-bastion/revoked_keys',
+  /** The certificate of this host's own key, for HostCertificate of sshd. */
+  hostCertificate: '/var/lib/open-bastion/ssh_host_ed25519_key-cert.pub',
+  /** Hosts whose keys the own authority signs. */
+  caHosts: '/etc/open-bastion/ca/hosts',
   registry: '/var/lib/open-bastion/users.json',
   exportedKeys: '/var/lib/open-bastion/keys',
   /** What sshd's helpers may know about hops; there where hops are configured. */

@@ -162,9 +162,10 @@ const reasons = {
   'switch-not-possible': ['no record of a fresh login belongs to this connection, or it was used', 'not-allowed'],
   // this host's certificate authority
   'certificate-issued': ['a certificate was signed', 'none'],
-  'certificate-shown': ['the public part of the authority was shown', 'none'],
+  'authority-shown': ['the public part of the authority was shown', 'none'],
   'ca-not-a-plain-key': ['a certificate was offered where a plain key is signed', 'not-allowed'],
   'ca-revoked': ['the person was revoked here and gets no new certificate', 'not-allowed'],
+  'ca-unknown-host': ['the key is not one of a host that this authority enrolled', 'not-allowed'],
   'ca-cannot-sign': ['the agent that holds the key of the authority does not sign', 'broken'],
   // keys
   'keys-listed': ['keys were found for the user', 'none'],

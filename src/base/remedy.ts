@@ -56,6 +56,7 @@ const remedies: Partial<Record<Reason, string>> = {
     'log in once more; one connection gives one session (MaxSessions 1), and only sshd starts the shell of the account',
   'ca-not-a-plain-key': 'offer the plain key: ssh -o CertificateFile=none',
   'ca-revoked': 'ob ca restore USER takes the revocation of the person back',
+  'ca-unknown-host': 'on the authority: ob ca host NAMES --key FILE',
   'ca-cannot-sign': 'systemctl status ob-ca-agent; ssh-add -l with its socket shows what it holds',
   'krl-stale': 'run: ob krl update; and see that its timer is active: systemctl enable --now ob-krl.timer',
   'krl-refused':

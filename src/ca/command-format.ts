@@ -1,14 +1,15 @@
 // What a person may write after `ssh ca@host`: the command, as sshd hands it over in SSH_ORIGINAL_COMMAND.
 import { Secret } from '../base/secret.ts'
 
+const words = ['show', 'login', 'host', 'help'] as const
+
 export type CaCommand =
   | { readonly kind: 'token'; readonly token: Secret }
-  | { readonly kind: 'show' | 'login' | 'host' | 'help' }
+  | { readonly kind: (typeof words)[number] }
   | { readonly kind: 'malformed'; readonly problem: string }
 
 /** RFC 6750 §2.1: what a token may consist of. */
 const token = /^[A-Za-z0-9._~+/-]+=*$/
-const words: readonly ('show' | 'login' | 'host' | 'help')[] = ['show', 'login', 'host', 'help']
 const longest = 4096
 
 export function parseCaCommand(text: string | undefined): CaCommand {

@@ -36,7 +36,7 @@ export type Issuing = Parts<'now' | 'random'> & {
   readonly keyPolicy: KeyPolicy
   readonly serviceMap: ServiceMap
   /** Why this name never gets a certificate here, if it does not: root, local accounts, revoked people. */
-  readonly refusalOf: (user: LoginName) => Outcome | undefined
+  readonly refusalOf: (user: LoginName) => Promise<Outcome | undefined>
 }
 export type Applicant = {
   readonly token: Secret
@@ -104,7 +104,7 @@ async function redeem(parts: Issuing, { token, source }: Applicant): Promise<Red
   }
   const user = parseLoginName(verified.user)
   if (!user) return no(denied('bad-login-name'))
-  const refusal = parts.refusalOf(user)
+  const refusal = await parts.refusalOf(user)
   return refusal ? no(refusal, { user }) : { kind: 'redeemed', user }
 }
 

@@ -21,6 +21,7 @@ const tokenReasons: readonly Reason[] = [
   'locked-out',
   'root-refused',
   'person-refused',
+  'local-account',
 ]
 
 /** The one sentence about a refusal. It never tells whether a name exists. */

@@ -1,7 +1,7 @@
 // What a certificate of this authority says: whom it names, for how long it is good, and what it allows. Pure.
 import { sanitizeGecos } from '../accounts/passwd-fields-format.ts'
 import type { LoginName } from '../base/names.ts'
-import { type CertificateBody, optionValue } from '../ssh/certificate-format.ts'
+import { attributeExtensions, type CertificateBody, optionValue } from '../ssh/certificate-format.ts'
 import type { PublicKey } from '../ssh/wire.ts'
 
 export type CertificateRules = {
@@ -29,9 +29,6 @@ export type CertificateRequest = {
 
 /** A clock that is behind by less than this still takes a fresh certificate. Seconds. */
 export const toleranceSeconds = 60
-
-/** Names of our own extensions; every name that is not OpenSSH's ends with a domain (PROTOCOL.certkeys). */
-export const attributeExtensions = { gecos: 'gecos@openbastion', groups: 'groups@openbastion' } as const
 
 const flag = new Uint8Array()
 

@@ -24,6 +24,11 @@ export const addressList = () =>
     parseList(text.split(/[\s,]+/), (item) => (item.startsWith('https://') ? parseAddress(item) : undefined)),
   )
 
+export const secureAddress = () =>
+  value('an https:// address of at most 512 characters, without user, query and fragment', (text) =>
+    text.startsWith('https://') ? parseAddress(text) : undefined,
+  )
+
 const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
 // A secret path or query is common in such addresses, a user and password is not.

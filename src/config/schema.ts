@@ -5,7 +5,7 @@ import { type Key, key, optional } from './key.ts'
 import { accountKeys } from './keys/accounts.ts'
 import { auditKeys } from './keys/audit.ts'
 import { bastionAliases, bastionKeys } from './keys/bastion.ts'
-import { caKeys, shellKeys } from './keys/ca.ts'
+import { caKeys, shellKeys, trustKeys } from './keys/ca.ts'
 import { cacheAliases, cacheKeys } from './keys/caches.ts'
 import { gpgKeys } from './keys/gpg.ts'
 import { lockoutKeys } from './keys/lockout.ts'
@@ -79,6 +79,7 @@ export const keys = {
   ...webloginKeys,
   ...bastionKeys,
   ...caKeys,
+  ...trustKeys,
   service_accounts_file: key('/etc/open-bastion/service-accounts.conf', () => ({
     schema: path(),
     says: 'Accounts for programs, each bound to one key and decided without the portal. It may be missing.',

@@ -95,6 +95,12 @@ export const localAccounts = () =>
     return names?.includes('none') && names.length > 1 ? undefined : names
   })
 
+/** USER@HOST, as ssh(1) takes it. */
+export const remoteAccount = () =>
+  value('USER@HOST', (text) =>
+    /^[a-z_][a-z0-9_.-]{0,31}@[A-Za-z0-9][A-Za-z0-9.-]{0,252}$/.test(text) ? text : undefined,
+  )
+
 /** Some of these words. */
 export const subset = (known: readonly string[]) =>
   value(`some of ${known.join(', ')}, separated by commas or blanks`, (text): readonly string[] | undefined =>

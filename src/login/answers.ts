@@ -12,6 +12,7 @@ import { lockoutKey } from '../lockout/state-format.ts'
 import type { PasswordVerdict } from '../offline/passwords.ts'
 import type { Cached, ForceOnline, OfflineFacts, OfflinePolicy } from '../offline/policy.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
+import { type CertificateAttributes, completed } from '../shell/policy.ts'
 import { boundFingerprint, type Proof } from '../ssh/proof.ts'
 import { type AccountEffect, type AccountFacts, decideAccount } from './account.ts'
 import { type AccessTokenPolicy, type AuthEffect, type AuthFacts, decideAuth, type PasswordCheck } from './auth.ts'
@@ -26,8 +27,11 @@ export type PamRequest = {
   readonly user: LoginName | undefined
   readonly rhost: string | undefined
   readonly connection: string
-  /** sshd looked up a functional account and not the person, so it was told no uid of the person. */
-  readonly functional?: boolean
+  /**
+   * sshd looked up a functional account and not the person, so it was told no uid of the person. What the proven
+   * certificate says counts where the portal says nothing.
+   */
+  readonly functional?: CertificateAttributes
 }
 
 export const settleAuth = async (
@@ -156,7 +160,7 @@ export const settleSession = async (
       }),
     account: async (f) => {
       const accounts = await ports.accounts()
-      const made = await accounts.provision(requireUser(f.user), entryFor(f), true)
+      const made = await accounts.provision(requireUser(f.user), completed(entryFor(f), request.functional), true)
       if (made.kind !== 'ready' || request.functional || accounts.matchesReservation(requireUser(f.user), made))
         return made
       return { kind: 'unsettled', detail: `${made.detail}, and sshd was told another` }

@@ -1,12 +1,11 @@
 // Logins to accounts that are nobody's: the front door of the certificate authority, and functional accounts that turn
 // into a person. What was proven is left for the one process of this connection that may use it.
-import { isLocalName } from '../accounts/local-names.ts'
 import { parseLoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
 import { isSsh } from '../base/pam-service.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { decideFunctional, personOf } from '../shell/policy.ts'
+import { attributesIn, decideFunctional, personOf } from '../shell/policy.ts'
 import { leaveRecord } from '../shell/records.ts'
 import type { FunctionalRole } from '../shell/role-policy.ts'
 import { parseAuthInfo } from '../ssh/auth-info-format.ts'
@@ -57,18 +56,18 @@ async function identifyPerson(
   { world, config, ports, readProof }: Functional,
 ): Promise<PhaseResult> {
   const proof = await readProof()
-  const person = personOf(provenKey(world), [...config.functional_accounts, config.ca_user ?? 'root'])
+  const key = provenKey(world)
+  const person = personOf(key, [...config.functional_accounts, config.ca_user ?? 'root'])
   if (person.kind === 'refused') return { outcome: person.outcome, notes: [] }
   const about = proof.kind === 'key' ? `${proof.about ?? 'key'} ${proof.fingerprint}` : ''
   const notes = [`as ${person.name}`, about]
   // The person's own session policy decides: the portal, the key policy, the revocation list, the account.
-  const asPerson = { ...request, user: person.name, functional: true }
+  const asPerson = { ...request, user: person.name, functional: attributesIn(key, config.cert_attributes) }
   const { outcome, effects, facts } = await settleSession(ports, config, asPerson, proof)
   const performed = await performSession(ports, asPerson, effects)
   const details = [facts.authorization, facts.account].flatMap((one) => (one && 'detail' in one ? [one.detail] : []))
   const result = (outcome: Outcome): PhaseResult => ({ outcome, notes: [...notes, ...details, ...performed] })
   if (outcome.kind !== 'allowed') return result(outcome)
-  if (facts.account?.kind === 'local' || isLocalName(world, person.name)) return result(denied('person-refused'))
   leave(world, request, { kind: 'person', person: person.name })
   return result(allowed('person-identified'))
 }

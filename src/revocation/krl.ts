@@ -45,7 +45,7 @@ export async function updateKrl(
     config,
   )({
     method: 'GET',
-    url: `${config.portal_url}/ssh/revoked`,
+    url: config.krl_url ?? `${config.portal_url}/ssh/revoked`,
     headers: { accept: 'application/octet-stream' },
     binary: true,
     limit: sizeLimit,

@@ -1,7 +1,8 @@
 // Who a functional account turns into, and when it may. Pure. The person is whom root saw proven on this connection.
 import { type LoginName, parseLoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
-import type { PublicKey } from '../ssh/wire.ts'
+import { attributeExtensions } from '../ssh/certificate-format.ts'
+import { optionText, type PublicKey } from '../ssh/wire.ts'
 
 type EarlyFacts = { readonly phase: 'auth' | 'account' | 'open_session' | 'close_session'; readonly ssh: boolean }
 
@@ -36,4 +37,27 @@ export function personOf(key: PublicKey | undefined, functional: readonly string
   if (!name) return refused(denied('bad-login-name'))
   if (name === 'root' || functional.includes(name)) return refused(denied('person-refused'))
   return { kind: 'person', name }
+}
+
+/** What a certificate says of its person, as far as this host wants to hear it (cert_attributes). */
+export type CertificateAttributes = { readonly gecos?: string; readonly groups?: readonly string[] }
+
+export function attributesIn(key: PublicKey | undefined, wanted: readonly string[]): CertificateAttributes {
+  const textOf = (name: keyof typeof attributeExtensions): string => {
+    const value = wanted.includes(name) ? key?.certificate?.extensions.get(attributeExtensions[name]) : undefined
+    return (value && optionText(value)) ?? ''
+  }
+  const [gecos, groups] = [textOf('gecos'), textOf('groups')]
+  return { ...(gecos === '' ? {} : { gecos }), ...(groups === '' ? {} : { groups: groups.split(',').slice(0, 256) }) }
+}
+
+type Entry = { readonly gecos?: unknown; readonly groups?: readonly string[] }
+
+/** The portal's word where it says something, the certificate's where it does not. */
+export function completed<T extends Entry>(entry: T, { gecos, groups }: CertificateAttributes = {}): T & Entry {
+  return {
+    ...entry,
+    ...(entry.gecos === undefined && gecos !== undefined ? { gecos } : {}),
+    ...((entry.groups ?? []).length === 0 && groups !== undefined ? { groups } : {}),
+  }
 }

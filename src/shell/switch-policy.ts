@@ -16,8 +16,6 @@ export type SwitchFacts = {
   readonly sshConnection: string
   /** TERM, LANG and LC_*, as sshd took them from the client. */
   readonly language: Readonly<Record<string, string>>
-  /** Whether login(1) may be told the address of the client (-h). */
-  readonly namesHost: boolean
 }
 export type Switch = {
   readonly argv: readonly [string, ...string[]]
@@ -49,23 +47,19 @@ function sshVariables(facts: SwitchFacts): Readonly<Record<string, string>> {
 }
 
 /**
- * A shell on a terminal is begun by login(1), which writes utmp and opens a session of its own. Everything else runs as
- * sshd would have run it: the person's shell with -c, in the home, without a login shell's files.
+ * A shell is a login shell, which runuser begins with an environment of its own and the variables that are named to it.
+ * A command runs as sshd would have run it: the person's shell with -c, in the home, without a login shell's files.
  */
 export function switchTo(facts: SwitchFacts): Switch {
-  const { account, command, terminal, language } = facts
+  const { account, command, language } = facts
   const { name, home, shell } = account
   const variables = { ...language, ...sshVariables(facts) }
-  const [from = ''] = facts.sshConnection.split(' ')
-  if (command === undefined && terminal !== undefined) {
-    const host = facts.namesHost && from !== '' ? ['-h', from] : []
-    // -f comes last: some versions take the next word for its value.
-    return { argv: ['/bin/login', '-p', ...host, '-f', name], env: variables, directory: '/' }
+  if (command === undefined) {
+    const kept = Object.keys(variables)
+    const whitelist = kept.length === 0 ? [] : ['-w', kept.join(',')]
+    return { argv: ['/usr/sbin/runuser', ...whitelist, '-l', name], env: variables, directory: '/' }
   }
   const identity = { USER: name, LOGNAME: name, HOME: home, SHELL: shell, PATH: plainPath, MAIL: `/var/mail/${name}` }
-  // A shell without a terminal is a login shell too, and runuser cannot make one without -l.
-  if (command === undefined)
-    return { argv: ['/usr/sbin/runuser', '-l', name], env: { ...variables, ...identity }, directory: '/' }
   return {
     argv: ['/usr/sbin/runuser', '-u', name, '--', shell, '-c', command],
     env: { ...variables, ...identity },

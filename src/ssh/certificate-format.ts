@@ -30,6 +30,9 @@ export type SignedCertificate = {
 
 const suffix = '-cert-v01@openssh.com'
 
+/** Names of our own extensions; every name that is not OpenSSH's ends with a domain (PROTOCOL.certkeys). */
+export const attributeExtensions = { gecos: 'gecos@openbastion', groups: 'groups@openbastion' } as const
+
 /** The name of a certificate's type: sk-ssh-ed25519@openssh.com has the suffix in place of its own. */
 export const certificateTypeOf = (plainType: string): string => `${plainType.replace(/@openssh\.com$/, '')}${suffix}`
 

@@ -19,22 +19,17 @@ const place = (repository: string) => `set -e
   install -m 0644 packaging/ssh/functional.conf /etc/ssh/sshd_config.d/02-open-bastion-functional.conf
   visudo -cq
   useradd --system --home-dir / --shell /usr/sbin/ob-shell login
-  useradd --system --home-dir / --shell /bin/sh ca
-  useradd --system --home-dir / --shell /usr/sbin/nologin open-bastion-ca
-  mkdir -p /etc/open-bastion/ca
-  install -d -o open-bastion-ca -g open-bastion-ca -m 0750 /var/lib/open-bastion-ca /run/open-bastion-ca
-  ssh-keygen -q -t ed25519 -N '' -C ca.example.test -f /var/lib/open-bastion-ca/user_ca
-  install -m 0644 /var/lib/open-bastion-ca/user_ca.pub /etc/open-bastion/ca/user_ca.pub
-  chown open-bastion-ca: /var/lib/open-bastion-ca/user_ca
+  ob ca init > /dev/null
+  install -d -o open-bastion-ca -g open-bastion-ca -m 0700 /run/open-bastion-ca
   cat /etc/open-bastion/ca/user_ca.pub >> /etc/ssh/open-bastion_ca.pub`
 
 const asAgent = 'setpriv --reuid=open-bastion-ca --regid=open-bastion-ca --clear-groups'
 const socket = '/run/open-bastion-ca/agent'
 
-/** The agent with the authority's key, as the unit runs it. */
-export async function startAgent(lab: Lab, key = '/var/lib/open-bastion-ca/user_ca'): Promise<void> {
+/** The agent, as the unit runs it, with the keys that ob ca init made. */
+export async function startAgent(lab: Lab): Promise<void> {
   await lab.need(`${asAgent} ssh-agent -a ${socket} >/dev/null`)
-  await lab.need(`SSH_AUTH_SOCK=${socket} ${asAgent} ssh-add -q ${key}`)
+  await lab.need('ob ca init')
 }
 
 export const stopAgent = (lab: Lab): Promise<string> =>

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { decodeBase64 } from '../../src/base/bytes.ts'
 import { parseLoginName } from '../../src/base/names.ts'
-import { decideFunctional, personOf } from '../../src/shell/policy.ts'
+import { attributesIn, completed, decideFunctional, personOf } from '../../src/shell/policy.ts'
 import { functionalRole } from '../../src/shell/role-policy.ts'
 import { parseAccount, type SwitchFacts, switchTo } from '../../src/shell/switch-policy.ts'
 import { type PublicKey, parsePublicKey } from '../../src/ssh/wire.ts'
@@ -70,16 +70,16 @@ const facts: SwitchFacts = {
   terminal: undefined,
   sshConnection: '192.0.2.7 50000 192.0.2.1 22',
   language: { LANG: 'de_DE.UTF-8' },
-  namesHost: false,
 }
 
-test('a terminal gets login(1), a command the shell of the person in the home, and a pipe a login shell', () => {
+test('a shell is a login shell with the variables of the connection, a command runs in the home', () => {
   const argv = (more: Partial<SwitchFacts>) => switchTo({ ...facts, ...more }).argv.join(' ')
-  expect(argv({ terminal: '/dev/pts/3' })).toBe('/bin/login -p -f alice')
-  expect(argv({ terminal: '/dev/pts/3', namesHost: true })).toBe('/bin/login -p -h 192.0.2.7 -f alice')
+  const kept = 'LANG,SSH_CONNECTION,SSH_CLIENT'
+  expect(argv({})).toBe(`/usr/sbin/runuser -w ${kept} -l alice`)
+  expect(argv({ terminal: '/dev/pts/3' })).toBe(`/usr/sbin/runuser -w ${kept},SSH_TTY -l alice`)
+  expect(argv({ language: {}, sshConnection: '' })).toBe('/usr/sbin/runuser -l alice')
   expect(argv({ command: 'id; $(x)' })).toBe('/usr/sbin/runuser -u alice -- /bin/zsh -c id; $(x)')
   expect(argv({ command: 'id', terminal: '/dev/pts/3' })).toBe('/usr/sbin/runuser -u alice -- /bin/zsh -c id')
-  expect(argv({})).toBe('/usr/sbin/runuser -l alice')
   expect(switchTo({ ...facts, command: 'id' }).directory).toBe('/home/alice')
   expect(switchTo({ ...facts, command: 'id', terminal: '/dev/pts/3' }).env).toEqual({
     LANG: 'de_DE.UTF-8',
@@ -93,4 +93,25 @@ test('a terminal gets login(1), a command the shell of the person in the home, a
     PATH: '/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games',
     MAIL: '/var/mail/alice',
   })
+})
+
+test('a certificate adds what the portal does not say, when this host wants to hear it', () => {
+  const key = certificate(
+    ...['-n', 'alice', '-O', 'extension:gecos@openbastion=Alice L.'],
+    ...['-O', 'extension:groups@openbastion=dev,ops'],
+  )
+  expect(attributesIn(key, [])).toEqual({})
+  expect(attributesIn(key, ['gecos'])).toEqual({ gecos: 'Alice L.' })
+  const said = attributesIn(key, ['gecos', 'groups'])
+  expect(said).toEqual({ gecos: 'Alice L.', groups: ['dev', 'ops'] })
+  expect(completed<{ groups: readonly string[]; gecos?: string }>({ groups: [] }, said)).toEqual({
+    gecos: 'Alice L.',
+    groups: ['dev', 'ops'],
+  })
+  expect(completed<{ gecos?: string; groups: readonly string[] }>({ gecos: 'A', groups: ['hr'] }, said)).toEqual({
+    gecos: 'A',
+    groups: ['hr'],
+  })
+  expect(completed({ groups: ['hr'] })).toEqual({ groups: ['hr'] })
+  expect(attributesIn(certificate('-n', 'alice'), ['gecos', 'groups'])).toEqual({})
 })

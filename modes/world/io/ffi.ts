@@ -1,5 +1,5 @@
 // The C library, for calls that the runtime has no API for.
-import { dlopen, type FFIFunction, ptr, read } from 'bun:ffi'
+import { dlopen, type FFIFunction, type Pointer, ptr, read, toArrayBuffer } from 'bun:ffi'
 
 export { ptr, read }
 
@@ -20,3 +20,8 @@ export function bind<const Functions extends Record<string, FFIFunction>>(functi
 
 /** The remedy where the C library is needed and cannot be called. */
 export const hint = 'lift MemoryDenyWriteExecute= from the unit that this was started by'
+
+/** Bytes of the C library's own, in place. */
+export const memory = (address: Pointer | bigint, offset: number, length: number): Uint8Array =>
+  // The types allow for addresses as either kind of number, and this function for one.
+  new Uint8Array(toArrayBuffer(Number(address) as Pointer, offset, length))

@@ -1,6 +1,8 @@
 // Keys of this host's own certificate authority, and of accounts that turn into a person.
+
+import { secureAddress } from '../address-types.ts'
 import { key, optional } from '../key.ts'
-import { loginName, loginNameList, path, subset, whole, words } from '../value-types.ts'
+import { loginName, loginNameList, path, remoteAccount, subset, whole, words } from '../value-types.ts'
 
 const openSshExtensions = [
   'permit-pty',
@@ -31,6 +33,19 @@ export const caKeys = {
     schema: path(),
     says: 'Public keys of the authority: the first one signs, all of them are shown to hosts.',
     section: 'authority',
+    since: '0.2',
+  })),
+  ca_host_public_keys: key('/etc/open-bastion/ca/host_ca.pub', () => ({
+    schema: path(),
+    says: 'Public keys of the authority for hosts, in the same way.',
+    section: 'authority',
+    since: '0.2',
+  })),
+  ca_host_lifetime: key(7_776_000, () => ({
+    schema: whole(86_400, 63_072_000),
+    says: 'How long the certificate of a host is good for. The host renews it when a third of that is left.',
+    section: 'authority',
+    unit: 'seconds',
     since: '0.2',
   })),
   ca_agent: key('/run/open-bastion-ca/agent', () => ({
@@ -75,6 +90,23 @@ export const caKeys = {
     says: 'What the portal says of the person that is written into the certificate, for hosts with cert_attributes.',
     section: 'authority',
     example: 'gecos, groups',
+    since: '0.2',
+  })),
+}
+
+export const trustKeys = {
+  krl_url: optional<string>(() => ({
+    schema: secureAddress(),
+    says: 'Where ob krl update fetches the revocation list. Not set: from the portal.',
+    section: 'keys',
+    example: 'https://ca.example.org/revoked_keys',
+    since: '0.2',
+  })),
+  host_certificate_from: optional<string>(() => ({
+    schema: remoteAccount(),
+    says: 'The authority that signs this host’s key, asked by ob heartbeat when the certificate is about to end.',
+    section: 'keys',
+    example: 'ca@ca.example.org',
     since: '0.2',
   })),
 }

@@ -1,0 +1,322 @@
+// Accounts that turn into a person: what works as in a direct login, and what every attack ends with.
+import { expect } from 'bun:test'
+import { admit, certify, logIn, newKey, settings, settleAuthority } from './authority.ts'
+import { configure, group, mintToken, rules } from './enrolled.ts'
+import type { Lab } from './lab.ts'
+import { environment } from './namespace.ts'
+import { inLab } from './suite.ts'
+
+let lab: Lab
+
+const lab_test = inLab(
+  {},
+  async (started) => {
+    lab = started
+    await settleAuthority(lab)
+    await admit(lab, 'erin')
+    for (const user of ['alice', 'bob', 'erin']) {
+      await newKey(lab, user)
+      const ran = await certify(lab, user, user)
+      if (ran.code !== 0) throw new Error(`no certificate for ${user}: ${ran.stderr}`)
+    }
+  },
+  120_000,
+)
+
+const quiet =
+  '-F none -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes'
+const as = (user: string): string => `${quiet} -i /root/keys/${user}`
+const enter = (user: string, command?: string) => logIn(lab, 'login', user, command)
+const reasons = (): readonly string[] => lab.audit().map(({ reason }) => reason)
+
+lab_test(
+  'commands run as the person, in the home, with the person’s environment and their own exit status',
+  async () => {
+    lab.audit()
+    const ran = await enter('alice', 'id -un; pwd; echo $HOME $USER $LOGNAME $SHELL; exit 7')
+    expect([ran.code, ran.stdout, ran.stderr]).toEqual([
+      7,
+      'alice\n/home/alice\n/home/alice alice alice /bin/bash\n',
+      '',
+    ])
+    const lines = lab.audit()
+    expect(lines.map(({ reason }) => reason)).toEqual(['functional-account', 'person-identified', 'switched'])
+    expect(new Set(lines.map(({ correlation_id }) => correlation_id)).size).toBe(1)
+    expect(lines.at(-1)).toMatchObject({ user: 'alice', client_ip: '127.0.0.1' })
+    const direct = await logIn(lab, 'alice', 'alice', 'ulimit -n; umask; grep SigIgn /proc/self/status; kill -TERM $$')
+    const turned = await enter('alice', 'ulimit -n; umask; grep SigIgn /proc/self/status; kill -TERM $$')
+    expect(turned.stdout).toBe(direct.stdout)
+    // sshd tells the client of a signal; runuser says it as a shell does.
+    expect([direct.code, turned.code]).toEqual([255, 128 + 15])
+  },
+)
+
+lab_test('standard input, output and error arrive as they are, bytes and all', async () => {
+  const sum = await lab.need(
+    `head -c 3000000 /dev/urandom > /tmp/bytes; ssh ${as('alice')} login@127.0.0.1 'cat; echo oops >&2' < /tmp/bytes 2>/tmp/oops | cmp - /tmp/bytes && cat /tmp/oops`,
+  )
+  expect(sum).toBe('oops\n')
+  const script = await lab.run(`echo 'id -un; pwd' | ssh ${as('alice')} -T login@127.0.0.1`)
+  expect(script.stdout).toEndWith('alice\n/home/alice\n')
+})
+
+lab_test('scp, sftp and rsync work, and the files are the person’s', async () => {
+  await lab.need(`echo one > /tmp/one; scp -q ${as('alice')} /tmp/one login@127.0.0.1:scp-new`)
+  await lab.need(`scp -q -O ${as('alice')} /tmp/one login@127.0.0.1:scp-old`)
+  await lab.need(`echo 'put /tmp/one sftp-put' | sftp -q -b - ${as('alice')} login@127.0.0.1`)
+  const files = ['scp-new', 'scp-old', 'sftp-put']
+  if ((await lab.run('command -v rsync')).code === 0) {
+    await lab.need(`rsync -e "ssh ${as('alice')}" /tmp/one login@127.0.0.1:rsynced`)
+    files.push('rsynced')
+  }
+  for (const file of files)
+    expect(await lab.need(`stat -c %U /home/alice/${file}; cat /home/alice/${file}`)).toBe('alice\none\n')
+})
+
+/** A shell on a terminal, into which these lines are typed, each at a prompt. */
+async function shellOn(user: string, lines: readonly string[]): Promise<string> {
+  let output = ''
+  let at = 0
+  let seen = 0
+  const child = Bun.spawn(lab.space.command(['ssh', ...as(user).split(' '), '-tt', 'login@127.0.0.1']), {
+    env: { ...environment({}), TERM: 'dumb' },
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+    terminal: {
+      columns: 120,
+      rows: 40,
+      data(terminal: Bun.Terminal, bytes: Uint8Array) {
+        output += new TextDecoder().decode(bytes)
+        if (at > lines.length || !output.slice(seen).endsWith('$ ')) return
+        seen = output.length
+        const next = lines[at++]
+        terminal.write(next === undefined ? 'exit\n' : `${next}\n`)
+      },
+    } as Bun.TerminalOptions,
+  })
+  await child.exited
+  return output.replaceAll('\r\n', '\n')
+}
+
+lab_test('a shell on a terminal says who the person became, and who(1) and the tty say so too', async () => {
+  // The machine's own list of sessions is not in the lab.
+  await lab.need('touch /run/utmp && chgrp utmp /run/utmp && chmod 0664 /run/utmp')
+  const output = await shellOn('alice', [
+    'id -un; echo A$((1+1))',
+    'who | grep pts; echo B$((1+1))',
+    'stat -c %U "$(tty)"; echo C$((1+1))',
+    'shopt -q login_shell && echo $SSH_TTY; echo D$((1+1))',
+  ])
+  expect(output).toContain('You are alice now; login was only the way in.')
+  expect(output).toMatch(/\nalice\nA2\n/)
+  expect(output).toMatch(/B\$\(\(1\+1\)\)\nalice +pts\/\d+ .*\(127\.0\.0\.1\)\nB2\n/)
+  expect(output).toMatch(/\nalice\nC2\n/)
+  expect(output).toMatch(/\n\/dev\/pts\/\d+\nD2\n/)
+})
+
+lab_test('three people in the account at once are each themselves: id, files, sudo and the log', async () => {
+  await lab.portal('setRules', { group, ...rules, ssh: [...rules.ssh, 'erin'] })
+  lab.audit()
+  const users = ['alice', 'bob', 'erin']
+  const runs = await Promise.all(
+    users.map((user) => enter(user, 'id -un; touch mine && stat -c %U mine; sleep 2; sudo -n true 2>&1; id -un')),
+  )
+  for (const [at, user] of users.entries()) {
+    const lines = runs[at]!.stdout.trim().split('\n')
+    expect([lines[0], lines[1], lines.at(-1)]).toEqual([user, user, user])
+  }
+  const switched = lab.audit().filter(({ reason }) => reason === 'switched')
+  expect(switched.map(({ user }) => user).sort()).toEqual(users)
+  // sudo is asked about the person: alice may, bob may not.
+  const asked = await lab.onTerminal(['ssh', ...as('alice').split(' '), '-tt', 'login@127.0.0.1', 'sudo id -un'], {
+    answers: [await mintToken(lab, 'alice')],
+  })
+  expect(asked.output).toContain('root\n')
+  const refused = await lab.onTerminal(['ssh', ...as('bob').split(' '), '-tt', 'login@127.0.0.1', 'sudo id -un'], {
+    answers: [await mintToken(lab, 'bob')],
+  })
+  expect(refused.output).not.toContain('root\n')
+  expect(lab.audit().map(({ user, reason }) => `${user} ${reason}`)).toContain('bob sudo-denied')
+})
+
+lab_test('the certificates of an authority that is not trusted, plain keys and what is typed are refused', async () => {
+  await lab.need(
+    'cd /root/keys && ssh-keygen -q -t ed25519 -N "" -f strange && ssh-keygen -q -s other-authority -I x -n alice strange.pub',
+  )
+  expect((await enter('strange', 'id')).code).toBe(255)
+  await newKey(lab, 'plain')
+  expect((await enter('plain', 'id')).code).toBe(255)
+  const typed = await lab.ssh({ user: 'login', answers: [await mintToken(lab, 'alice')], command: 'id' })
+  expect(typed.code).toBe(255)
+})
+
+lab_test(
+  'a certificate that names root, an account of the host or another functional account becomes nobody',
+  async () => {
+    const sign = (name: string, principals: string) =>
+      lab.need(
+        `cd /root/keys && ssh-keygen -q -t ed25519 -N '' -f ${name} && ssh-keygen -q -s /root/authority -I x -n ${principals} ${name}.pub`,
+      )
+    await admit(lab, 'login', 'ca', 'sshd', 'root')
+    for (const [name, principals] of [
+      ['as-root', 'root'],
+      ['as-login', 'login'],
+      ['as-ca', 'ca'],
+      ['as-local', 'localadm'],
+      ['as-daemon', 'sshd'],
+    ] as const) {
+      await sign(name, principals)
+      await configure(lab, `${settings}local_accounts = none\n`)
+      const ran = await enter(name, 'id')
+      expect([name, ran.code === 0, ran.stdout.includes('uid=')]).toEqual([name, false, false])
+    }
+    await configure(lab, settings)
+  },
+)
+
+lab_test('forwarding of every kind is off', async () => {
+  const forwarded = await lab.run(`timeout 10 ssh ${as('alice')} -W 127.0.0.1:22 login@127.0.0.1 </dev/null`)
+  expect(forwarded.stdout).not.toContain('SSH-2.0')
+  const remote = await lab.run(
+    `ssh ${as('alice')} -o ExitOnForwardFailure=yes -R 2224:127.0.0.1:22 login@127.0.0.1 true`,
+  )
+  expect(remote.code).toBe(255)
+})
+
+const noRecord = async (command: string) => {
+  lab.audit()
+  const ran = await lab.run(command)
+  expect([command, ran.code === 0, ran.stdout.includes('uid=')]).toEqual([command, false, false])
+  return reasons()
+}
+
+lab_test('the step to root does nothing without a fresh login of its own connection', async () => {
+  const step = 'sudo -n /usr/sbin/ob shell --enter'
+  const asLogin = 'setpriv --reuid=login --regid=login --init-groups'
+  // As cron or any other process of the account would call it.
+  expect(await noRecord(`OB_SHELL_COMMAND=id ${asLogin} ${step}`)).toEqual(['switch-not-possible'])
+  expect(await noRecord(`OB_SHELL_COMMAND=id setsid -w ${asLogin} ${step}`)).toEqual(['switch-not-possible'])
+  // From a shell of root, with sudo and without.
+  expect(await noRecord('OB_SHELL_COMMAND=id ob shell --enter')).toEqual(['switch-not-possible'])
+  expect(await noRecord(`OB_SHELL_COMMAND=id SUDO_USER=login ob shell --enter`)).toEqual(['switch-not-possible'])
+  // From a connection of somebody else while another person’s record lies there.
+  const other = await logIn(lab, 'alice', 'alice', `OB_SHELL_COMMAND=id ${step}`)
+  expect([other.code === 0, other.stdout]).toEqual([false, ''])
+})
+
+lab_test('nothing but the one line is allowed to the account', async () => {
+  const asLogin = 'setpriv --reuid=login --regid=login --init-groups'
+  for (const command of [
+    'sudo -n id',
+    'sudo -n /usr/sbin/ob shell',
+    'sudo -n /usr/sbin/ob shell --enter root',
+    'sudo -n /usr/sbin/ob status',
+    'sudo -n -u alice id',
+    'sudo -n -s',
+    'sudo -n LD_PRELOAD=/tmp/x.so /usr/sbin/ob shell --enter',
+    'sudo -n OB_SHELL_COMMAND=id SUDO_USER=root /usr/sbin/ob ca sign',
+  ]) {
+    const ran = await lab.run(`${asLogin} ${command}`)
+    expect([command, ran.code === 0, ran.stdout]).toEqual([command, false, ''])
+  }
+  const byAlice = await logIn(lab, 'alice', 'alice', 'sudo -n /usr/sbin/ob shell --enter')
+  expect(byAlice.code).not.toBe(0)
+})
+
+lab_test('a record is of one connection and good once, also for a client that shares connections', async () => {
+  lab.write(
+    '/etc/ssh/sshd_config.d/02-open-bastion-functional.conf',
+    `${lab.text('/etc/ssh/sshd_config.d/02-open-bastion-functional.conf').replace('MaxSessions 1', 'MaxSessions 10')}`,
+  )
+  await lab.setStack('e')
+  const shared = `-o ControlPath=/tmp/shared-%C -o ControlMaster=auto -o ControlPersist=20`
+  const first = await lab.run(`ssh ${as('alice')} ${shared} login@127.0.0.1 id -un`)
+  expect(first.stdout).toBe('alice\n')
+  lab.audit()
+  const second = await lab.run(`ssh ${as('alice')} ${shared} login@127.0.0.1 id -un`)
+  expect([second.code, second.stdout, reasons()]).toEqual([77, '', ['switch-not-possible']])
+  await lab.run(`ssh ${as('alice')} ${shared} -O exit login@127.0.0.1`)
+  await lab.need(
+    `cd ${lab.space.repository} && install -m 0644 packaging/ssh/functional.conf /etc/ssh/sshd_config.d/02-open-bastion-functional.conf`,
+  )
+  await lab.setStack('e')
+})
+
+lab_test(
+  'a login that is killed before the switch leaves a record that nobody else can use, and that ends',
+  async () => {
+    // The client asks for no session, so nobody takes the record.
+    const idle = lab.run(`timeout -s KILL 12 ssh ${as('alice')} -N login@127.0.0.1`)
+    const left =
+      'for i in $(seq 100); do ls /run/open-bastion/proven/*.json 2>/dev/null && exit; sleep 0.1; done; exit 1'
+    const file = (await lab.need(left)).trim().split('\n')[0]
+    expect(await lab.need(`stat -c "%U %a" ${file} /run/open-bastion/proven`)).toBe('root 600\nroot 700\n')
+    const asLogin = 'setpriv --reuid=login --regid=login --init-groups'
+    expect(await noRecord(`OB_SHELL_COMMAND=id ${asLogin} sudo -n /usr/sbin/ob shell --enter`)).toEqual([
+      'switch-not-possible',
+    ])
+    expect((await enter('bob', 'id -un')).stdout).toBe('bob\n')
+    await idle
+  },
+)
+
+lab_test('nothing of a session can be read or traced by another, nor by a process of the account itself', async () => {
+  const running = enter('alice', 'echo SECRET=$$ > /dev/null; exec sleep 6')
+  const pid = (
+    await lab.need('for i in $(seq 100); do pgrep -u alice -x sleep && exit; sleep 0.1; done; exit 1')
+  ).trim()
+  const asLogin = 'setpriv --reuid=login --regid=login --init-groups'
+  for (const who of [asLogin, 'setpriv --reuid=bob --regid=bob --init-groups']) {
+    for (const file of ['environ', 'mem', 'maps', 'fd/0'])
+      expect((await lab.run(`${who} head -c 1 /proc/${pid}/${file}`)).code).not.toBe(0)
+    expect((await lab.run(`${who} kill -0 ${pid}`)).code).not.toBe(0)
+  }
+  // What still runs as the account is sshd's own process, which is not dumpable.
+  const ofAccount = (await lab.need('pgrep -u login')).trim().split('\n')
+  for (const one of ofAccount) expect((await lab.run(`${asLogin} cat /proc/${one}/environ`)).code).not.toBe(0)
+  await running
+})
+
+lab_test('what the client sends in its environment changes nothing', async () => {
+  lab.write('/etc/ssh/sshd_config.d/04-env.conf', 'AcceptEnv *\n')
+  await lab.setStack('e')
+  const sent =
+    'PAM_USER=root SUDO_USER=root USER=root LOGNAME=root HOME=/root SSH_USER_AUTH=/x OB_SHELL_COMMAND=reboot BUN_OPTIONS=--version PATH=/tmp ENV=/tmp/rc BASH_ENV=/tmp/rc LD_PRELOAD=/tmp/x.so'
+  await lab.need('echo "echo EVIL" > /tmp/rc; chmod 0644 /tmp/rc')
+  const flags = `-o "SetEnv=${sent}"`
+  const ran = await lab.run(`ssh ${as('alice')} ${flags} login@127.0.0.1 'id -un; echo $HOME $USER'`)
+  expect(ran.stdout).toBe('alice\n/home/alice alice\n')
+  await lab.need('rm /etc/ssh/sshd_config.d/04-env.conf')
+  await lab.setStack('e')
+})
+
+lab_test(
+  'a portal that denies, is away or answers nonsense lets nobody become anybody, and the person reads why',
+  async () => {
+    await lab.portal('setRules', { group, ...rules, ssh: ['bob'] })
+    const denied = await enter('alice', 'id -un')
+    expect([denied.code, denied.stdout]).toEqual([254, expect.stringContaining('does not allow this access')])
+    await lab.portal('setRules', { group, ...rules, ssh: [...rules.ssh, 'erin'] })
+    await lab.cutNetwork()
+    const away = await enter('alice', 'id -un')
+    expect([away.code, away.stdout]).toEqual([254, expect.stringContaining('cannot be reached')])
+    await lab.restore()
+    await lab.need('rm -f /run/open-bastion/absent-portal /run/open-bastion/silent-portal')
+    expect((await enter('alice', 'id -un')).stdout).toBe('alice\n')
+  },
+)
+
+lab_test('ob why explains a refused switch', async () => {
+  await lab.run(
+    'OB_SHELL_COMMAND=id setpriv --reuid=login --regid=login --init-groups sudo -n /usr/sbin/ob shell --enter',
+  )
+  const why = await lab.run('ob why login --last')
+  expect(why.stdout).toContain('switch-not-possible')
+  expect(why.stdout).toContain('remedy')
+})
+
+lab_test('the account is nobody without the configuration: the portal is asked about it, and says no', async () => {
+  await configure(lab, settings.replace('functional_accounts = login\n', ''))
+  expect((await enter('alice', 'id')).code).not.toBe(0)
+  await configure(lab, settings)
+})
