@@ -68,6 +68,15 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
     },
   ],
   [
+    'recovery',
+    {
+      caller: 'admin',
+      summary: 'one-time recovery codes of people: make, list, remove',
+      deadlineSeconds: 0,
+      load: () => import('../admin/recovery.ts'),
+    },
+  ],
+  [
     'nss',
     {
       caller: 'admin',

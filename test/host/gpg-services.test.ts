@@ -102,6 +102,39 @@ test('nothing about the account changes by break-glass: groups and the right to 
   expect(before).toContain('open-bastion-sudo')
 })
 
+// --- recovery codes --------------------------------------------------------------------------------------------------
+
+test('a recovery code lets in once, in place of the code of the challenge', async () => {
+  await begin('g')
+  const made: { readonly codes: readonly string[] } = JSON.parse(await lab.need('ob recovery make bob --json'))
+  const seen: string[] = []
+  for (const answer of [made.codes[7]!, made.codes[7]!, made.codes[8]!.toLowerCase()]) {
+    const login = await knock(lab, { user: 'bob' })
+    await login.prompt()
+    login.answer(answer)
+    const { entered } = await login.end()
+    seen.push(`${entered ? 'in' : 'out'}: ${reasons()}`)
+  }
+  const good = 'in: challenge-shown recovery-code-accepted portal-allowed session-opened'
+  expect(seen).toEqual([good, 'out: challenge-shown recovery-code-wrong', good])
+  expect(await lab.need('ob recovery list')).toMatch(/^bob +8 left$/m)
+  const files = await lab.need('cat /var/lib/open-bastion/recovery/bob /var/log/open-bastion/audit.json')
+  for (const code of made.codes) expect(files).not.toContain(code.slice(3))
+})
+
+test('a recovery code breaks the glass, too, for those whom the list names', async () => {
+  await begin('ag', breakGlass)
+  const made: { readonly codes: readonly string[] } = JSON.parse(await lab.need('ob recovery make alice --json'))
+  await lab.cutNetwork('refused')
+  const login = await knock(lab, { user: 'alice' })
+  await login.prompt()
+  login.answer(made.codes[0]!)
+  const { entered } = await login.end()
+  await lab.restore()
+  expect([entered, reasons()]).toEqual([true, 'challenge-shown break-glass break-glass break-glass'])
+  await lab.need('ob recovery remove alice')
+})
+
 // --- break-glass -----------------------------------------------------------------------------------------------------
 
 /** A login with the challenge, or what there was instead of one. */
