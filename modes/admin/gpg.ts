@@ -19,17 +19,18 @@ import {
 import { keyPath, mostBytes, readSigner, usersWithKeys } from '../../src/gpg/key-store.ts'
 import { readRecipient } from '../../src/gpg/recipient.ts'
 import { formatScreen } from '../../src/gpg/screen-format.ts'
+import { readUserFile } from '../../src/gpg/user-file.ts'
 import { type Parsed, parse } from '../run/args.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
 
 export const syntax = {
   name: 'gpg',
   summary:
-    'Public OpenPGP keys of people, who answer a challenge with them: add USER FILE (or - for standard input) stores keys, list shows them, check USER says whether a challenge would be encrypted to them, remove USER [FINGERPRINT] takes them away, test USER makes a challenge to try without a login. In a PAM stack ob gpg ask shows a challenge and ob gpg check judges the answer.',
+    'Public OpenPGP keys of people, who answer a challenge with them: add USER FILE (or - for standard input) stores keys, list shows them, check USER says whether a challenge would be encrypted to them, remove USER [FINGERPRINT] takes them away, test USER makes a challenge to try without a login, import USER takes over what ~/.auth_gpg says, signing-key makes the key with which this host signs challenges. In a PAM stack ob gpg ask shows a challenge and ob gpg check judges the answer.',
   args: {
-    verb: { type: 'positional', description: 'add, list, check, remove or test', required: true },
+    verb: { type: 'positional', description: 'add, list, check, remove, test, import or signing-key', required: true },
     user: { type: 'positional', description: 'the user', required: false },
-    what: { type: 'positional', description: 'add: the file; remove: a fingerprint', required: false },
+    what: { type: 'positional', description: 'add: the file; remove, import: a fingerprint', required: false },
     json: { type: 'boolean', description: 'print JSON', default: false },
   },
 } as const
@@ -52,21 +53,26 @@ export const mode: Mode = {
     if (problem !== undefined) return usage(problem)
     const host = { world: { ...world, engine: await openEngine() }, config: loadConfig(world.files), json }
     if (verb === 'list') return list(host)
+    if (verb === 'signing-key') return signingKey(host)
     const user = parseLoginName(name ?? '')
     if (!user || !work) return usage(`${verb} needs a name of 1 to 32 of a-z 0-9 _ - . that begins with a letter or _`)
     return work(host, user, what)
   },
 }
 
+const fingerprinted: ReadonlySet<string> = new Set(['remove', 'import'])
+
 function wrong({ verb, user, what }: Wishes): string | undefined {
   if (verb === 'ask') return 'ask is what pam_exec runs, in an auth line; to try a challenge: ob gpg test USER'
   if (verb === 'list') return user === undefined ? undefined : 'list takes no user; to look at one: ob gpg check USER'
-  if (!verbs.has(verb)) return `"${verb.slice(0, 40)}" is not add, list, check, remove or test`
+  if (verb === 'signing-key') return user === undefined ? undefined : 'signing-key takes no user'
+  if (!verbs.has(verb)) return `"${verb.slice(0, 40)}" is not add, list, check, remove, test, import or signing-key`
   if (user === undefined) return `${verb} needs a user`
   if (verb === 'add' && what === undefined) return 'add needs a file with the public key, or - for standard input'
-  if (verb === 'remove' && what !== undefined && parseKeyFingerprint(what) === undefined)
+  if (fingerprinted.has(verb) && what !== undefined && parseKeyFingerprint(what) === undefined)
     return 'a fingerprint is 40 or 64 hexadecimal digits, as ob gpg list shows it'
-  return what !== undefined && verb !== 'add' && verb !== 'remove' ? `${verb} takes a user and nothing else` : undefined
+  const takesMore = verb === 'add' || fingerprinted.has(verb)
+  return what !== undefined && !takesMore ? `${verb} takes a user and nothing else` : undefined
 }
 
 const answer = ({ json }: Host, isGood: boolean, { value, text }: { value: object; text: string }): Ending =>
@@ -149,9 +155,49 @@ const test: Verb = async (host, user) => {
   return answer(host, isRight, { value: { user, right: isRight }, text })
 }
 
+/** ~/.auth_gpg becomes a file of root's; nothing in the home is changed. */
+const importOwn: Verb = async (host, user, what) => {
+  const { world, config } = host
+  const own = await readUserFile(world, user, what === undefined ? undefined : parseKeyFingerprint(what))
+  if (own.kind === 'absent') throw new Fault(`${user} has no ~/.auth_gpg`, { hint: `ob gpg add ${user} FILE` })
+  if (own.kind === 'refused')
+    throw new Fault(own.problem, { hint: `or export the key and run: ob gpg add ${user} FILE` })
+  const [key] = own.keys
+  if (!own.file.isTrusted && what === undefined)
+    throw new Fault(`~/.auth_gpg of ${user} says notrust, and this host asks nobody whom to trust`, {
+      hint: `compare the fingerprint with its owner, then: ob gpg import ${user} ${key?.facts.fingerprint}`,
+    })
+  const facts = await addKeys(world, user, own.keys)
+  const { signAs, web } = own.file
+  const todo = [
+    ...(signAs !== undefined && config.gpg_signing_key === undefined
+      ? [`note: challenges were signed as ${printableId(signAs)}; a key of this host does it now: ob gpg signing-key`]
+      : []),
+    ...(web !== undefined && config.gpg_web !== web ? [`note: for its page in a browser set gpg_web = ${web}`] : []),
+  ]
+  const text = [`${keyPath(user)}:`, ...facts.map(describe), ...todo].join('\n')
+  return answer(host, true, { value: { user, keys: facts, signAs, web }, text })
+}
+
+const usualSigningKey = '/etc/open-bastion/gpg-signing.key'
+
+async function signingKey(host: Host): Promise<Ending> {
+  const { world, config } = host
+  const path = config.gpg_signing_key ?? usualSigningKey
+  const present = readSigner(world, { gpg_signing_key: world.files.stat(path) ? path : undefined })
+  const secret = present ?? (await world.engine.makeKey(`challenges of ${world.hostname()}`, world.now())).secret
+  const half = await world.engine.publicHalf(secret)
+  if (half === undefined) throw new Fault(`${path} is no secret key without passphrase`, { hint: `remove ${path}` })
+  if (present === undefined) world.files.writeAtomic(path, secret, { mode: 0o600 })
+  const line = config.gpg_signing_key === undefined ? `write into openbastion.conf: gpg_signing_key = ${path}\n` : ''
+  const text = `${line}people verify challenges with this public key (gpg --import):\n${half.trimEnd()}`
+  return answer(host, true, { value: { path, made: present === undefined, publicKey: half }, text })
+}
+
 const verbs: ReadonlyMap<string, Verb | undefined> = new Map([
   ['add', add],
   ['check', check],
   ['remove', remove],
   ['test', test],
+  ['import', importOwn],
 ])

@@ -21,6 +21,8 @@ export type TrustRules = {
   readonly secret: boolean
 }
 
+export type OwnedRules = { readonly uid: number; readonly gid: number; readonly limit: number }
+
 export type AccountFiles = Readonly<Record<'passwd' | 'shadow' | 'group' | 'gshadow', string>>
 
 export type FileParts = {
@@ -40,6 +42,11 @@ export type Files = {
   readonly readEnd: (path: string, length: number) => Uint8Array<ArrayBuffer> | undefined
   /** As read, and the file and every parent directory must belong to root and only root may write them. */
   readonly readTrusted: (path: string, rules: TrustRules) => Uint8Array<ArrayBuffer> | undefined
+  /**
+   * A file of a user's, read with the rights of that user: no link anywhere on the way, and everything from the root
+   * down belongs to root or to the user and is writable by nobody else.
+   */
+  readonly readOwned: (path: string, rules: OwnedRules) => Uint8Array<ArrayBuffer> | undefined
   /** As readTrusted, a part at a time from one descriptor: for files that grow with the number of users. */
   readonly readTrustedParts: <T>(path: string, rules: TrustRules, work: (file: FileParts) => T) => T | undefined
   /** Facts about the entry itself; a symbolic link is not followed. */

@@ -22,7 +22,12 @@ type Needs = Parts<'files' | 'now' | 'random' | 'hostname'>
 
 export type Made = { readonly armored: string; readonly pending: Pending }
 
-export type Recipient = { readonly file: KeyFile | undefined; readonly permitted: boolean }
+export type Recipient = {
+  readonly file: KeyFile | undefined
+  readonly permitted: boolean
+  /** Why a file of the user's own does not count. */
+  readonly note?: string
+}
 
 /** Nobody's keys are as good as somebody's here: the challenge looks the same, and nobody can read it. */
 export async function makeChallenge(

@@ -23,7 +23,8 @@ export type Sealing = {
 }
 
 export type Engine = {
-  readonly read: (bytes: Uint8Array, now: number) => Promise<ReadKeys>
+  /** `whole`: a key ring, in which there may be any number of keys. */
+  readonly read: (bytes: Uint8Array, now: number, options?: { readonly whole: boolean }) => Promise<ReadKeys>
   /** An armored message to every recipient, none of whom it names. */
   readonly seal: (sealing: Sealing) => Promise<string>
   readonly makeKey: (name: string, now: number) => Promise<{ readonly secret: string; readonly public: string }>
@@ -55,11 +56,11 @@ export async function openEngine(): Promise<Engine> {
     return (await Promise.all(blocks.map((block) => openpgp.readKeys({ armoredKeys: block, config })))).flat()
   }
 
-  const read: Engine['read'] = async (bytes, now) => {
+  const read: Engine['read'] = async (bytes, now, { whole } = { whole: false }) => {
     const found = await attempt(() => parse(bytes))
     if (!found || found.length === 0) return { keys: [], problem: 'not-a-key' }
     if (found.some((key) => key.isPrivate())) return { keys: [], problem: 'secret-key' }
-    if (found.length > mostKeys) return { keys: [], problem: 'too-many-keys' }
+    if (found.length > mostKeys && !whole) return { keys: [], problem: 'too-many-keys' }
     const keys = await Promise.all(
       found.map(async (key) => ({ key: key.toPublic(), facts: await factsOf(key.toPublic(), now, config) })),
     )

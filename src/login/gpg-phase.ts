@@ -38,7 +38,7 @@ export async function ask(request: PamRequest, { world, config }: Host): Promise
   if (outcome.kind !== 'allowed') return { outcome, notes: [], message: '' }
   const pending = openPending(world)
   const engine = await openEngine()
-  const recipient = await readRecipient(world, config, user)
+  const recipient = await readRecipient({ ...world, engine }, config, user)
   const login: Login = {
     user,
     name: user ?? world.env['PAM_USER'] ?? '',
@@ -54,7 +54,8 @@ export async function ask(request: PamRequest, { world, config }: Host): Promise
     { login, recipient },
   )
   pending.put(made.pending)
-  const notes = [made.pending.keysHash === undefined ? 'a decoy: the user has no key here, or may not answer' : '']
+  const isDecoy = made.pending.keysHash === undefined
+  const notes = [isDecoy ? 'a decoy: the user has no key here, or may not answer' : '', recipient.note ?? '']
   const message = await formatScreen(made.armored, config)
   await world.sleep(Math.max(0, challengeFloor - (world.monotonic() - startedAt) / 1000))
   return { outcome, notes, message }
@@ -84,7 +85,7 @@ export async function check(request: PamRequest, { world, config }: Host): Promi
   const { outcome, effects } = await settle(decideCheck, facts, {
     lockout: ({ user }) => lockouts.left(key(user)),
     keys: async ({ user }) => {
-      const { file } = await readRecipient(world, config, user)
+      const { file } = await readRecipient({ ...world, engine: await openEngine() }, config, user)
       return file !== undefined && file.hash === record?.keysHash ? 'same' : 'changed'
     },
     recovery: async ({ user }) =>

@@ -156,6 +156,12 @@ function fakeFiles({ disk, homes, clock, broken }: Store): Files {
         read: (offset, length) => bytes(file.data.subarray(offset, offset + length)),
       })
     },
+    readOwned: (path, { uid, limit }) => {
+      const file = disk.get(path)
+      if (file && file.uid !== uid && file.uid !== 0) throw new Fault(`${path} belongs to uid ${file.uid}`)
+      if (file && file.data.length > limit) throw new Fault(`${path} is larger than ${limit} bytes`)
+      return read(path)
+    },
     stat: (path) => factsOf(disk.get(path)) ?? directoryFacts(disk, path),
     list: (path) => {
       const names = [...disk.keys()]

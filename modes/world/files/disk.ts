@@ -27,6 +27,7 @@ import { tryLock } from '../process/libc.ts'
 import { editAccounts } from './account-files.ts'
 import { attempt, causes, codeOf, insist } from './errno.ts'
 import { makeHome } from './home.ts'
+import { readOwned } from './owned.ts'
 import {
   type Calls,
   checkParents,
@@ -43,6 +44,7 @@ export const disk = (deadline: AbortSignal): Files => ({
   ...readers(calls),
   readEnd,
   readTrustedParts,
+  readOwned: (path, rules) => attempt('read', path, () => readOwned(path, rules)),
   list: (path) => attempt('list', path, () => readdirSync(path)),
   writeAtomic,
   createExclusive,
