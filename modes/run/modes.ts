@@ -68,6 +68,15 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
     },
   ],
   [
+    'gpg-page',
+    {
+      caller: 'admin',
+      summary: 'show one challenge in a browser; ob gpg ask runs it',
+      deadlineSeconds: 0,
+      load: () => import('../daemon/gpg-page.ts'),
+    },
+  ],
+  [
     'recovery',
     {
       caller: 'admin',

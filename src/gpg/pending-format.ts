@@ -15,10 +15,11 @@ export type Pending = {
   readonly expiresAt: number
   /** The portal was unreachable, and that is what this login counts on. */
   readonly breakGlass: boolean
-  /** Process of the page that shows the challenge in a browser. */
-  readonly page?: number | undefined
+  /** The process that shows the challenge in a browser, and the user that it runs as. */
+  readonly page?: { readonly pid: number; readonly uid: number } | undefined
 }
 
+const whole = (least: number) => v.pipe(v.number(), v.integer(), v.minValue(least))
 const digest = () => v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))
 const shape = () =>
   v.strictObject({
@@ -30,7 +31,7 @@ const shape = () =>
     permitted: v.boolean(),
     expiresAt: v.pipe(v.number(), v.finite()),
     breakGlass: v.boolean(),
-    page: v.optional(v.pipe(v.number(), v.integer(), v.minValue(2))),
+    page: v.optional(v.strictObject({ pid: whole(2), uid: whole(1) })),
   })
 
 export const formatPending = (pending: Pending): string => `${JSON.stringify(pending)}\n`

@@ -13,6 +13,7 @@ import { type Login, makeChallenge } from '../gpg/ask.ts'
 import { hashOfCode } from '../gpg/challenge-format.ts'
 import { openEngine } from '../gpg/engine.ts'
 import { readSigner } from '../gpg/key-store.ts'
+import { endPage, startPage } from '../gpg/page.ts'
 import { markPassed } from '../gpg/passed.ts'
 import { openPending } from '../gpg/pending.ts'
 import type { Pending } from '../gpg/pending-format.ts'
@@ -53,10 +54,16 @@ export async function ask(request: PamRequest, { world, config }: Host): Promise
     { gpg_timeout: config.gpg_timeout, signer: readSigner(world, config) },
     { login, recipient },
   )
-  pending.put(made.pending)
+  const page = await startPage(world, config, made.armored)
+  const open = page.kind === 'open' ? { page: { pid: page.pid, uid: page.uid } } : {}
+  pending.put({ ...made.pending, ...open })
   const isDecoy = made.pending.keysHash === undefined
-  const notes = [isDecoy ? 'a decoy: the user has no key here, or may not answer' : '', recipient.note ?? '']
-  const message = await formatScreen(made.armored, config)
+  const notes = [
+    isDecoy ? 'a decoy: the user has no key here, or may not answer' : '',
+    recipient.note ?? '',
+    page.kind === 'none' ? page.note : '',
+  ]
+  const message = await formatScreen(made.armored, config, page.kind === 'open' ? page.text : undefined)
   await world.sleep(Math.max(0, challengeFloor - (world.monotonic() - startedAt) / 1000))
   return { outcome, notes, message }
 }
@@ -78,6 +85,7 @@ export async function check(request: PamRequest, { world, config }: Host): Promi
   input.fill(0)
   const pending = openPending(world)
   const record = pending.take()
+  if (record?.page) endPage(world, record.page)
   const waiting = judge(record, typed, { request, uptime: pending.uptime() })
   const key = (user: LoginName | undefined): string => lockoutKey(requireUser(user), request.rhost)
   const { lockouts } = openPorts(world, config)

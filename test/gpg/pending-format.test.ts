@@ -14,7 +14,7 @@ const record: fc.Arbitrary<Pending> = fc.record(
     permitted: fc.boolean(),
     expiresAt: fc.double({ noNaN: true, noDefaultInfinity: true }).map((at) => at || 0),
     breakGlass: fc.boolean(),
-    page: fc.integer({ min: 2 }),
+    page: fc.record({ pid: fc.integer({ min: 2 }), uid: fc.integer({ min: 1 }) }),
   },
   { requiredKeys: ['user', 'service', 'connection', 'codeHash', 'permitted', 'expiresAt', 'breakGlass'] },
 )

@@ -87,11 +87,11 @@ export const gpgKeys = {
   })),
   gpg_web_first_port: key(47100, () => ({
     schema: whole(1024, 65535),
-    says: 'First port for the page; each challenge takes one.',
+    says: 'First port for the page; each challenge takes one, and without a free one there is no page.',
     section: 'gpg',
     since: '0.2',
   })),
-  gpg_web_last_port: key(47163, () => ({
+  gpg_web_last_port: key(47115, () => ({
     schema: whole(1024, 65535),
     says: 'Last port for the page.',
     section: 'gpg',
