@@ -1,6 +1,6 @@
 // One challenge in a browser, for as long as it can be answered. `ob gpg ask` starts it as a user that owns nothing; what
 // to show comes on standard input, and nothing is written anywhere.
-import { closeSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { Fault } from '../../src/base/fault.ts'
 import { allowed } from '../../src/base/outcome.ts'
 import { qrDrawing } from '../../src/base/qr-code.ts'
@@ -18,13 +18,20 @@ export const mode: Mode = {
     if (!order) return usage('gpg-page is what ob gpg ask runs')
     const server = listen(order, world.random(1)[0] ?? 0)
     world.stdout(JSON.stringify({ port: server.port, pid: process.pid }))
-    // Whoever started us waits until these are closed.
-    for (const descriptor of [0, 1, 2]) closeSync(descriptor)
+    detach()
     const until = world.monotonic() + order.seconds * 1000
     while (world.monotonic() < until && isAlive(order.caller)) await world.sleep(1)
     await server.stop(true)
     return ended(allowed('done'))
   },
+}
+
+/** The program that started us waits until these are closed; nothing that is opened later may take their numbers. */
+function detach(): void {
+  for (const descriptor of [0, 1, 2]) {
+    closeSync(descriptor)
+    openSync('/dev/null', 'r+')
+  }
 }
 
 /** On the first free port, from a different one each time. */

@@ -110,7 +110,18 @@ function missing(draft: Draft, config: Config): readonly Problem[] {
       text: 'portal_url is not set, and weblogin is neither portal nor pam-weblogin',
       hint: 'add: portal_url = https://auth.example.com',
     })
+  const web = config.gpg_web === 'off' ? undefined : webNeeds(config)
+  if (web !== undefined) found.push({ line: lineOf('gpg_web'), text: `gpg_web = ${config.gpg_web} needs ${web}` })
   return found
+}
+
+/** What the page of an OpenPGP challenge lacks. */
+function webNeeds(config: Config): string | undefined {
+  const { gpg_web, gpg_web_address, gpg_web_certificate, gpg_web_key, gpg_web_first_port, gpg_web_last_port } = config
+  if (gpg_web_address === undefined) return 'gpg_web_address'
+  if (gpg_web_first_port > gpg_web_last_port) return 'gpg_web_first_port to be no larger than gpg_web_last_port'
+  if (gpg_web.endsWith('NoTls')) return config.gpg_web_insecure ? undefined : 'gpg_web_insecure = true: it has no TLS'
+  return gpg_web_certificate && gpg_web_key ? undefined : 'gpg_web_certificate and gpg_web_key'
 }
 
 /** The address of no portal: this host decides by what a web login says. */
