@@ -1,5 +1,5 @@
-// One challenge in a browser, for as long as it can be answered. `ob gpg ask` starts it as a user that owns nothing; what
-// to show comes on standard input, and nothing is written anywhere.
+// One challenge in a browser, for as long as it can be answered. `ob gpg ask` starts it as a user that owns nothing;
+// what to show comes on standard input, and nothing is written anywhere.
 import { closeSync, openSync } from 'node:fs'
 import { Fault } from '../../src/base/fault.ts'
 import { allowed } from '../../src/base/outcome.ts'

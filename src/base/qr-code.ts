@@ -1,4 +1,5 @@
-// QR codes: for terminals as half blocks, for a page as a drawing. Import it when one is drawn: the package behind it is no small one.
+// QR codes: for terminals as half blocks, for a page as a drawing. Import it when one is drawn: the package behind it
+// is no small one.
 import { renderSVG, renderUnicodeCompact } from 'uqr'
 
 /** The picture with its quiet zone, or nothing where it is wider than the terminal. Light modules are drawn. */
