@@ -11,7 +11,7 @@ import { openPorts } from '../../src/login/ports.ts'
 import { clientMethod, withClientSecret } from '../../src/portal-client/client-auth.ts'
 import { type DeviceGrant, type Poll, requestDeviceCode } from '../../src/portal-client/device-grant.ts'
 import { type Http, openHttp } from '../../src/portal-client/http.ts'
-import { armTimer } from '../../src/portal-client/timer.ts'
+import { armMonitor, armTimer } from '../../src/portal-client/timer.ts'
 import { readTokenFile, saveEnrollment } from '../../src/portal-client/token-file.ts'
 import { parse } from '../run/args.ts'
 import { type Ending, ended, type Mode } from '../run/mode.ts'
@@ -116,6 +116,8 @@ async function enroll(world: World, config: Config, http: Http, output: Output):
 async function arm(world: World, output: Output): Promise<void> {
   const { armed, text } = await armTimer(world)
   output.say(text, { event: 'heartbeats', armed, detail: text })
+  const monitor = await armMonitor(world)
+  if (monitor) output.say(monitor.text, { event: 'monitor', armed: monitor.armed, detail: monitor.text })
 }
 
 async function announce(world: World, { code }: DeviceGrant, output: Output): Promise<void> {

@@ -29,12 +29,25 @@ export const mode: Mode = {
     if (args.length > 0) return usage('serve takes no arguments')
     if (world.userId !== 0) throw new Fault('serve must be started by root')
     const config = loadConfig(world.files)
+    if (!isWanted(config)) {
+      // For systemd, a service that ends before it was ready has failed.
+      notify(world, 'READY=1')
+      return usage(`${nothing.message}: ${nothing.hint}`)
+    }
     world.files.makeDirectory('/run/open-bastion', 0o755)
     needPeers()
     const lock = openSync(paths.serveLock, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
     if (!tryLock(lock)) throw new Fault('ob serve runs already', { hint: 'systemctl status ob-serve' })
     return serve(world, config)
   },
+}
+
+const isWanted = ({ serve_userdb, serve_hops, service_map }: Config): boolean =>
+  serve_userdb || serve_hops || service_map.has(unlockService)
+
+const nothing = {
+  message: 'there is nothing to serve',
+  hint: 'set serve_userdb or serve_hops, or name unlock in service_map; or: systemctl disable --now ob-serve',
 }
 
 async function serve(world: World, config: Config): Promise<Ending> {
@@ -73,10 +86,7 @@ async function open(world: World, config: Config): Promise<Serving> {
   if (config.service_map.has(unlockService))
     sockets.push(listenForQuestions(paths.unlock, openUnlock({ world, directory })))
   if (config.serve_hops) sockets.push(listenForQuestions(paths.hopSocket, openHops({ world, directory })))
-  if (sockets.length === 0)
-    throw new Fault('there is nothing to serve', {
-      hint: 'set serve_userdb or serve_hops, or name unlock in service_map; or: systemctl disable --now ob-serve',
-    })
+  if (sockets.length === 0) throw new Fault(nothing.message, { hint: nothing.hint })
   noteServedConfig(world, process.pid, stamp)
   world.syslog('info', `ob serve listens at ${sockets.map(({ path }) => path).join(' and ')}`)
   return { userdb, sockets }

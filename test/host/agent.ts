@@ -37,4 +37,4 @@ async function relay(line: string): Promise<void> {
 
 const up = raiseLoopback()
 console.log(JSON.stringify({ id: 0, status: up ? 200 : 500, text: up ? 'up' : 'the loopback cannot be brought up' }))
-for await (const line of console) relay(line)
+for await (const line of console) if (line !== '') relay(line)

@@ -15,7 +15,10 @@ export const rules = {
 export const people = ['alice', 'bob', 'dave', 'nina', 'nils', 'nora', 'localadm'] as const
 
 // The keyring of the kernel is the machine's: what a lab left there would stay for a day.
-const configuration = (lab: Lab): string => `# openbastion.conf of a host in the lab
+/** What these need of a host; one that systemd booted has it, too. */
+export type HostOfPortal = Pick<Lab, 'space' | 'portal' | 'portalUrl' | 'portalCa' | 'write'>
+
+const configuration = (lab: HostOfPortal): string => `# openbastion.conf of a host in the lab
 portal_url = ${lab.portalUrl}
 ca_cert = /etc/open-bastion/portal-ca.pem
 client_id = pam-access
@@ -26,13 +29,13 @@ timeout = 3
 secrets_use_keyring = false
 `
 
-export async function configure(lab: Lab, extra = ''): Promise<void> {
+export async function configure(lab: HostOfPortal, extra = ''): Promise<void> {
   lab.write('/etc/open-bastion/openbastion.conf', configuration(lab) + extra, 0o600)
   lab.write('/etc/open-bastion/portal-ca.pem', lab.portalCa)
 }
 
 /** The portal's administrator gives the people their rights. */
-export async function setRights(lab: Lab): Promise<void> {
+export async function setRights(lab: HostOfPortal): Promise<void> {
   for (const user of people) await lab.portal('setUser', { user })
   await lab.portal('setRules', { group, ...rules })
 }
@@ -40,7 +43,7 @@ export async function setRights(lab: Lab): Promise<void> {
 export type Enrollment = { readonly code: number; readonly userCode: string; readonly output: string }
 
 /** `ob enroll` on the host, approved by the portal's administrator as soon as the user code is shown. */
-export async function enroll(lab: Lab): Promise<Enrollment> {
+export async function enroll(lab: HostOfPortal): Promise<Enrollment> {
   const child = Bun.spawn(lab.space.command(['/usr/sbin/ob', 'enroll']), {
     stdin: 'ignore',
     stdout: 'pipe',
@@ -65,7 +68,7 @@ export async function enroll(lab: Lab): Promise<Enrollment> {
   return { code: await child.exited, userCode, output }
 }
 
-export const mintToken = async (lab: Lab, user: string): Promise<string> =>
+export const mintToken = async (lab: HostOfPortal, user: string): Promise<string> =>
   String(await lab.portal('mintToken', { user }))
 
 /** What looks like a token and is none. */

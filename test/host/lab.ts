@@ -255,7 +255,7 @@ async function furnish(space: Namespace, options: LabOptions) {
 }
 
 /** Users, keys and names that the lab adds to its copy of /etc. */
-async function layOut(space: Namespace): Promise<void> {
+export async function layOut(space: Namespace): Promise<void> {
   const ran = await space.run(
     `set -e
     sed -i -E 's/^(passwd|group|shadow):.*/\\1: files extrausers/' /etc/nsswitch.conf
@@ -311,7 +311,7 @@ async function placeProgram(space: Namespace, program: string): Promise<string> 
   return command
 }
 
-async function startPortal(space: Namespace, address = '127.0.0.1') {
+export async function startPortal(space: Namespace, address = '127.0.0.1') {
   const folder = `${space.scratch}/portal`
   const script = `${space.repository}/test/portal/main.ts`
   const places = [
@@ -351,7 +351,7 @@ async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string
 }
 
 /** Carries POST requests into the private network. */
-async function startRelay(space: Namespace) {
+export async function startRelay(space: Namespace) {
   const agent = Bun.spawn(space.command([space.bun, `${space.repository}/test/host/agent.ts`]), {
     stdin: 'pipe',
     stdout: 'pipe',

@@ -32,12 +32,16 @@ type Name = (typeof names)[number]
 const next = (path: string): string => `${path}.ob-new`
 const last = (path: string): string => `${path}.ob-old`
 
+const lock = '/etc/.pwd.lock'
+
 /** Runs the edit on a letter for each byte of the files; true when one changed. */
 export function editAccounts(edit: (files: AccountFiles) => AccountFiles, directory = '/etc'): boolean {
   const libc = open()
   if (!libc) throw new Fault('/etc/passwd cannot be locked here; nothing was changed', { hint })
+  // lckpwdf(3) does not say why it failed, and waits for others only.
+  insist('lock', lock, () => closeSync(openSync(lock, O_WRONLY | O_CREAT | O_NOFOLLOW, 0o600)))
   if (libc.lckpwdf() !== 0)
-    throw new Fault('another program holds /etc/.pwd.lock; nothing was changed', { hint: 'try again in a moment' })
+    throw new Fault(`another program holds ${lock}; nothing was changed`, { hint: 'try again in a moment' })
   try {
     return insist('change', `${directory}/passwd`, () => {
       recover(directory)

@@ -4,7 +4,7 @@ import { mode as status } from '../../../modes/admin/status.ts'
 import { exitCode } from '../../../modes/run/exit.ts'
 import type { Mode } from '../../../modes/run/mode.ts'
 import { mode as heartbeat } from '../../../modes/timer/heartbeat.ts'
-import { armTimer } from '../../../src/portal-client/timer.ts'
+import { armMonitor, armTimer } from '../../../src/portal-client/timer.ts'
 import { fakeWorld, textOf } from '../../fakes/world.ts'
 import { enrolledHost, type Host } from '../host.ts'
 
@@ -284,4 +284,17 @@ test('enrolling arms the timer, or says the one command that does', async () => 
   const cron = "; run: echo '*/5 * * * * root /usr/sbin/ob heartbeat >/dev/null' > /etc/cron.d/ob-heartbeat"
   expect((await arm({})).text).toEndWith(cron)
   expect((await arm({ '/run/systemd/system': '' })).text).toEndWith(cron)
+})
+
+test('enrolling arms the timer of ob monitor as well, where it is installed and not armed', async () => {
+  const there = { '/run/systemd/system': '', '/usr/lib/systemd/system/ob-monitor.timer': '' }
+  const arm = (files: Readonly<Record<string, string>>, answers: Readonly<Record<string, number>> = {}) =>
+    armMonitor(fakeWorld({ files, spawn: systemctl(answers) }))
+  expect(await arm(units)).toBeUndefined()
+  expect(await arm(there, { 'is-active': 0, 'is-enabled': 0 })).toBeUndefined()
+  expect(await arm(there, { 'is-active': 0, enable: 0 })).toMatchObject({ armed: true })
+  expect(await arm(there)).toEqual({
+    armed: false,
+    text: 'ob-monitor.timer could not be armed; run: systemctl enable --now ob-monitor.timer',
+  })
 })
