@@ -16,7 +16,7 @@ import {
   judgeTimer,
   lastRenewalAt,
 } from '../../src/portal-client/enrollment-policy.ts'
-import { readHeartbeat } from '../../src/portal-client/heartbeat.ts'
+import { readHeartbeat, startedAt } from '../../src/portal-client/heartbeat.ts'
 import type { HeartbeatState } from '../../src/portal-client/heartbeat-format.ts'
 import { type Probe, probePortal, tlsFloor } from '../../src/portal-client/probe.ts'
 import type { TokenFile } from '../../src/portal-client/server-token-format.ts'
@@ -85,7 +85,9 @@ async function look(world: World, config: Config): Promise<View> {
   const findings = [
     ...broken,
     ...unreachable,
-    ...(tokens ? [judgeRefresh(beat, tokens, now), judgeHeartbeat(beat, now), judgeTimer(timer)] : []),
+    ...(tokens
+      ? [judgeRefresh(beat, tokens, now), judgeHeartbeat(beat, now, startedAt(world, tokens)), judgeTimer(timer)]
+      : []),
     judgeClock(skew),
     ...(await tried(() => judgeServedConfig(world), [])),
     ...here.problems.map((message): Finding => ({ verdict: 'bad', message, remedy: 'ob doctor' })),

@@ -1,17 +1,19 @@
 // What ob doctor looks at, in the order in which a login goes. Each check stands in the file of its subject.
 
-import { Fault } from '../base/fault.ts'
+import { Fault, orElse } from '../base/fault.ts'
 import { bad, type Finding } from '../base/finding.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { Ports } from '../login/ports.ts'
 import { judgeAccounts } from './accounts.ts'
-import { judgeClockHere, judgeHeartbeats, judgePortal, judgeToken } from './enrollment.ts'
+import { askPortal, judgeClockHere, judgeHeartbeats, judgePortal, judgeToken, type PortalAnswer } from './enrollment.ts'
 import { judgeConfiguration, judgeDirectories, judgeProgram } from './installation.ts'
+import { judgeKeyFiles } from './key-files.ts'
 import { judgeRevocations, judgeServiceAccounts } from './keys.ts'
 import { judgeLockerSocket, judgePam } from './pam.ts'
 import { judgeSecrets } from './secrets.ts'
 import { judgeSshdHere, readSshd, type SshdAnswer } from './sshd.ts'
+import { judgeUnits } from './units.ts'
 import { judgeWebhooks } from './webhooks.ts'
 
 export type DoctorWorld = Parts<
@@ -34,6 +36,7 @@ export type Host = {
   readonly config: Config
   readonly ports: Pick<Ports, 'portal' | 'accounts' | 'serviceAccounts'>
   readonly sshd: SshdAnswer
+  readonly portal: PortalAnswer | undefined
 }
 
 type Check = {
@@ -45,13 +48,15 @@ const checks: readonly Check[] = [
   { name: 'directories', run: ({ world, config }) => judgeDirectories(world, config) },
   { name: 'token', run: ({ world, config }) => judgeToken(world, config) },
   { name: 'secrets', run: ({ world, config }) => judgeSecrets(world, config) },
-  { name: 'portal', run: ({ world, config, ports }) => judgePortal(world, config, ports) },
-  { name: 'heartbeat', run: ({ world, config }) => judgeHeartbeats(world, config) },
-  { name: 'clock', run: ({ world, config }) => judgeClockHere(world, config) },
+  { name: 'portal', run: ({ config, portal }) => judgePortal(config, portal) },
+  { name: 'heartbeat', run: ({ world, config, portal }) => judgeHeartbeats(world, config, portal) },
+  { name: 'clock', run: ({ world, config, portal }) => judgeClockHere(world, config, portal) },
   { name: 'accounts', run: ({ world, config, ports }) => judgeAccounts(world, config, ports) },
   { name: 'pam', run: ({ world, config, sshd }) => judgePam(world, config, sshd) },
   { name: 'lockers', run: ({ world, config }) => judgeLockerSocket(world, config) },
   { name: 'sshd', run: ({ world, sshd }) => judgeSshdHere(world, sshd) },
+  { name: 'keys', run: ({ world, sshd }) => judgeKeyFiles(world, sshd) },
+  { name: 'units', run: ({ world, config, sshd }) => judgeUnits(world, config, sshd) },
   { name: 'services', run: ({ config, ports }) => judgeServiceAccounts(config, ports) },
   { name: 'revocations', run: ({ world, config }) => judgeRevocations(world, config) },
   { name: 'webhooks', run: ({ world, config }) => judgeWebhooks(world, config) },
@@ -69,24 +74,43 @@ export async function examine(
       { check: 'program', ...bad(`this runs as uid ${world.userId}`, 'run it as root: it reads what a login reads') },
     ]
   const findings: Named[] = []
+  // One cause is reported once, by the first check that meets it.
+  const add = (check: string, found: readonly Finding[]): void => {
+    for (const finding of found)
+      if (!findings.some(({ message }) => message === finding.message)) findings.push({ check, ...finding })
+  }
   const collect = async (check: string, run: () => ReturnType<Check['run']>): Promise<void> => {
     try {
-      findings.push(...(await run()).map((finding) => ({ check, ...finding })))
+      add(check, await run())
     } catch (error) {
       if (!(error instanceof Fault)) throw error
-      findings.push({ check, ...bad(error.message, error.hint ?? 'mend that, then run ob doctor again') })
+      add(check, [bad(error.message, error.hint ?? 'mend that, then run ob doctor again')])
     }
   }
   await collect('program', () => judgeProgram(world))
-  const opened = attempt(open)
+  const opened = orElse<ReturnType<typeof open>, { readonly fault: Fault }>(open, (fault) => ({ fault }))
   if ('fault' in opened) findings.push({ check: 'configuration', ...withoutConfiguration(opened.fault) })
   else {
     await collect('configuration', () => judgeConfiguration(world))
-    const host = { world, ...opened.value, sshd: await readSshd(world, undefined) }
+    const { config, ports } = opened
+    const host = {
+      world,
+      config,
+      ports,
+      sshd: await readSshd(world, await somebody(ports)),
+      portal: await askPortal(world, ports),
+    }
     for (const { name, run } of checks) await collect(name, () => run(host))
   }
   return findings.sort((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict))
 }
+
+/** A user of the portal whom this host knows: what sshd does may hang on groups. */
+const somebody = (ports: Host['ports']): Promise<string | undefined> =>
+  orElse(
+    async () => [...(await ports.accounts()).registry().users].find(([, { state }]) => state === 'active')?.[0],
+    () => undefined,
+  )
 
 const order: readonly Finding['verdict'][] = ['open', 'shut', 'bad', 'note', 'good']
 
@@ -96,12 +120,3 @@ const withoutConfiguration = ({ message, hint }: Fault): Finding => ({
   lets: 'everybody but root is refused',
   remedy: hint ?? 'mend that, then run ob doctor again',
 })
-
-function attempt<T>(work: () => T): { readonly value: T } | { readonly fault: Fault } {
-  try {
-    return { value: work() }
-  } catch (error) {
-    if (error instanceof Fault) return { fault: error }
-    throw error
-  }
-}

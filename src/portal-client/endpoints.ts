@@ -171,6 +171,13 @@ function isOfPlugin(object: JsonObject | undefined, isCalledJson: boolean, statu
   return textMember(object, 'error') !== undefined && !Object.hasOwn(object, 'result')
 }
 
+/** The portal's own sentence, for an administrator: a wrong group is no matter of enrolling. */
+function saidAbout(object: JsonObject | undefined): string {
+  const text = textMember(object ?? {}, 'error') ?? ''
+  if (!/^[ -~]{1,200}$/.test(text) || !/server_group/.test(text)) return '; run: ob enroll'
+  return `: ${text}; correct server_group`
+}
+
 /**
  * An answer is believed when it is 200, application/json, and parses; members are the reply parser's business. What the
  * plugin did not say is an outage; what it did say never becomes one, however it is spoilt on the way.
@@ -193,7 +200,7 @@ export function expectJson(answer: HttpAnswer, path: string): ExpectedJson {
   if (status === 401 || status === 403)
     return {
       kind: 'refuses-host',
-      detail: `${path}: the portal refuses this host (HTTP ${status}); run: ob enroll`,
+      detail: `${path}: the portal refuses this host (HTTP ${status})${saidAbout(object)}`,
     }
   if (status !== 200) return garbled(`HTTP ${status}`)
   return object ? { kind: 'json', json: object } : garbled('the answer is not JSON')

@@ -67,8 +67,16 @@ const remedies = {
   unreachable: 'check the network and the portal; ob heartbeat --once tries it',
 } as const
 
-/** The last heartbeat: what came of it, and whether it is fresh. */
-export function judgeHeartbeat(state: HeartbeatState | undefined, now: number): Finding {
+/** A timer, or a line for cron, sends the first heartbeat after a boot or an enrollment within so many seconds. */
+const firstWithin = 360
+
+/** The last heartbeat: what came of it, and whether it is fresh. `startedAt`: when this host was booted or enrolled. */
+export function judgeHeartbeat(state: HeartbeatState | undefined, now: number, startedAt?: number): Finding {
+  const isFirst = state === undefined || (state.result === 'ok' && state.reportedAt === undefined)
+  if (isFirst && startedAt !== undefined && now - startedAt < firstWithin)
+    return note(
+      `no heartbeat yet, ${span(now - startedAt)} after this host was booted or enrolled; the first is on its way`,
+    )
   if (!state) return bad('no heartbeat since this host was booted', 'ob heartbeat')
   const age = now - state.at
   if (state.result !== 'ok') {
@@ -87,6 +95,8 @@ export function judgeHeartbeat(state: HeartbeatState | undefined, now: number): 
 export function judgeRefresh(state: HeartbeatState | undefined, tokens: TokenFile, now: number): Finding {
   if (!tokens.refreshToken)
     return bad('there is no refresh token: the enrollment ends with the access token', 'ob enroll --force')
+  if (state?.result === 'refuses-host')
+    return bad('the portal refuses the refresh token of this host', 'ob enroll --force')
   const left = refreshLeft(state, tokens, now)
   if (left === undefined) return note('the token file does not say when the portal last heard of this host')
   if (left <= 0)

@@ -171,3 +171,12 @@ function record(
   )
   return state
 }
+
+/** When this host was booted, or enrolled if that was later; undefined where neither is known. */
+export function startedAt(world: Parts<'files' | 'now'>, tokens: TokenFile): number | undefined {
+  const bytes = world.files.read('/proc/uptime', 64)
+  const uptime = Number.parseFloat((bytes && decodeUtf8(bytes)) ?? '')
+  const known = [Number.isNaN(uptime) ? undefined : world.now() - uptime, tokens.enrolledAt]
+  const times = known.filter((at) => at !== undefined)
+  return times.length === 0 ? undefined : Math.max(...times)
+}

@@ -46,6 +46,7 @@ async function doctor(change: Change = {}, args: readonly string[] = []) {
   const files: Record<string, string> = {}
   const given: Change = {
     '/usr/sbin/ob': 'program',
+    '/etc/ssl/certs/ca-certificates.crt': '-----BEGIN CERTIFICATE-----\nMAAB\n-----END CERTIFICATE-----\n',
     '/etc/open-bastion/openbastion.conf': configuration,
     '/var/lib/open-bastion/token': token,
     '/etc/passwd': 'root:x:0:0::/root:/bin/sh\n',
@@ -71,8 +72,10 @@ async function doctor(change: Change = {}, args: readonly string[] = []) {
           }
         : { code: 1 },
   })
-  const program = world.disk.get('/usr/sbin/ob')
-  if (program) program.mode = 0o755
+  for (const path of ['/usr/sbin/ob', '/etc/ssl/certs/ca-certificates.crt']) {
+    const file = world.disk.get(path)
+    if (file) file.mode = 0o755
+  }
   const ending = await mode.run(args, world)
   return { code: exitCode('admin', ending), text: ending.kind === 'outcome' ? (ending.text ?? '') : '' }
 }
