@@ -18,7 +18,9 @@ export type SshdView = {
 export const settingOf = (settings: SshdSettings, key: string): string => settings.get(key)?.[0] ?? ''
 
 const isOn = (settings: SshdSettings, key: string): boolean => settingOf(settings, key) === 'yes'
-const isSet = (settings: SshdSettings, key: string): boolean => !/^(none)?$/.test(settingOf(settings, key))
+/** A command that names no key, and a file without one, are as good as none. */
+const isSet = (settings: SshdSettings, key: string): boolean =>
+  !/^(none|\/(usr\/)?bin\/true|\/dev\/null)?$/.test(settingOf(settings, key))
 
 /** The lists of AuthenticationMethods, of which one has to be gone through; undefined for any. */
 function methodLists(settings: SshdSettings): readonly (readonly string[])[] | undefined {
@@ -50,7 +52,7 @@ const keySources = ['authorizedkeysfile', 'authorizedkeyscommand', 'trusteduserc
 const offersKeys = (settings: SshdSettings): boolean =>
   isOn(settings, 'pubkeyauthentication') &&
   (methodLists(settings)?.some((list) => list.includes('publickey')) ?? true) &&
-  keySources.some((key) => isSet(settings, key) && settingOf(settings, key) !== '/dev/null')
+  keySources.some((key) => isSet(settings, key))
 
 /** A file that its user writes: below the home directory. */
 export const ownKeyFiles = (settings: SshdSettings): readonly string[] =>
@@ -221,7 +223,7 @@ function judgeKeyUser(key: string, user: string, hasUser: SshdView['hasUser']): 
 /** PAM does not ask about root, so a certificate for root would be a root shell. */
 function judgeAuthority({ portal, root }: SshdView): readonly Finding[] {
   const authority = settingOf(root, 'trustedusercakeys')
-  if (!isSet(root, 'trustedusercakeys') || authority === '/dev/null' || !takesKeys(root)) return []
+  if (!isSet(root, 'trustedusercakeys') || !takesKeys(root)) return []
   if (settingOf(root, 'permitrootlogin') === 'no' || authority !== settingOf(portal, 'trustedusercakeys')) return []
   return [
     {

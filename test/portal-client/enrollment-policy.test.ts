@@ -130,3 +130,22 @@ test.each([
 ])('%d seconds are %s', (seconds, text) => {
   expect(duration(seconds)).toBe(text)
 })
+
+test('before the first heartbeat after a boot or an enrollment could be sent, its absence is no trouble', () => {
+  expect(judgeHeartbeat(undefined, now).verdict).toBe('bad')
+  expect(judgeHeartbeat(undefined, now, now - 95).verdict).toBe('note')
+  expect(judgeHeartbeat(undefined, now, now - 600).verdict).toBe('bad')
+  const renewed: HeartbeatState = { attempts: 1, at: now, result: 'ok', renewedAt: now }
+  expect(judgeHeartbeat(renewed, now, now - 20).verdict).toBe('note')
+  // What failed has failed.
+  const failed: HeartbeatState = { attempts: 1, at: now, result: 'unreachable' }
+  expect(judgeHeartbeat(failed, now, now - 20).verdict).toBe('bad')
+})
+
+test('a refresh token that the portal refuses promises nothing', () => {
+  const state: HeartbeatState = { attempts: 2, at: now, result: 'refuses-host', renewedAt: now - 60 }
+  expect(judgeRefresh(state, { ...tokens, renewedAt: now - 60 }, now)).toMatchObject({
+    verdict: 'bad',
+    remedy: 'ob enroll --force',
+  })
+})
