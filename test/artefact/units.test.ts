@@ -58,3 +58,13 @@ test('the heartbeat is exposed little', () => {
   const limit = ['security', '--offline=yes', '--threshold=25', join(copies, 'ob-heartbeat.service')]
   expect(Bun.spawnSync([analyze, ...limit], { stdout: 'ignore', stderr: 'ignore' }).exitCode).toBe(0)
 })
+
+test('no unit needs a directory that may be absent, and ob serve is never given up', () => {
+  for (const name of names.filter((name) => name.startsWith('ob-') && name.endsWith('.service')))
+    for (const [, paths] of textOf(name).matchAll(/^ReadWritePaths=(.*)$/gm))
+      // /run is always there, and what a RuntimeDirectory= line makes.
+      for (const path of (paths ?? '').split(' '))
+        expect([name, path]).toEqual([name, expect.stringMatching(/^-|^\/run(\/|$)/)])
+  const serve = textOf('ob-serve.service').split('\n')
+  for (const line of ['StartLimitIntervalSec=0', 'TimeoutStartSec=10', 'Restart=always']) expect(serve).toContain(line)
+})

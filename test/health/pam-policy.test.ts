@@ -1,7 +1,10 @@
 // What doctor proves about PAM services: the shipped stacks are sound, and each broken one is named with a path.
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
+import { nothingKnown, possibleAnswers } from '../../src/health/pam-modules-policy.ts'
 import { judgeService, type Service, type ServiceKind } from '../../src/health/pam-policy.ts'
+import { stackOf } from '../../src/health/pam-stack-policy.ts'
+import { findPath } from '../../src/health/pam-walk-policy.ts'
 
 const common: Readonly<Record<string, string>> = {
   'common-auth': `auth [success=1 default=ignore] pam_unix.so nullok
@@ -281,4 +284,22 @@ test('a module that is not installed refuses', () => {
   expect(verdicts('sshd', 'ssh', text, { missing: new Set(['pam_sss.so']) }).join('\n')).toMatch(
     /^shut: sshd, account/m,
   )
+})
+
+test('sudo -i opens the session of a login, sudo one without', () => {
+  for (const file of shipped.filter((name) => name.endsWith('.sudo')))
+    for (const [service, others, own] of [
+      ['sudo', 'common-session', 'common-session-noninteractive'],
+      ['sudo-i', 'common-session-noninteractive', 'common-session'],
+    ] as const) {
+      const read = (name: string): string | undefined => ({ ...common, [service]: textOf(file) })[name]
+      const subject = { name: 'root', uid: 0, isLocal: true, hasPassword: true, programUid: 1000 }
+      const path = findPath(stackOf(service, 'session', read)!, {
+        known: nothingKnown,
+        possible: (line) => possibleAnswers(line, { type: 'session', service, subject, ob: 'yes', mayBeChosen: false }),
+        accept: ({ phase }) => phase === 'success',
+      })
+      const files = new Set(path?.map(({ line }) => line.file))
+      expect([file, service, files.has(own), files.has(others)]).toEqual([file, service, true, false])
+    }
 })

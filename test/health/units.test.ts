@@ -27,7 +27,12 @@ const judge = (extra: string, serve: Shown, idle: readonly string[] = [], sshd =
       files: { '/run/systemd/system': '', ...Object.fromEntries(installed) },
       spawn: ([, verb, , unit = '']) =>
         verb === 'show'
-          ? { code: 0, stdout: Object.entries(serve).map(([name, value]) => `${name}=${value}\n`).join('') }
+          ? {
+              code: 0,
+              stdout: Object.entries(serve)
+                .map(([name, value]) => `${name}=${value}\n`)
+                .join(''),
+            }
           : { code: idle.includes(unit) ? 3 : 0 },
     }),
     configOf(extra),
@@ -50,7 +55,12 @@ test.each([
   ['ob serve dead, and the only source of accounts', 'create_user_target = userdb\n', dead, /^shut: ob serve/],
   ['ob serve never started, and lockers need it', 'service_map = unlock=ssh\n', never, /^bad: ob serve does not run/],
   ['enabled and stopped', '', { ...healthy, ActiveState: 'inactive' }, /^bad: ob serve/],
-  ['accounts in /etc/passwd that it may not write', 'create_user_target = passwd\n', healthy, /^bad: .*may not write to \/etc/],
+  [
+    'accounts in /etc/passwd that it may not write',
+    'create_user_target = passwd\n',
+    healthy,
+    /^bad: .*may not write to \/etc/,
+  ],
 ] as const)('%s', async (_name, extra, serve, expected) => {
   expect(await said(judge(extra, serve))).toMatch(expected)
 })
@@ -73,7 +83,9 @@ test('without systemd nothing is asked of it', async () => {
   expect(await judgeUnits(world, configOf(''), { problem: '' })).toEqual([])
 })
 
-const sshdWith = (more = ''): { portal: ReturnType<typeof parseSshdSettings>; root: Map<string, string[]>; local: undefined } => ({
+const sshdWith = (
+  more = '',
+): { portal: ReturnType<typeof parseSshdSettings>; root: Map<string, string[]>; local: undefined } => ({
   portal: parseSshdSettings(
     `authorizedkeyscommand /usr/sbin/ob keys %u %t %k %f\nauthorizedkeyscommanduser ob-keys\npubkeyauthentication yes\n${more}`,
   ),
@@ -83,7 +95,10 @@ const sshdWith = (more = ''): { portal: ReturnType<typeof parseSshdSettings>; ro
 
 const file = '/etc/open-bastion/authorized_keys.d/alice'
 async function readable(mode: number, more = ''): Promise<string> {
-  const world = fakeWorld({ files: { [file]: 'ssh-ed25519 AAAA\n' }, spawn: () => ({ code: 0, stdout: 'ob-keys:x:995:995::/:/x\n' }) })
+  const world = fakeWorld({
+    files: { [file]: 'ssh-ed25519 AAAA\n' },
+    spawn: () => ({ code: 0, stdout: 'ob-keys:x:995:995::/:/x\n' }),
+  })
   world.disk.get(file)!.mode = mode
   return said(judgeKeyFiles(world, sshdWith(more)))
 }
