@@ -75,7 +75,7 @@ export function judgeHeartbeat(state: HeartbeatState | undefined, now: number, s
   const isFirst = state === undefined || (state.result === 'ok' && state.reportedAt === undefined)
   if (isFirst && startedAt !== undefined && now - startedAt < firstWithin)
     return note(
-      `no heartbeat yet, ${span(now - startedAt)} after this host was booted or enrolled; the first is on its way`,
+      `no heartbeat yet, ${duration(now - startedAt)} after this host was booted or enrolled; the first is on its way`,
     )
   if (!state) return bad('no heartbeat since this host was booted', 'ob heartbeat')
   const age = now - state.at

@@ -61,8 +61,8 @@ test('the heartbeat is exposed little', () => {
 
 test('no unit needs a directory that may be absent, and ob serve is never given up', () => {
   for (const name of names.filter((name) => name.startsWith('ob-') && name.endsWith('.service')))
+    // /run is always there, and what a RuntimeDirectory= line makes.
     for (const [, paths] of textOf(name).matchAll(/^ReadWritePaths=(.*)$/gm))
-      // /run is always there, and what a RuntimeDirectory= line makes.
       for (const path of (paths ?? '').split(' '))
         expect([name, path]).toEqual([name, expect.stringMatching(/^-|^\/run(\/|$)/)])
   const serve = textOf('ob-serve.service').split('\n')
