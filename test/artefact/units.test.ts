@@ -60,8 +60,8 @@ test('the heartbeat is exposed little', () => {
 })
 
 test('no unit needs a directory that may be absent, and ob serve is never given up', () => {
+  // /run is always there, and what a RuntimeDirectory= line makes.
   for (const name of names.filter((name) => name.startsWith('ob-') && name.endsWith('.service')))
-    // /run is always there, and what a RuntimeDirectory= line makes.
     for (const [, paths] of textOf(name).matchAll(/^ReadWritePaths=(.*)$/gm))
       for (const path of (paths ?? '').split(' '))
         expect([name, path]).toEqual([name, expect.stringMatching(/^-|^\/run(\/|$)/)])
