@@ -1,6 +1,6 @@
 // ob proxy: from this bastion to another host. ob serve has the portal vouch for the user; the proof goes into a
 // certificate for a key that lives as long as this hop; then this process becomes the stock ssh, scp, sftp or rsync.
-import { mkdtempSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { Fault } from '../../src/base/fault.ts'
 import { denied } from '../../src/base/outcome.ts'
 import { paths } from '../../src/base/paths.ts'
@@ -116,7 +116,21 @@ async function certificateOf(reply: VouchReply, key: HopKey, nonce: Uint8Array):
 function privateDirectory(world: World): string {
   const own = `/run/user/${world.userId}`
   const isOwn = statSync(own, { throwIfNoEntry: false })?.uid === world.userId
-  return mkdtempSync(`${isOwn ? own : '/dev/shm'}/ob-hop-`)
+  const base = isOwn ? own : '/dev/shm'
+  for (const name of readdirSync(base)) if (name.startsWith(prefix)) removeStale(world, `${base}/${name}`)
+  return mkdtempSync(`${base}/${prefix}`)
+}
+
+const prefix = 'ob-hop-'
+
+/** Longer than any certificate of a hop counts, and than an agent waits for its first use. Seconds. */
+const staleSeconds = 3600
+
+/** What an agent left behind that was itself killed. */
+function removeStale(world: World, path: string): void {
+  const facts = statSync(path, { throwIfNoEntry: false })
+  if (facts?.uid !== world.userId || world.now() - facts.mtimeMs / 1000 < staleSeconds) return
+  rmSync(path, { recursive: true, force: true })
 }
 
 /** Exactly what the hop needs: this key and no other, nothing shared, and the keys of hosts checked as configured. */

@@ -38,7 +38,8 @@ async function offeredLine(
     return []
   }
   const base64 = key.plainBlob.toBase64()
-  const options = ['cert-authority', 'restrict', ...policy.permits, ['principals', user] as const]
+  const from = policy.sources.length > 0 ? [['from', policy.sources.join(',')] as const] : []
+  const options = ['cert-authority', 'restrict', ...policy.permits, ...from, ['principals', user] as const]
   return [formatAuthorizedKeysLine(options, { type: key.plainType, base64 })]
 }
 

@@ -14,6 +14,8 @@ export type HopPolicy = {
   /** Accounts that need no hop. */
   readonly exempt: readonly string[]
   readonly permits: readonly string[]
+  /** Addresses and networks that hops may come from; none means any. */
+  readonly sources: readonly string[]
   readonly keysFile: string
   /** Seconds. */
   readonly keysMaxAge: number
@@ -27,13 +29,15 @@ export function parseHopPolicy(text: string): HopPolicy | undefined {
   const list = (name: string): readonly string[] | undefined => textsMember(object, name)
   const [issuers, allowedBastions, algorithms] = [list('issuers'), list('allowedBastions'), list('algorithms')]
   const [names, groups, exempt, permits] = [list('names'), list('groups'), list('exempt'), list('permits')]
+  const sources = list('sources')
   const required = flagMember(object, 'required')
   const clockSkew = wholeMember(object, 'clockSkew')
   const keysMaxAge = wholeMember(object, 'keysMaxAge')
   const keysFile = textMember(object, 'keysFile')
-  if (!issuers || !allowedBastions || !algorithms || !names || !groups || !exempt || !permits) return undefined
+  if (!issuers || !allowedBastions || !algorithms || !names || !groups || !exempt || !permits || !sources)
+    return undefined
   if (required === undefined || clockSkew === undefined || keysMaxAge === undefined || !keysFile) return undefined
-  const lists = { issuers, allowedBastions, algorithms, names, groups, exempt, permits }
+  const lists = { issuers, allowedBastions, algorithms, names, groups, exempt, permits, sources }
   return { ...lists, required, clockSkew, keysFile, keysMaxAge }
 }
 

@@ -29,6 +29,7 @@ export function policyOf(config: Config, hostname: string): HopPolicy {
     required: config.bastion_jwt_required,
     exempt: config.bastion_jwt_exempt,
     permits: config.bastion_jwt_permits,
+    sources: config.bastion_jwt_sources,
     keysFile: config.bastion_jwt_jwks_cache,
     keysMaxAge: config.bastion_jwt_offline_max,
   }

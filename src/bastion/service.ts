@@ -1,6 +1,6 @@
 // The side of `ob serve`: users of ob proxy cannot read this host's token, so a process of root's asks the portal for
 // them, about the user that the kernel says is calling and about nobody else.
-import { personText } from '../base/reason.ts'
+import { personText, type Reason } from '../base/reason.ts'
 import type { Parts } from '../base/world.ts'
 import { openQuestions, type Questions } from '../userdb/one-question.ts'
 import type { LiveUserIndex } from '../userdb/user-index.ts'
@@ -37,8 +37,14 @@ export const openHops = (parts: HopParts): Questions =>
       const { stdout } = await parts.world.spawn(argv, { stdin: formatQuestion(call), limit: hopLimits.text })
       return formatVouchReply(parseVouchReply(stdout) ?? refusal(user, personText('fault')))
     },
-    refuse: (reason) => formatVouchReply(refusal('', personText(reason))),
+    refuse: (reason) => formatVouchReply(refusal('', sentences[reason] ?? personText(reason))),
     forget: () => undefined,
   })
+
+/** The same reasons are given to screen lockers, in words that fit there. */
+const sentences: Partial<Record<Reason, string>> = {
+  'not-your-name': 'The portal vouches for its own users, not for a local account.',
+  'asked-too-often': 'Too many hops at once. Wait a moment.',
+}
 
 const refusal = (user: string, text: string): VouchReply => ({ user, kind: 'refused', text })

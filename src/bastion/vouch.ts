@@ -44,8 +44,10 @@ const otherWay = (parts: VouchParts, question: Question): Promise<Vouched> | Vou
     ? askCertificate(parts, question)
     : refused(unavailable('portal-garbled'), `the portal has no ${tokenPath}; set bastion_transport = cert`)
 
-async function askToken({ config, send }: VouchParts, { user, host }: Question): Promise<Vouched | 'absent'> {
-  const body = { user, target_host: host, target_group: config.hop_target_group, bastion_group: config.server_group }
+async function askToken({ config, send }: VouchParts, { user, host, key }: Question): Promise<Vouched | 'absent'> {
+  const about = { user, target_host: host, target_group: config.hop_target_group, bastion_group: config.server_group }
+  // RFC 7800: a portal that knows it binds the token to this key at once; others ignore it.
+  const body = { ...about, cnf: { kid: key.fingerprint } }
   const grant = parseHopGrant(await send(tokenPath, body), tokenPath, 'bastion_jwt')
   if (grant.kind === 'absent') return 'absent'
   if (grant.kind !== 'given') return whyNot(grant)

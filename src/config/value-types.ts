@@ -127,6 +127,16 @@ export const choiceList = <const W extends string>(known: readonly W[]) =>
     parseList(text.split(/[\s,]+/), (item) => known.find((word) => word === item)),
   )
 
+/** As sshd's option from= takes them, without its wildcards. */
+export const networkList = () =>
+  value(
+    'addresses or networks (192.0.2.0/24, 2001:db8::/64), separated by commas or blanks',
+    (text): readonly string[] | undefined =>
+      parseList(text.split(/[\s,]+/), (item) => (network.test(item) ? item : undefined)),
+  )
+
+const network = /^(\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]*)(\/\d{1,3})?$/
+
 export const hostNames = () =>
   value('host names or addresses, separated by commas or blanks', (text): readonly string[] | undefined =>
     parseList(text.toLowerCase().split(/[\s,]+/), (item) => (/^[a-z0-9._:-]{1,253}$/.test(item) ? item : undefined)),

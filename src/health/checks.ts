@@ -7,6 +7,7 @@ import type { Config } from '../config/load.ts'
 import type { Ports } from '../login/ports.ts'
 import { judgeAccounts } from './accounts.ts'
 import { askPortal, judgeClockHere, judgeHeartbeats, judgePortal, judgeToken, type PortalAnswer } from './enrollment.ts'
+import { judgeHops } from './hops.ts'
 import { judgeConfiguration, judgeDirectories, judgeProgram } from './installation.ts'
 import { judgeKeyFiles } from './key-files.ts'
 import { judgeRevocations, judgeServiceAccounts } from './keys.ts'
@@ -26,6 +27,7 @@ export type DoctorWorld = Parts<
   | 'fetch'
   | 'random'
   | 'keyring'
+  | 'hostname'
   | 'stdout'
   | 'stderr'
   | 'syslog'
@@ -57,6 +59,7 @@ const checks: readonly Check[] = [
   { name: 'sshd', run: ({ world, sshd }) => judgeSshdHere(world, sshd) },
   { name: 'keys', run: ({ world, sshd }) => judgeKeyFiles(world, sshd) },
   { name: 'units', run: ({ world, config, sshd }) => judgeUnits(world, config, sshd) },
+  { name: 'hops', run: ({ world, config, sshd }) => judgeHops(world, config, sshd) },
   { name: 'services', run: ({ config, ports }) => judgeServiceAccounts(config, ports) },
   { name: 'revocations', run: ({ world, config }) => judgeRevocations(world, config) },
   { name: 'webhooks', run: ({ world, config }) => judgeWebhooks(world, config) },

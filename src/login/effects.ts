@@ -72,6 +72,8 @@ export const performAccount = (
           const offline = effect.do !== 'remember'
           const breakGlass = effect.do === 'remember-break-glass'
           if (!offline) publishKeys(ports, authorization)
+          if (!offline && authorization.hopVoucher)
+            await ports.keepVoucher(authorization.user, authorization.hopVoucher)
           ports.connections.remember(request.connection, { authorization, fingerprint, offline, breakGlass })
           return undefined
         }

@@ -20,6 +20,7 @@ export const policy: HopPolicy = {
   required: false,
   exempt: [],
   permits: ['pty'],
+  sources: [],
   keysFile: '/var/lib/open-bastion/jwks.json',
   keysMaxAge: 604_800,
 }

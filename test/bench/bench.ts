@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { build } from '../../packaging/build.ts'
 import { configure, enroll, setRights } from '../host/enrolled.ts'
 import { type Lab, startLab } from '../host/lab.ts'
+import { hopRows } from './hop.ts'
 import type { Measure, Plan, Row } from './runner.ts'
 
 const root = resolve(import.meta.dir, '../..')
@@ -235,10 +236,11 @@ async function main(rounds: number): Promise<number> {
     await firstLogin(lab)
     await keepAnswer(lab)
     lab.write(`/etc/open-bastion/authorized_keys.d/${keyed}`, `${offer[0]} ${offer[1]}\n`)
+    const hops = await hopRows(lab, keyed, offer)
     const inside = directory.replace(root, lab.space.repository)
     const rows = compared(inside, url)
     writeServices(lab, rows)
-    const plan: Plan = { control, rounds, rows: [...planRows(rows), ...offline(inside)] }
+    const plan: Plan = { control, rounds, rows: [...planRows(rows), ...offline(inside), ...hops] }
     lab.write(`${lab.space.scratch}/plan.json`, JSON.stringify(plan))
     const runner = `${lab.space.repository}/test/bench/runner.ts`
     const limit = 600_000

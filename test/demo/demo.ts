@@ -2,6 +2,7 @@
 import { configure, enroll, inventedToken, mintToken, setRights } from '../host/enrolled.ts'
 import { type AuditLine, type Lab, Refused, startLab } from '../host/lab.ts'
 import { changedFiles, machineFiles, machineState } from '../host/machine.ts'
+import { startServe } from '../host/serve.ts'
 
 /** What a step tried, whether it went as it must, and what happened in words. */
 type Told = { readonly good: boolean; readonly happened: string }
@@ -149,6 +150,34 @@ const steps: readonly Step[] = [
         good: !alice.entered && root.entered && reasons === 'portal-unreachable',
         happened: `alice ${alice.entered ? 'is let in' : 'reads'} ${read(alice.stderr)}; root is ${root.entered ? 'in' : 'locked out'}`,
       }
+    },
+  },
+  {
+    tried:
+      'the host is a bastion and, in this small world, its own backend; alice goes on with "ob proxy", without a key',
+    run: async (lab) => {
+      const role = 'serve_hops = true\nhop_target_group = truth\nbastion_jwt_target_names = localhost\n'
+      await configure(lab, role)
+      const { bastion_id: id } = JSON.parse((await lab.run('ob status --json')).stdout)
+      await configure(lab, `${role}bastion_jwt_allowed_bastions = ${id}\nbastion_jwt_required = true\n`)
+      await lab.need('ob heartbeat --once')
+      lab.write('/etc/ssh/ssh_known_hosts', `localhost ${lab.text('/etc/ssh/ssh_host_ed25519_key.pub')}`)
+      const served = await startServe(lab, '/run/open-bastion/hop')
+      const hop = await lab.run('ob proxy localhost id -un', { user: 'alice' })
+      const reasons = reasonsOf(auditOf(lab))
+      await served.stop()
+      return {
+        good: hop.stdout === 'alice\n' && reasons === 'hop-vouched, portal-allowed, hop-vouched',
+        happened: `${hop.code === 0 ? `she is ${hop.stdout.trim()} over there` : `refused: ${hop.stderr}`} (log: ${reasons})`,
+      }
+    },
+  },
+  {
+    tried: 'now that a hop is required, she tries her own key again, which was good enough before',
+    run: async (lab) => {
+      const login = await lab.ssh({ user: 'alice', key: '/root/alice-key' })
+      await configure(lab)
+      return { good: !login.entered, happened: login.entered ? 'let in' : 'refused' }
     },
   },
 ]

@@ -72,6 +72,8 @@ export async function startThreeHosts() {
     lab.write('/etc/ssh/ssh_known_hosts', known(names, backend) + known(`bastion,${addresses.bastion}`, bastion))
   }
   await setRights(bastion)
+  // The machine's is shared with it.
+  await bastion.need('mount -t tmpfs -o mode=1777 lab /dev/shm')
 
   // As docs/bastion.md says it: first the bastion, whose id the backend needs.
   const bastionKeys = 'server_group = bastion\nnode_role = bastion\nserve_hops = true\n'

@@ -2,7 +2,18 @@
 
 import { addressList } from '../address-types.ts'
 import { key } from '../key.ts'
-import { choice, choiceList, hostNames, nameList, path, toggle, whole, wordList, words } from '../value-types.ts'
+import {
+  choice,
+  choiceList,
+  hostNames,
+  nameList,
+  networkList,
+  path,
+  toggle,
+  whole,
+  wordList,
+  words,
+} from '../value-types.ts'
 
 const none: readonly string[] = []
 
@@ -37,6 +48,15 @@ export const bastionKeys = {
       'certificates for hops are refused.',
     section: 'bastion',
     example: '20825d11c7e723efa757d771b35f5bdbb1a7d9c925db98db7911e4775482928b',
+  })),
+  bastion_jwt_sources: key(none, () => ({
+    schema: networkList(),
+    says:
+      'Addresses that hops come from: those of the bastions, as this host sees them. sshd refuses a bastion token from ' +
+      'elsewhere, so one that somebody read on this host is of no use to them. Not set: any address.',
+    section: 'bastion',
+    example: '192.0.2.10, 2001:db8::/64',
+    since: '0.2',
   })),
   bastion_jwt_required: key(false, () => ({
     schema: toggle(),
