@@ -15,9 +15,9 @@ class Stop extends Error {}
 // Nothing that edits /etc when it is installed (libnss-systemd: see below) or brings a server of its own.
 const machine = [
   ...['openssh-server', 'openssh-client', 'sudo', 'libnss-extrausers', 'openssl', 'iproute2', 'util-linux'],
-  ...['procps', 'curl', 'valgrind'],
+  ...['procps', 'curl', 'valgrind', 'gnupg'],
 ]
-const testing = [...machine, 'python3', 'pamtester', 'rsync']
+const testing = [...machine, 'python3', 'pamtester', 'rsync', 'sqop', 'zbar-tools']
 const measuring = [...testing, 'gcc', 'libc6-dev', 'time', 'argon2']
 
 const biome = ['node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '--colors=off']

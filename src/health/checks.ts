@@ -6,6 +6,7 @@ import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { Ports } from '../login/ports.ts'
 import { judgeAccounts } from './accounts.ts'
+import { judgeChallenges } from './challenges.ts'
 import { askPortal, judgeClockHere, judgeHeartbeats, judgePortal, judgeToken, type PortalAnswer } from './enrollment.ts'
 import { judgeHops } from './hops.ts'
 import { judgeConfiguration, judgeDirectories, judgeProgram } from './installation.ts'
@@ -62,6 +63,7 @@ const checks: readonly Check[] = [
   { name: 'hops', run: ({ world, config, sshd }) => judgeHops(world, config, sshd) },
   { name: 'services', run: ({ config, ports }) => judgeServiceAccounts(config, ports) },
   { name: 'revocations', run: ({ world, config }) => judgeRevocations(world, config) },
+  { name: 'challenges', run: ({ world, config }) => judgeChallenges(world, config) },
   { name: 'webhooks', run: ({ world, config }) => judgeWebhooks(world, config) },
 ]
 

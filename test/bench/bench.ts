@@ -86,6 +86,8 @@ const compared = (directory: string, url: string): readonly Compared[] => [
   { title: `ob keys ${keyed}, with the key that is offered`, argv: ['/usr/sbin/ob', 'keys', keyed, ...offer] },
   { title: 'ob, PAM account, online', argv: ['/usr/sbin/ob'], env: pamEnvironment('account'), phase: 'account' },
   { title: 'ob, PAM auth, online', argv: ['/usr/sbin/ob'], env: pamEnvironment('auth'), token: true, phase: 'auth' },
+  // It never answers in less than 0.3 s, so the instructions and the memory are what to look at.
+  { title: 'ob, OpenPGP challenge', argv: ['/usr/sbin/ob', 'gpg', 'ask'], env: pamEnvironment('auth') },
 ]
 
 /** In a network namespace of its own the portal is away, and nobody waits for it. */
@@ -238,6 +240,8 @@ async function main(rounds: number): Promise<number> {
     lab.write(`/etc/open-bastion/authorized_keys.d/${keyed}`, `${offer[0]} ${offer[1]}\n`)
     const hops = await hopRows(lab, keyed, offer)
     const inside = directory.replace(root, lab.space.repository)
+    // Any key will do, and the host can make one.
+    await lab.need(`ob gpg signing-key | sed -n '/BEGIN/,$p' | ob gpg add ${user} -`)
     const rows = compared(inside, url)
     writeServices(lab, rows)
     const plan: Plan = { control, rounds, rows: [...planRows(rows), ...offline(inside), ...hops] }

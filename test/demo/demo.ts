@@ -2,6 +2,7 @@
 import { configure, enroll, inventedToken, mintToken, setRights } from '../host/enrolled.ts'
 import { type AuditLine, type Lab, Refused, startLab } from '../host/lab.ts'
 import { changedFiles, machineFiles, machineState } from '../host/machine.ts'
+import { codeIn, decrypt, knock, makeKeys, messageIn } from '../host/person.ts'
 import { startServe } from '../host/serve.ts'
 
 /** What a step tried, whether it went as it must, and what happened in words. */
@@ -178,6 +179,27 @@ const steps: readonly Step[] = [
       const login = await lab.ssh({ user: 'alice', key: '/root/alice-key' })
       await configure(lab)
       return { good: !login.entered, happened: login.entered ? 'let in' : 'refused' }
+    },
+  },
+  {
+    tried:
+      'alice’s OpenPGP key is on this host (mode CG, she is in gpg_break_glass); the portal is out of reach once more',
+    run: async (lab) => {
+      await makeKeys(lab, { alice: 'future-default' })
+      await lab.need('ob gpg add alice /root/person/alice.asc')
+      await configure(lab, 'gpg_when = unreachable\ngpg_break_glass = alice\n')
+      await lab.setStack('cg')
+      await lab.cutNetwork('refused')
+      auditOf(lab)
+      const login = await knock(lab, { user: 'alice' })
+      login.answer(codeIn(await decrypt(lab, messageIn(await login.prompt()))))
+      const { entered } = await login.end()
+      await lab.restore()
+      const reasons = reasonsOf(auditOf(lab))
+      return {
+        good: entered && reasons === 'challenge-shown, break-glass, break-glass, break-glass',
+        happened: `she decrypts the challenge at home, types its code, and is ${entered ? 'in' : 'refused'} (log: ${reasons})`,
+      }
     },
   },
 ]

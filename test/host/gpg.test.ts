@@ -178,6 +178,22 @@ test('users without a key, and names that nobody has, see a challenge that looks
   expect(new Set(frames).size).toBe(1)
 })
 
+test('the time until a challenge appears says nothing about the name', async () => {
+  await begin()
+  const names = ['alice', 'bob', 'ghost', 'No Name!'] as const
+  const took = new Map<string, number[]>(names.map((name) => [name, []]))
+  for (let round = 0; round < 9; round++)
+    for (const name of names) {
+      const env = { PAM_TYPE: 'auth', PAM_SERVICE: 'sshd', PAM_USER: name, PAM_RHOST: '127.0.0.1' }
+      const ran = await lab.run(['/usr/sbin/ob', 'gpg', 'ask'], { env })
+      expect(ran.code).toBe(0)
+      took.get(name)?.push(ran.tookMs)
+    }
+  const medians = names.map((name) => took.get(name)!.sort((a, b) => a - b)[4]!)
+  console.error(`ob gpg ask, median ms: ${names.map((name, at) => `${name} ${medians[at]!.toFixed(0)}`).join(', ')}`)
+  expect(Math.max(...medians) - Math.min(...medians)).toBeLessThan(120)
+})
+
 test('the lockout is the one of the other methods', async () => {
   await begin()
   for (let tries = 0; tries < 5; tries++) {
