@@ -1,6 +1,6 @@
 // What hosts ask: POST /weblogin/start and /weblogin/check. docs/portal.md describes the exchange.
 import { networkOf } from './addresses-policy.ts'
-import { addApproval, findApproval } from './approvals.ts'
+import { type Approval, addApproval, findApproval } from './approvals.ts'
 import { shortId } from './audit-format.ts'
 import type { Caller, ServiceContext } from './context.ts'
 import { type CheckRequest, parseCheck, parseStart, type StartRequest } from './host-requests-format.ts'
@@ -55,7 +55,8 @@ async function startFor(
     key_fingerprint: request.keyFingerprint,
   }
   const approval = await findApproval(context, { ...request, ...place })
-  if (approval) {
+  // A provider that was taken out of portal.conf vouches for nobody any more.
+  if (approval && isStillAProvider(context, approval)) {
     metrics.count('ob_portal_weblogin_total', 'approved')
     audit('WEBLOGIN_APPROVED', { ...who, issuer: approval.issuer, subject: approval.subject })
     const { name, subject, issuer, groups, expiresAt } = approval
@@ -76,6 +77,9 @@ async function startFor(
     },
   }
 }
+
+const isStillAProvider = ({ config }: ServiceContext, { issuer }: Approval): boolean =>
+  config.providers.some((provider) => provider.issuer === issuer)
 
 export const mayStart = ({ limits }: ServiceContext, host: Host, rhost: string): boolean =>
   limits.starts.take(`${host.name} ${networkOf(rhost) ?? ''}`)

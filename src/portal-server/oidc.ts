@@ -125,6 +125,8 @@ export function openProvider(context: ProviderContext, config: ProviderConfig, s
       await oauth.validateApplicationLevelSignature({ ...server }, response, options)
       const idToken = oauth.getValidatedIdTokenClaims(grant)
       if (idToken === undefined) return { kind: 'failed', detail: 'it sent no ID token' }
+      // OpenID Connect Core 1.0 §2.
+      if (!/^[!-~]{1,255}$/.test(idToken.sub)) return { kind: 'failed', detail: 'the subject is not 1 to 255 of ASCII' }
       const userinfo = config.userinfo
         ? await askUserinfo({ server, client, options }, grant.access_token, idToken.sub)
         : undefined
@@ -181,8 +183,9 @@ const formEncoded = (text: string): string =>
 /** The provider's description of itself (OpenID Connect Discovery 1.0), or what keeps it from us. */
 function openDiscovery(context: ProviderContext, config: ProviderConfig, options: Asking['options']) {
   let known: { readonly server: oauth.AuthorizationServer; readonly at: number } | undefined
-  return async (): Promise<oauth.AuthorizationServer | string> => {
-    if (known && context.now() - known.at < freshSeconds) return known.server
+  // Many who come at once wait for one answer.
+  let asking: Promise<oauth.AuthorizationServer | string> | undefined
+  const ask = async (): Promise<oauth.AuthorizationServer | string> => {
     try {
       const issuer = new URL(config.issuer)
       const server = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, options))
@@ -194,7 +197,14 @@ function openDiscovery(context: ProviderContext, config: ProviderConfig, options
     } catch (error) {
       if (known && context.now() - known.at < staleSeconds) return known.server
       return judge(error).detail
+    } finally {
+      asking = undefined
     }
+  }
+  return async () => {
+    if (known && context.now() - known.at < freshSeconds) return known.server
+    asking ??= ask()
+    return asking
   }
 }
 

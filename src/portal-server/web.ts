@@ -38,7 +38,7 @@ export function openWeb(context: ServiceContext, warn: (text: string) => void): 
   const app = new Hono<Bindings>()
   const browse =
     (work: (browser: Browser) => Promise<WebAnswer>) => async (c: { req: { raw: Request }; env: Caller }) => {
-      if (!context.limits.signIns.take(c.env.address)) return tooMany(context, c.req.raw, c.env)
+      if (!mayAsk(context, c.env)) return tooMany(context, c.req.raw, c.env)
       const browser = await openBrowser(context, c.req.raw, c.env)
       return respond(browser, await work(browser))
     }
@@ -66,7 +66,9 @@ export function openWeb(context: ServiceContext, warn: (text: string) => void): 
   }
   app.get('/login/:name', (c) => browse((browser) => beginLogin(context, browser, c.req.param('name')))(c))
   app.get('/callback/:name', (c) => browse((browser) => finishLogin(context, browser, c.req.param('name')))(c))
-  app.post('/backchannel-logout/:name', (c) => logout(context, c.req.param('name'), c.req.raw))
+  app.post('/backchannel-logout/:name', (c) =>
+    logout(context, c.req.param('name'), { request: c.req.raw, caller: c.env }),
+  )
   app.post('/weblogin/start', serve(start))
   app.post('/weblogin/check', serve(check))
   app.post('/pam-weblogin/start', serve(startModule))
@@ -143,14 +145,20 @@ async function plainPage(
   return new Response(String(await layout(page, error)), { status, headers })
 }
 
+/** Where nobody's address is known, one who asks too much would stop everybody. */
+const mayAsk = ({ limits }: ServiceContext, { address }: Caller): boolean =>
+  address === '' || limits.signIns.take(address)
+
 const tooMany = (context: ServiceContext, request: Request, caller: Caller): Promise<Response> =>
   plainPage(context, { request, caller }, 429, (page) => page.texts.tooMany)
 
 /** POST /backchannel-logout/NAME, from the provider itself. */
-async function logout(context: ServiceContext, name: string, request: Request): Promise<Response> {
+async function logout(context: ServiceContext, name: string, { request, caller }: Asked): Promise<Response> {
+  // Each asks the provider for its keys.
+  if (!mayAsk(context, caller)) return json(429, { error: 'slow_down' }, { 'retry-after': '5' })
   const provider = context.providers.get(name)
   const token = (await formFields(request))?.get('logout_token') ?? ''
-  if (!provider || token === '') return json(400, { error: 'invalid_request' })
+  if (!provider || !/^[\w-]+\.[\w-]+\.[\w-]*$/.test(token)) return json(400, { error: 'invalid_request' })
   const keys = await provider.keys()
   if (!keys) return json(503, { error: 'unavailable' })
   const rules = { ...keys, clientId: provider.config.client_id, now: context.now() }

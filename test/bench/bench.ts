@@ -6,6 +6,7 @@ import { build } from '../../packaging/build.ts'
 import { configure, enroll, setRights } from '../host/enrolled.ts'
 import { type Lab, startLab } from '../host/lab.ts'
 import { hopRows } from './hop.ts'
+import { benchPortal } from './portal.ts'
 import type { Measure, Plan, Row } from './runner.ts'
 
 const root = resolve(import.meta.dir, '../..')
@@ -251,6 +252,7 @@ async function main(rounds: number): Promise<number> {
     const ran = await lab.space.run([lab.space.bun, runner, `${lab.space.scratch}/plan.json`], { limit })
     if (ran.code !== 0) throw new Error(`the runner ended with ${ran.code}:\n${ran.stdout}${ran.stderr}`)
     printTable(JSON.parse(ran.stdout) as readonly Measure[])
+    await benchPortal()
     return 0
   } finally {
     await lab?.stop()

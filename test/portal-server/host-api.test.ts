@@ -1,6 +1,6 @@
 // What hosts ask, in both languages, and what is refused.
 import { beforeEach, expect, test } from 'bun:test'
-import { revokeHost } from '../../src/portal-server/hosts.ts'
+import { addHost, revokeHost } from '../../src/portal-server/hosts.ts'
 import { openSite, pathOf, type Site } from './site.ts'
 
 let site: Site
@@ -102,6 +102,38 @@ test('ten thousand logins that nobody answers are forgotten', async () => {
   await site.service.expire()
   expect(await site.database.query('SELECT * FROM transactions')).toHaveLength(0)
 }, 60_000)
+
+test('an approval that was made where a host claimed a foreign group does not open that group', async () => {
+  const { database, world } = site
+  const foreign = await addHost({ database, now: world.now, random: fresh }, { name: 'db1.example.org', group: 'db' })
+  const wish = { key_fingerprint: `SHA256:${'A'.repeat(43)}`, approval_seconds: 3_600, host_group: 'db' }
+  const alice = site.browser()
+  await alice.signIn()
+  const { body } = await site.start(wish)
+  const path = pathOf(body['url'])
+  await alice.press(path, 'confirm', { remember: '1' })
+  expect(await site.check(body['session'], (await alice.codeOn(path))!)).toMatchObject({
+    body: { result: 'confirmed' },
+  })
+  // On the very host it counts.
+  expect((await site.start(wish)).status).toBe(200)
+  expect((await site.start({ ...wish, host: 'db1.example.org' }, `Bearer ${foreign}`)).status).toBe(201)
+})
+
+test('an approval ends with the provider that it came from', async () => {
+  const wish = { key_fingerprint: `SHA256:${'A'.repeat(43)}`, approval_seconds: 3_600, host_group: 'web' }
+  const alice = site.browser()
+  await alice.signIn()
+  const { body } = await site.start(wish)
+  const path = pathOf(body['url'])
+  await alice.press(path, 'confirm', { remember: '1' })
+  await site.check(body['session'], (await alice.codeOn(path))!)
+  expect((await site.start(wish)).status).toBe(200)
+  await site.database.query(`UPDATE approvals SET issuer = 'https://gone.example'`)
+  expect((await site.start(wish)).status).toBe(201)
+})
+
+const fresh = (length: number) => crypto.getRandomValues(new Uint8Array(length))
 
 const begin = async () => {
   const { status, body } = await site.post('/pam-weblogin/start', {

@@ -23,6 +23,8 @@ export type Behaviour = {
   /** Answers for a path, instead of the honest ones. */
   answers: Record<string, (() => Response | Promise<Response>) | undefined>
   userinfo: Record<string, unknown> | undefined
+  /** Members besides, in an answer of the token endpoint that is honest otherwise. */
+  padding: Record<string, unknown>
   discovery: Record<string, unknown>
 }
 
@@ -40,6 +42,7 @@ export async function hostileProvider(now: () => number) {
     rawToken: undefined,
     answers: {},
     userinfo: undefined,
+    padding: {},
     discovery: {},
   })
   const state = { behaviour: honest() }

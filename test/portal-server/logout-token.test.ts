@@ -89,6 +89,17 @@ test('a token counts once', async () => {
   expect(await isIn()).toBe(true)
 })
 
+test('who sends logout tokens without end is slowed down, and the provider is left in peace', async () => {
+  const token = await site.provider.sign(claims({ nonce: 'x' }))
+  const statuses: number[] = []
+  for (let count = 0; count < 210; count++) statuses.push(await send(token))
+  expect([statuses[0], statuses.at(-1)]).toEqual([400, 429])
+  const before = site.provider.requests.length
+  await send(token)
+  await send('not a token')
+  expect(site.provider.requests.length).toBe(before)
+})
+
 test('an unknown provider is refused; one whose keys are away is asked to try again', async () => {
   const token = await site.provider.sign(claims())
   expect(await send(token, 'other')).toBe(400)

@@ -82,6 +82,12 @@ const lies: readonly (readonly [string, (site: Site) => void])[] = [
     },
   ],
   [
+    'the subject is endless',
+    ({ provider }) => {
+      provider.state.behaviour.person = { sub: 'x'.repeat(300), preferred_username: 'alice' }
+    },
+  ],
+  [
     'somebody else signed the token',
     ({ provider }) => {
       provider.state.behaviour.foreignKey = true
@@ -134,7 +140,7 @@ const lies: readonly (readonly [string, (site: Site) => void])[] = [
   [
     'the token endpoint answers 2 MiB',
     ({ provider }) => {
-      provider.state.behaviour.answers['/token'] = () => Response.json({ id_token: 'x'.repeat(2 << 20) })
+      provider.state.behaviour.padding = { padding: 'x'.repeat(2 << 20) }
     },
   ],
   [

@@ -55,6 +55,23 @@ test('the whole way: sign in, look, press, read, type', async () => {
   expect(site.world.printed.out).not.toContain(session)
 })
 
+test('two hundred people side by side, each with a login, a browser and a code of their own', async () => {
+  const names = Array.from({ length: 200 }, (_, at) => `user${at}`)
+  const people: { name: string; browser: TestBrowser; session: string; path: string }[] = []
+  for (const [at, name] of names.entries()) {
+    const browser = await signedIn(name, `10.0.${at}.1`)
+    people.push({ name, browser, ...(await waiting({ user: name, rhost: `10.0.${at}.2` })) })
+  }
+  const results = await Promise.all(
+    people.map(async ({ browser, path, session }) => {
+      await browser.press(path, 'confirm')
+      const { body } = await site.check(session, (await browser.codeOn(path)) ?? '')
+      return body['user']
+    }),
+  )
+  expect(results).toEqual(names)
+}, 60_000)
+
 test('looking changes nothing: a mail scanner that opens everything, signed in or not', async () => {
   const { path } = await waiting()
   const before = await site.database.query('SELECT * FROM transactions')
