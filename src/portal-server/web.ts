@@ -30,6 +30,8 @@ export const pageHeaders: Readonly<Record<string, string>> = {
   'cross-origin-resource-policy': 'same-origin',
   'permissions-policy': 'camera=(), microphone=(), geolocation=()',
   'cache-control': 'no-store',
+  // Browsers take it over TLS alone (RFC 6797 §8.1).
+  'strict-transport-security': 'max-age=31536000',
 }
 
 export type Web = (request: Request, caller: Caller) => Promise<Response>

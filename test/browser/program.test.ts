@@ -123,6 +123,29 @@ asRoot(
 )
 
 asRoot(
+  'a provider that takes the connection and says nothing is given up after eight seconds, and hosts are answered meanwhile',
+  async () => {
+    const { config, base } = site.alone()
+    const fresh = await startProcess([program, 'portal', 'serve', '--config', config], 'ob portal listens at')
+    process.kill(site.provider.pid, 'SIGSTOP')
+    try {
+      const since = performance.now()
+      const tls = { rejectUnauthorized: false }
+      const login = fetch(`${base}/login/idp`, { tls, redirect: 'manual' } as BunFetchRequestInit)
+      const request = { user: 'alice', service: 'sshd', host: 'web1.example.org', rhost: '127.0.0.1' }
+      expect((await site.post('/weblogin/start', request, undefined, base)).status).toBe(201)
+      expect(performance.now() - since).toBeLessThan(7_000)
+      expect((await login).status).toBe(502)
+      expect(await fresh.said('SIGN_IN_FAILED')).toContain('"detail":"no answer in time"')
+    } finally {
+      process.kill(site.provider.pid, 'SIGCONT')
+      await fresh.end('SIGTERM')
+    }
+  },
+  60_000,
+)
+
+asRoot(
   'behind a proxy on a unix socket: the address is the one that the proxy wrote',
   async () => {
     const socket = join(site.directory, 'data', 'http')

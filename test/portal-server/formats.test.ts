@@ -135,6 +135,7 @@ test.each([
     'name-missing',
   ],
   ['', { preferred_username: 'Alice' }, undefined, 'name-unfit'],
+  ['', { preferred_username: 'root' }, undefined, 'name-unfit'],
   ['name_lower = true', { preferred_username: 'Alice' }, undefined, 'alice: '],
   ['name_claim = /https:~1~1example.com~1name', { 'https://example.com/name': 'alice' }, undefined, 'alice: '],
   [

@@ -74,6 +74,7 @@ export async function hostileProvider(now: () => number) {
     }
     const signed = await sign(idToken({ ...claims, ...person }))
     return json({
+      ...state.behaviour.padding,
       access_token: 'access',
       token_type: 'Bearer',
       expires_in: 300,

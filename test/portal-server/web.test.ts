@@ -184,6 +184,7 @@ test('every page forbids scripts, frames, foreign parts and caches', async () =>
       "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     )
     expect(headers.get('cache-control')).toBe('no-store')
+    expect(headers.get('strict-transport-security')).toBe('max-age=31536000')
     expect(headers.get('referrer-policy')).toBe('same-origin')
     expect(headers.get('x-content-type-options')).toBe('nosniff')
     expect(text).not.toMatch(/<script|<img|<iframe|style=|\son[a-z]+=|https?:\/\//)
