@@ -5,6 +5,7 @@ export const paths = {
   connections: '/run/open-bastion/connections',
   /** What was proven on connections to functional accounts, for seconds. */
   proven: '/run/open-bastion/proven',
+  provenKeys: '/run/open-bastion/proven_keys',
   offlineProofs: '/run/open-bastion/offline_proofs',
   offlineSessions: '/run/open-bastion/offline_sessions',
   timedOutPortal: '/run/open-bastion/silent-portal',

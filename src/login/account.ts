@@ -5,7 +5,7 @@ import type { LocalAccount } from '../accounts/local-policy.ts'
 import { decideServiceAccess, type ServiceAccountState } from '../accounts/service-accounts-policy.ts'
 import type { Step } from '../base/decision.ts'
 import type { Fingerprint, LoginName } from '../base/names.ts'
-import { allowed, denied, type Outcome } from '../base/outcome.ts'
+import { allowed, denied, type Outcome, unavailable } from '../base/outcome.ts'
 import { isSudo } from '../base/pam-service.ts'
 import type { Reason } from '../base/reason.ts'
 import { decideOffline, type OfflineFacts, type OfflineQuestion } from '../offline/policy.ts'
@@ -87,7 +87,9 @@ function decideWithoutPortal(f: AccountFacts, outage: OutageReason): AccountStep
   const step = decideOffline(f, outage)
   if ('ask' in step) return step
   if ('end' in step) return decideBreakGlass(f, step.end) ?? decideHop(f, step.end)
-  const { authorization } = step.use
+  const { authorization, fingerprints } = step.use
+  // Under sudo: the key of the connection counts offline only where the portal accepted it.
+  if (isSudo(f.service) && f.bound && !fingerprints.includes(f.bound)) return end(unavailable(outage))
   if (!isSudo(f.service)) return end(allowed('offline-allowed'), { do: 'remember-offline', authorization })
   return end(authorization.sudoAllowed ? allowed('offline-sudo-allowed') : denied('sudo-denied'))
 }

@@ -105,8 +105,9 @@ export const settleAccount = async (
   request: PamRequest,
   proof: Proof,
 ): Promise<Settled<AccountFacts, AccountEffect>> => {
-  const bound = boundFingerprint(proof, config.fingerprint_binding)
   const { user, service } = request
+  const isKeyKnown = isSudo(service) && user !== undefined && config.fingerprint_binding !== 'never'
+  const bound = isKeyKnown ? ports.provenKeys.of(user) : boundFingerprint(proof, config.fingerprint_binding)
   const serviceAccount = user && (await ports.serviceAccounts.standing(user))
   const offline = offlinePolicy(config, service)
   const needsAccount = config.create_user && needsAccountEarly(service)

@@ -1,7 +1,7 @@
 // Carries out the effects of a decision. A failed write becomes a note in the log and changes no verdict.
 
 import { Fault } from '../base/fault.ts'
-import type { Fingerprint } from '../base/names.ts'
+import type { Fingerprint, LoginName } from '../base/names.ts'
 import { lockoutKey } from '../lockout/state-format.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
 import type { AccountEffect } from './account.ts'
@@ -127,6 +127,13 @@ async function forgetGrant(ports: Ports, request: PamRequest): Promise<undefined
 /** What `ob keys` and `ob principals` may know of the configuration. */
 export const publishPolicy = (ports: Ports): Promise<readonly string[]> =>
   collect([async () => void ports.published.policy()])
+
+/** For the sudo that comes later. */
+export const noteProvenKey = (
+  ports: Ports,
+  user: LoginName,
+  fingerprint: Fingerprint | undefined,
+): Promise<readonly string[]> => collect([async () => void ports.provenKeys.note(user, fingerprint)])
 
 /** The session phase is the last that needs it, and the stacks do not call us when the session closes. */
 export const forgetConnection = (ports: Ports, request: PamRequest): Promise<readonly string[]> =>

@@ -2,7 +2,7 @@
 import { Fault } from '../base/fault.ts'
 import { type LoginName, parseLoginName } from '../base/names.ts'
 import { allowed } from '../base/outcome.ts'
-import { isSudo } from '../base/pam-service.ts'
+import { isSsh, isSudo } from '../base/pam-service.ts'
 import { paths } from '../base/paths.ts'
 import type { World } from '../base/world.ts'
 import { type Config, hasPortal } from '../config/load.ts'
@@ -11,7 +11,14 @@ import { type FunctionalRole, functionalRole } from '../shell/role-policy.ts'
 import { type Proof, type ProofSource, readProof } from '../ssh/proof.ts'
 import { type PamRequest, settleAccount, settleAuth, settleSession } from './answers.ts'
 import type { PasswordCheck } from './auth.ts'
-import { forgetConnection, performAccount, performAuth, performSession, publishPolicy } from './effects.ts'
+import {
+  forgetConnection,
+  noteProvenKey,
+  performAccount,
+  performAuth,
+  performSession,
+  publishPolicy,
+} from './effects.ts'
 import type { Phase, PhaseResult } from './event-policy.ts'
 import { openPorts } from './ports.ts'
 import { parseUserToken, type UserToken } from './typed-answer-format.ts'
@@ -105,6 +112,9 @@ async function openSession(request: PamRequest, config: Config, world: World): P
   const ports = openPorts(world, config)
   const { outcome, effects, facts } = await settleSession(ports, config, request, proof)
   const performed = [...(await performSession(ports, request, effects)), ...(await forgetConnection(ports, request))]
+  // Not of service accounts: no portal is asked about their sudo.
+  if (outcome.kind === 'allowed' && isSsh(request.service) && request.user && !facts.serviceAccount)
+    performed.push(...(await noteProvenKey(ports, request.user, facts.bound)))
   if (!hasPortal(config)) (await import('../weblogin/authority.ts')).forgetConfirmed(world, request)
   const key = proof.kind === 'key' ? `${proof.about ?? 'key'} ${proof.fingerprint}` : ''
   const details = [facts.authorization, facts.cached, facts.serviceAccount, facts.account].map(detailOf)

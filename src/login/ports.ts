@@ -25,6 +25,7 @@ import type { Granted } from '../portal-client/reply-format.ts'
 import { openTokens } from '../portal-client/server-token.ts'
 import { openPublished, type Published } from '../ssh/published-keys.ts'
 import { type Connections, openConnections } from './handover.ts'
+import { openProvenKeys, type ProvenKeys } from './proven-keys.ts'
 import { type OfflineProofs, openOfflineProofs } from './unproven.ts'
 
 export type Ports = {
@@ -54,6 +55,7 @@ export type Ports = {
   readonly keepVoucher: (user: LoginName, voucher: Voucher) => Promise<void>
   readonly offlineSessions: OfflineSessions
   readonly offlineProofs: OfflineProofs
+  readonly provenKeys: ProvenKeys
   /** Whether the auth phase of this login was won with an OpenPGP key or a recovery code. */
   readonly provenByKey: (login: Login) => Promise<boolean>
 }
@@ -104,6 +106,7 @@ export function openPorts(world: World, config: Config): Ports {
     },
     offlineSessions: openOfflineSessions(world),
     offlineProofs: openOfflineProofs(world),
+    provenKeys: openProvenKeys(world),
     provenByKey: async (login) => (await import('../gpg/passed.ts')).takePassed(world, login),
     unknownUsers: openLockouts(world, config, paths.unknownUsers, mostUnknownUsers),
   }

@@ -158,3 +158,22 @@ lab_test('an hour without any network: the session stays', async () => {
   session.stop()
   await lab.run('pkill -KILL -u alice')
 })
+
+lab_test('sudo is asked about with the key of the connection, also from a program that left it', async () => {
+  await lab.need(
+    "sed -i '/^fingerprint_binding/d' /etc/open-bastion/openbastion.conf; echo 'fingerprint_binding = always' >> /etc/open-bastion/openbastion.conf",
+  )
+  const fingerprint = (await lab.need('ssh-keygen -lf /root/keys/alice-listed.pub')).split(' ')[1] ?? ''
+  await lab.portal('addFingerprint', { user: 'alice', fingerprint })
+  await lab.portal('forgetRequests')
+  const left =
+    'setsid -f sh -c "sleep 0.2; sudo id -un > $HOME/left 2>&1"; while [ ! -s $HOME/left ]; do sleep 0.1; done; cat $HOME/left'
+  const login = await withKey('alice', `sudo id -un; ${left}`)
+  expect(login.stdout).toBe('root\nroot\n')
+  const asked = (await lab.portal('requests', { path: '/pam/authorize' })) as readonly { readonly body: string }[]
+  const sudos = asked.map(({ body }) => JSON.parse(body)).filter(({ service }) => service === 'sudo')
+  expect(sudos.map((body) => body.fingerprint)).toEqual([fingerprint, fingerprint])
+  await lab.portal('revokeFingerprint', { user: 'alice', fingerprint })
+  expect((await lab.sudo('alice', ['id', '-un'])).code).not.toBe(0)
+  await lab.need("sed -i '/^fingerprint_binding/d' /etc/open-bastion/openbastion.conf")
+})

@@ -26,8 +26,13 @@ export type Fault = {
   readonly body?: unknown
   /** down: 503 unless given. */
   readonly status?: number
-  /** wrong-member: this member gets `value`, or goes away; without it the answer's verdict gets a wrong type. */
+  /**
+   * wrong-member: this member, `outer.inner` for one further in, gets `value`, or goes away; without it the answer's
+   * verdict gets a wrong type.
+   */
   readonly member?: string
+  /** wrong-member: it is there twice, and the wrong one stands first or last. */
+  readonly twice?: 'first' | 'last'
   readonly value?: unknown
   /** redirect: where to. */
   readonly location?: string
@@ -64,13 +69,25 @@ const replacement = (fault: Fault): Response => {
 
 const verdicts = ['authorized', 'valid', 'found', 'active', 'access_token', 'device_code', 'status', 'token', 'error']
 
+const twiceMark = 'twice'
+
 const spoil = (body: string, fault: Fault): string => {
   // Only ever an answer of this portal: an object.
   const value = JSON.parse(body) as Record<string, unknown>
   const member = fault.member ?? verdicts.find((name) => Object.hasOwn(value, name)) ?? 'error'
   const wrong = typeof value[member] === 'string' ? 42 : String(value[member])
-  if (fault.member !== undefined && !Object.hasOwn(fault, 'value')) delete value[member]
-  else value[member] = Object.hasOwn(fault, 'value') ? fault.value : wrong
+  const inner = member.split('.')
+  const name = inner.pop() ?? member
+  const holder = inner.reduce((object, part) => object[part] as Record<string, unknown>, value)
+  if (fault.twice !== undefined) {
+    const both = [holder[name], fault.value].map((one) => JSON.stringify(one))
+    if (fault.twice === 'first') both.reverse()
+    holder[name] = twiceMark
+    const pair = both.map((one) => `${JSON.stringify(name)}:${one}`).join()
+    return JSON.stringify(value).replace(`${JSON.stringify(name)}:${JSON.stringify(twiceMark)}`, pair)
+  }
+  if (fault.member !== undefined && !Object.hasOwn(fault, 'value')) delete holder[name]
+  else holder[name] = Object.hasOwn(fault, 'value') ? fault.value : wrong
   return JSON.stringify(value)
 }
 
