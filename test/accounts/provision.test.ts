@@ -1,5 +1,6 @@
 // Accounts on a host whose files are not as tidy as one would like.
 import { expect, test } from 'bun:test'
+import { sharedGroups } from '../../src/accounts/groups.ts'
 import { openAccounts } from '../../src/accounts/provision.ts'
 import { type LoginName, parseLoginName } from '../../src/base/names.ts'
 import { type Config, checkConfig } from '../../src/config/load.ts'
@@ -105,4 +106,45 @@ test('a user who has an account here is not looked for elsewhere', async () => {
   const once = asked.length
   await provision(world, 'alice')
   expect([once, asked]).toEqual([1, ['getent passwd alice 45475']])
+})
+
+test('a fresh account agrees only with what sshd was told on this very connection', async () => {
+  const world = { ...hostWith({}), connectionSeed: () => 'boot 100 5' }
+  const accounts = openAccounts(world, config)
+  const entry = await accounts.provision(named('nina'), {}, false)
+  if (entry.kind !== 'ready') throw new Error(entry.kind)
+  const told = (file: string): boolean => {
+    for (const path of [...world.disk.keys()]) if (path.includes('/promises/')) world.disk.delete(path)
+    world.files.writeAtomic(`/run/open-bastion/promises/${file}`, '', { mode: 0o600 })
+    return accounts.matchesReservation(named('nina'), entry)
+  }
+  const { uid } = entry.record
+  expect([
+    told(`${uid}.100.nina`),
+    told(`${uid}.101.nina`),
+    told(`${uid}.100.nils`),
+    told(`${uid + 1}.100.nina`),
+  ]).toEqual([true, false, false, false])
+  // Who was here before is known to NSS by the account itself.
+  expect(accounts.matchesReservation(named('nina'), { ...entry, made: false })).toBe(false)
+  told(`${uid}.101.nina`)
+  expect(accounts.matchesReservation(named('nina'), { ...entry, made: false })).toBe(true)
+})
+
+test('the hashes of the export are for root and the group shadow alone', async () => {
+  const world = hostWith({})
+  await openAccounts(world, config).provision(named('nina'), {}, false)
+  const { mode, uid, gid } = world.disk.get('/var/lib/extrausers/shadow')!
+  expect([mode, uid, gid]).toEqual([0o640, 0, 42])
+})
+
+test('the portal puts nobody into a group of this program', () => {
+  const rights = {
+    state: 'active',
+    source: 'portal',
+    groups: ['open-bastion-nopasswd', 'open-bastion-sudo', 'games'],
+  } as const
+  const allowed = ['open-bastion-nopasswd', 'open-bastion-sudo', 'games']
+  expect(sharedGroups({ ...rights, sudo: false }, allowed)).toEqual(['games'])
+  expect(sharedGroups({ ...rights, sudo: true }, allowed)).toEqual(['open-bastion-sudo', 'games'])
 })

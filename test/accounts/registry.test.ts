@@ -218,3 +218,32 @@ test('a group is never given the name or the id of a user', async () => {
   expect(await accounts.provision(named('zoe'), { groups: ['ann'] }, false)).toMatchObject({ kind: 'impossible' })
   expect(lines(world, 'group').filter((line) => line.startsWith('ann:')).length).toBe(1)
 })
+
+test('of many changes in the journal of a large registry the last one counts', async () => {
+  const world = hostWith(3000)
+  const user = nameOf(5)
+  for (const gecos of ['First', 'Second', 'Third']) await provision(world, user, { gecos })
+  expect(textOf(world, '/var/lib/open-bastion/users.journal')?.split('\n').length).toBeGreaterThan(3)
+  expect(openRegistry(world).view((registry) => registry.user(user)?.gecos)).toBe('Third')
+  expect(openRegistry(world).whole().users.get(user)?.gecos).toBe('Third')
+})
+
+test('a large registry that somebody edited is not searched at the offsets of before', () => {
+  const world = hostWith(3000)
+  const path = '/var/lib/open-bastion/users.json'
+  const text = textOf(world, path) ?? ''
+  for (const edited of [
+    text.replace(/"gecos":"User 1000\d\d é"/, (one) => one.replace('User', 'U')),
+    text.replace('\n', '\n\n\n'),
+  ]) {
+    expect(edited).not.toBe(text)
+    world.files.writeAtomic(path, edited, { mode: 0o644 })
+    openRegistry(world).view((registry) => {
+      for (let index = 0; index < 3000; index += 7)
+        expect([registry.user(nameOf(index))?.uid, registry.owner(100_000 + index)]).toEqual([
+          100_000 + index,
+          nameOf(index),
+        ])
+    })
+  }
+})

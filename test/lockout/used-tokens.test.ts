@@ -36,3 +36,13 @@ test('claims are root’s alone, and a claim of the day before is forgotten when
   for (const [path, { data, mode }] of world.disk)
     expect([path.includes('one'), data.length, mode]).toEqual([false, 0, 0o600])
 })
+
+test('a used token stays used for a day, however often others are swept', () => {
+  const world = fakeWorld()
+  const used = openUsedTokens(world)
+  expect(used.take(new Secret('one'))).toBe('won')
+  for (let hour = 1; hour <= 24; hour++) {
+    world.clock.now += 3600
+    expect([hour, used.take(new Secret(`other ${hour}`)), used.take(new Secret('one'))]).toEqual([hour, 'won', 'lost'])
+  }
+})

@@ -189,3 +189,29 @@ test('a shorter auth_cache_ttl counts for what is kept already', async () => {
   const found = (ttl: number) => openAuthCache(world, { ...config, auth_cache_ttl: ttl }).lookup(name)
   expect([(await found(500)).kind, (await found(700)).kind]).toEqual(['expired', 'hit'])
 })
+
+test('a key opens nothing past its own end, however long the answer lives', async () => {
+  const world = host()
+  const cache = openAuthCache(world, config)
+  await cache.store(name, { authorization: grant, fingerprint: one, seconds: 100 })
+  await cache.store(name, { authorization: grant, fingerprint: other, seconds: 1000 })
+  const keys = async () => {
+    const found = await cache.lookup(name)
+    return found.kind === 'hit' && found.fingerprints
+  }
+  expect(await keys()).toEqual([one, other])
+  world.clock.now += 100
+  expect(await keys()).toEqual([other])
+})
+
+test('a newer first line before an older answer is refused', async () => {
+  const world = host()
+  const cache = openAuthCache(world, config)
+  await cache.store(name, { authorization: grant, seconds: 100 })
+  const older = world.disk.get(fileIn(world))!.data
+  await cache.store(name, { authorization: { ...grant, sudoAllowed: false }, seconds: 100_000 })
+  const newer = world.disk.get(fileIn(world))!.data
+  const [line, body] = [newer.subarray(0, newer.indexOf(10) + 1), older.subarray(older.indexOf(10) + 1)]
+  put(world, fileIn(world), Uint8Array.from([...line, ...body]))
+  expect((await cache.lookup(name)).kind).toBe('tampered')
+})

@@ -192,3 +192,18 @@ test.each([0, 33, 999])('a name that has uid %i here is nobody whose processes e
   await openSessionControl(world).terminate(rtyler)
   expect([...world.running.keys()]).toEqual([1])
 })
+
+test('letting the question about the user through and stopping the one about access is silence', async () => {
+  for (const fault of [
+    { kind: 'down', status: 503 },
+    { kind: 'html' },
+    { kind: 'wrong-member', member: 'authorized' },
+    { kind: 'down', status: 403, body: { error: 'Invalid token scope' } },
+  ] as const) {
+    const { host, round, ended } = await offlineHost()
+    host.portal.control.fault({ ...fault, path: '/pam/authorize' })
+    await round()
+    await minutes(61, host.world.clock, round)
+    expect([fault.kind, ended]).toEqual([fault.kind, [rtyler, dwho]])
+  }
+})

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { parseLoginName } from '../../src/base/names.ts'
 import { Secret } from '../../src/base/secret.ts'
 import { checkConfig } from '../../src/config/load.ts'
+import { openKnownTokens } from '../../src/offline/known-tokens.ts'
 import { openTokenCache } from '../../src/offline/tokens.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
 import vectors from '../vectors/token-cache.json'
@@ -112,4 +113,12 @@ test('a file of somebody else is not read', async () => {
   await cache.store(token, user, { authorized: true })
   world.disk.get(filesOf(world)[0]!)!.uid = 1000
   expect((await cache.lookup(token, user)).kind).toBe('unreadable')
+})
+
+test('a sealed answer that a token is not active is no active token', async () => {
+  const world = host()
+  await openTokenCache(world, config).store(token, user, { authorized: false })
+  await openTokenCache(world, config).store(other, user, { authorized: true })
+  const known = openKnownTokens(world, config)
+  expect([await known.recall(user, token), await known.recall(user, other)]).toEqual(['unknown', 'active'])
 })

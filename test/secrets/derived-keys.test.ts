@@ -100,3 +100,15 @@ test('a machine without a machine-id has no name', () => {
   expect(readMachineId(fakeWorld({ files: { '/etc/machine-id': '\n' } }))).toBeUndefined()
   expect(readMachineId(fakeWorld())).toBeUndefined()
 })
+
+test('a damaged copy of a derived key is never used', async () => {
+  for (const options of [{}, { keyring: false }]) {
+    const world = await kept(options)
+    const [copy] = options.keyring === false ? [world.disk.get(files(world)[0]!)!.data] : [...world.kept.values()]
+    for (const at of [0, 31, 32, 47]) {
+      copy![at]! ^= 1
+      expect(hex(await openKeys(world, config).keyFor({ machineId }, salt))).toBe(expected)
+      copy![at]! ^= 1
+    }
+  }
+})

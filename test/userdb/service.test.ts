@@ -363,3 +363,27 @@ test('a known user is due for a look at the portal once in a while', async () =>
   ask_()
   expect(service.userdb.takeStale()).toBe('alice')
 })
+
+test('an unprivileged child of sshd is told about no first-time user, and reserves no uid', async () => {
+  const service = await serviceWith()
+  // sshd's own process after it dropped to the user: the kernel names its uid.
+  const child: Peer = { uid: 1000, pid: sshd.pid }
+  expect(ask(service, child, 'GetUserRecord', { userName: 'nina' })).toEqual(['NoRecordFound'])
+  expect([...service.world.disk.keys()].filter((path) => path.includes('/promises/'))).toEqual([])
+})
+
+test('a retired user whose line is still in /etc/passwd unlocks nothing', async () => {
+  const { world } = await serviceWith()
+  const line = 'alice:x:20001:20001::/home/alice:/bin/bash\nbob:x:20002:20002::/home/bob:/bin/bash\n'
+  world.disk.get('/etc/passwd')!.data = new TextEncoder().encode(line)
+  for (const [target, names] of [
+    ['passwd', ['alice', undefined]],
+    ['extrausers', [undefined, undefined]],
+  ] as const) {
+    const checked = checkConfig(`portal_url = https://auth.example.test\ncreate_user_target = ${target}\n`)
+    if (checked.kind === 'refused') throw new Error('refused')
+    const index = openUserIndex(world, checked.config)
+    await index.ready()
+    expect([index.portalUser(20001), index.portalUser(20002)]).toEqual([...names])
+  }
+})

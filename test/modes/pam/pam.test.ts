@@ -1,6 +1,9 @@
 // Whole phases against the stand-in portal: what is decided, what is said, what is left on the disk, what the portal
 // saw.
 import { expect, test } from 'bun:test'
+import { mode as unlock } from '../../../modes/pam/unlock.ts'
+import type { LoginName } from '../../../src/base/names.ts'
+import { openConnections } from '../../../src/login/handover.ts'
 import { audited, textOf } from '../../fakes/world.ts'
 import { enrolledHost } from '../host.ts'
 
@@ -367,4 +370,53 @@ test('typing sshd’s placeholder for a name that is known asks the portal a few
   const host = await enrolledHost()
   for (let i = 0; i < 30; i++) await host.phase('auth', user, placeholder)
   expect(asked(host).length).toBeLessThanOrEqual(6)
+})
+
+test('after authentication the address in the log is PAM’s, whatever the session says', async () => {
+  const host = await enrolledHost()
+  await host.phase('account', { ...user, PAM_RHOST: '192.0.2.7', SSH_CONNECTION: '203.0.113.9 1 192.0.2.1 22' })
+  expect(audited(host.world).at(-1)).toMatchObject({ client_ip: '192.0.2.7' })
+})
+
+test('a refusal of a broken host comes no sooner than any other', async () => {
+  for (const config of ['nonsense = 1', 'ca_cert = /nowhere']) {
+    const host = await enrolledHost({ config })
+    expect((await host.phase('auth', user, '0'.repeat(64))).outcome).toBe('unavailable fault')
+    expect(host.world.slept.seconds).toBeCloseTo(0.4)
+  }
+})
+
+test('what the account phase noted is not believed from the future', async () => {
+  const host = await enrolledHost()
+  const connections = openConnections(host.world)
+  const authorization = {
+    kind: 'granted',
+    user: 'rtyler' as LoginName,
+    groups: [],
+    sudoAllowed: false,
+    attributes: {},
+  } as const
+  connections.remember('one', { authorization, fingerprint: undefined, offline: false })
+  const known = () => connections.recall('one', 'rtyler' as LoginName) !== undefined
+  expect(known()).toBe(true)
+  host.world.clock.now -= 200
+  expect(known()).toBe(false)
+})
+
+test('ob unlock lets nobody in with a wrong token, or where the portal denies', async () => {
+  const host = await enrolledHost({ config: 'service_map = unlock=ssh' })
+  const ask = async (typed: string, name = 'rtyler', phase = 'auth') => {
+    const world = { ...host.world, env: {}, stdin: () => new TextEncoder().encode(typed) }
+    const ending = await unlock.run([name, phase], world)
+    return ending.kind === 'outcome' ? ending.outcome.kind : ending.kind
+  }
+  const token = () => host.portal.control.mintToken({ user: 'rtyler' })
+  expect([await ask('0'.repeat(64)), await ask('wrong'), await ask(''), await ask(token())]).toEqual([
+    'denied',
+    'denied',
+    'denied',
+    'allowed',
+  ])
+  host.portal.control.setRules({ group: 'backend', ssh: false })
+  expect([await ask(token()), await ask('', 'rtyler', 'account')]).toEqual(['denied', 'denied'])
 })

@@ -431,3 +431,20 @@ test('a line that was cut short on a full disk does not swallow the next one', (
   files.append(path, '{"whole":2}\n', 0o640)
   expect(readFileSync(path, 'utf8')).toBe('{"half":\n{"whole":1}\n{"whole":2}\n')
 })
+
+test('no home is made below a directory that others can write', () => {
+  for (const mode of [0o777, 0o775, 0o757]) {
+    rmSync(`${directory}/home`, { recursive: true, force: true })
+    mkdirSync(`${directory}/home`)
+    chmodSync(`${directory}/home`, mode)
+    expect(faultOf(() => files.makeHome(home()))).toContain('writable by nobody else')
+    expect(readdirSync(`${directory}/home`)).toEqual([])
+  }
+})
+
+test('appending follows no symbolic link', () => {
+  const target = make('target', 0o640)
+  symlinkSync(target, `${directory}/link`)
+  expect(faultOf(() => files.append(`${directory}/link`, 'x', 0o640))).not.toBe('no fault')
+  expect(readFileSync(target, 'utf8')).toBe('content')
+})
