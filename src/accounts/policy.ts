@@ -5,6 +5,7 @@ import { type LoginName, parseGroupName, parseLoginName } from '../base/names.ts
 import { sanitizeGecos, validHome, validShell } from './passwd-fields-format.ts'
 import type { RegistryUser } from './registry-format.ts'
 import type { RegistryView } from './registry-index.ts'
+import { isWithin, type SubordinateRange } from './subordinate-ids-format.ts'
 import { firstFreeUid, parsePortalUid, type UidRange } from './uid.ts'
 
 /** What the portal says about the user; the attributes are as they came. */
@@ -36,6 +37,8 @@ export type EntryFacts = {
   /** Names and ids of every account and group that is not ours (/etc/passwd, /etc/group, foreign export lines). */
   readonly localPasswd: ReadonlyMap<string, number>
   readonly localGroup: ReadonlyMap<string, number>
+  /** Ids that users take inside their own namespaces: a user there would be another one here. */
+  readonly subordinate?: readonly Pick<SubordinateRange, 'first' | 'count'>[]
   /** Uids that NSS told sshd about users who are logging in for the first time, with their names. */
   readonly promised?: ReadonlyMap<number, string>
   readonly rules: EntryRules
@@ -92,6 +95,7 @@ function uidOf(name: LoginName, facts: EntryFacts): number | undefined {
   const local = new Set([...localPasswd.values(), ...localGroup.values()])
   const isOwned = (uid: number): boolean => {
     const holder = facts.promised?.get(uid)
+    if (isWithin(uid, facts.subordinate ?? [])) return true
     return local.has(uid) || registry.owner(uid) !== undefined || (holder !== undefined && holder !== name)
   }
   const proposed = facts.wanted.service?.uid ?? parsePortalUid(facts.wanted.uid, rules.range)
@@ -107,6 +111,33 @@ function uidOf(name: LoginName, facts: EntryFacts): number | undefined {
 const powerful: ReadonlySet<string> = new Set([
   ...['open-bastion-sudo', 'open-bastion-nopasswd', 'sudo', 'wheel', 'adm', 'disk', 'shadow', 'kmem', 'kvm', 'lxd'],
   ...['docker', 'podman', 'incus', 'incus-admin', 'libvirt', 'sgx', 'systemd-journal', 'wireshark', 'vboxusers'],
+  ...[
+    'lpadmin',
+    'netdev',
+    'video',
+    'render',
+    'input',
+    'audio',
+    'ssl-cert',
+    'microk8s',
+    'libvirt-qemu',
+    'tss',
+    'plugdev',
+  ],
+  ...[
+    'staff',
+    'backup',
+    'operator',
+    'tty',
+    'dialout',
+    'bluetooth',
+    'crontab',
+    'postdrop',
+    'ssh',
+    '_ssh',
+    'sssd',
+    'uucp',
+  ],
 ])
 
 function create(name: LoginName, facts: EntryFacts): EntryVerdict {

@@ -22,6 +22,7 @@ import { openRegistry, type RegistryStore } from './registry.ts'
 import type { Registry, RegistryUser } from './registry-format.ts'
 import type { RegistryView } from './registry-index.ts'
 import type { Change } from './registry-journal-format.ts'
+import { parseSubordinateIds } from './subordinate-ids-format.ts'
 import { firstFreeUid, isReservedUid } from './uid.ts'
 import { connectionOf, holders, readReservations } from './uid-reservations.ts'
 
@@ -175,6 +176,12 @@ function localIds({ world, config }: Host, { foreign, elsewhere }: ExternalIds, 
   return { passwd: read('passwd'), group: read('group') }
 }
 
+/** SUB_UID_MIN of login.defs(5), as distributions set it: a range of uids below it meets none. */
+const firstSubordinateUid = 100_000
+
+const subordinateOf = (world: Parts<'files'>) =>
+  ['/etc/subuid', '/etc/subgid'].flatMap((file) => parseSubordinateIds(readForeign(world, file)))
+
 function judge(host: Host, looked: ExternalIds, user: LoginName, wanted: WantedEntry): EntryVerdict {
   const { world, config } = host
   return host.store.view((registry) => {
@@ -185,6 +192,7 @@ function judge(host: Host, looked: ExternalIds, user: LoginName, wanted: WantedE
       registry,
       localPasswd: local.passwd,
       localGroup: local.group,
+      subordinate: config.max_uid < firstSubordinateUid ? [] : subordinateOf(world),
       promised: holders(readReservations(world) ?? []),
       rules: {
         range: { min: config.min_uid, max: config.max_uid },

@@ -123,8 +123,10 @@ export type TlsOptions = {
 export type Processes = {
   /** Process ids whose real uid is this one. */
   readonly ofUser: (uid: number) => readonly number[]
+  /** Process ids whose real uid is one of these. */
+  readonly ofUsers: (isOne: (uid: number) => boolean) => readonly number[]
   /** A process that is gone already is no error. */
-  readonly signal: (pid: number, signal: 'SIGHUP' | 'SIGKILL') => void
+  readonly signal: (pid: number, signal: 'SIGHUP' | 'SIGKILL' | 'SIGSTOP') => void
 }
 
 /** The other end of a socket, by the kernel's word. */

@@ -2,6 +2,8 @@
 
 import { findPasswd } from '../accounts/passwd-format.ts'
 import { openRegistry } from '../accounts/registry.ts'
+import { isWithin, parseSubordinateIds } from '../accounts/subordinate-ids-format.ts'
+import { decodeBytewise } from '../base/bytes.ts'
 import { orElse } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import type { Parts } from '../base/world.ts'
@@ -12,6 +14,12 @@ const graceSeconds = 2
 /** Smaller uids are root's and those of Debian's packages (adduser.conf(5)). */
 const firstPersonalUid = 1000
 
+/** SUB_UID_MIN of login.defs(5), as distributions set it. */
+const firstSubordinateUid = 100_000
+
+/** A program that hangs must not stop the rounds over all other users. Seconds. */
+const programSeconds = 5
+
 export type SessionControl = {
   /** Whether any process of this user runs. */
   readonly isPresent: (user: LoginName) => Promise<boolean>
@@ -19,7 +27,9 @@ export type SessionControl = {
   readonly terminate: (user: LoginName) => Promise<boolean>
 }
 
-export function openSessionControl(world: Parts<'sleep' | 'files' | 'processes' | 'spawn' | 'syslog'>): SessionControl {
+export function openSessionControl(
+  world: Parts<'sleep' | 'files' | 'processes' | 'spawn' | 'syslog' | 'timeout'>,
+): SessionControl {
   return {
     isPresent: async (user) => {
       const uid = await uidOf(world, user)
@@ -28,19 +38,36 @@ export function openSessionControl(world: Parts<'sleep' | 'files' | 'processes' 
     terminate: async (user) => {
       const uid = await uidOf(world, user)
       if (uid === undefined) return false
+      const theirs = processesOf(world, user, uid)
       // logind also closes its own records of the user; the processes are ended either way, lingering ones too.
-      await world.spawn(['loginctl', 'terminate-user', user])
-      for (const pid of world.processes.ofUser(uid)) world.processes.signal(pid, 'SIGHUP')
+      await world.spawn(['loginctl', 'terminate-user', user], { signal: world.timeout(programSeconds) })
+      for (const pid of theirs()) world.processes.signal(pid, 'SIGHUP')
       await world.sleep(graceSeconds)
-      for (const pid of world.processes.ofUser(uid)) world.processes.signal(pid, 'SIGKILL')
-      for (let tries = 0; tries < 20 && world.processes.ofUser(uid).length > 0; tries++) await world.sleep(0.1)
-      return world.processes.ofUser(uid).length === 0
+      // A process that forks outruns one pass, unless all of them are stopped before they are ended.
+      for (let tries = 0; tries < 40 && theirs().length > 0; tries++) {
+        for (const pid of theirs()) world.processes.signal(pid, 'SIGSTOP')
+        for (const pid of theirs()) world.processes.signal(pid, 'SIGKILL')
+        if (theirs().length > 0) await world.sleep(0.05)
+      }
+      return theirs().length === 0
     },
   }
 }
 
-async function uidOf(world: Parts<'files' | 'spawn' | 'syslog'>, user: LoginName): Promise<number | undefined> {
-  const { code, stdout } = await world.spawn(['getent', 'passwd', user])
+/** Those of the user's own namespaces run as subordinate uids (subuid(5)). */
+function processesOf(world: Parts<'files' | 'processes'>, user: LoginName, uid: number): () => readonly number[] {
+  const text = decodeBytewise(world.files.read('/etc/subuid', 16 << 20) ?? new Uint8Array())
+  const ranges = parseSubordinateIds(text).filter(({ owner }) => owner === user || owner === String(uid))
+  // A line that covers root or the services of this host ends none of those.
+  const isTheirs = (one: number): boolean => one === uid || (one >= firstSubordinateUid && isWithin(one, ranges))
+  return () => world.processes.ofUsers(isTheirs)
+}
+
+async function uidOf(
+  world: Parts<'files' | 'spawn' | 'syslog' | 'timeout'>,
+  user: LoginName,
+): Promise<number | undefined> {
+  const { code, stdout } = await world.spawn(['getent', 'passwd', user], { signal: world.timeout(programSeconds) })
   // Where an NSS service does not answer, or the user is retired, there is no entry; processes may still run.
   const uid = (code === 0 ? findPasswd(stdout, user)?.uid : undefined) ?? recordedUid(world, user)
   // Processes of root and of services are never ended, whatever the name is.

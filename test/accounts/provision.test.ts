@@ -148,3 +148,19 @@ test('the portal puts nobody into a group of this program', () => {
   expect(sharedGroups({ ...rights, sudo: false }, allowed)).toEqual(['games'])
   expect(sharedGroups({ ...rights, sudo: true }, allowed)).toEqual(['open-bastion-sudo', 'games'])
 })
+
+test('no uid is given that somebody takes inside a namespace of their own', async () => {
+  const checked = checkConfig('portal_url = https://auth.example.test\nmin_uid = 100000\nmax_uid = 100003\n')
+  if (checked.kind === 'refused') throw new Error('refused')
+  const world = hostWith({ '/etc/subuid': 'bob:100000:2\n', '/etc/subgid': 'bob:100002:1\n' })
+  const accounts = openAccounts(world, checked.config)
+  expect((await accounts.provision(named('nina'), {}, false)).kind).toBe('impossible')
+  expect((await accounts.provision(named('nina'), { uid: 100_001 }, false)).kind).toBe('impossible')
+  world.disk.delete('/etc/subgid')
+  expect(await accounts.provision(named('nina'), {}, false)).toMatchObject({ record: { uid: 100_002 } })
+})
+
+test('a user named like a group that a package adds later gets no group of that name', async () => {
+  for (const name of ['lpadmin', 'netdev', 'video', 'render', 'ssl-cert', 'microk8s'])
+    expect((await openAccounts(hostWith({}), config).provision(named(name), {}, false)).kind).toBe('impossible')
+})

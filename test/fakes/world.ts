@@ -81,6 +81,7 @@ export function fakeWorld(options: Options = {}): FakeWorld {
     },
     files: fakeFiles({ disk, homes, clock, broken: options.broken ?? (() => undefined) }),
     processes: {
+      ofUsers: (isOne) => [...processes].filter(([, owner]) => isOne(owner)).map(([pid]) => pid),
       ofUser: (uid) => [...processes].filter(([, owner]) => owner === uid).map(([pid]) => pid),
       signal: (pid) => void processes.delete(pid),
     },

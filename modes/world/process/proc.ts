@@ -18,10 +18,8 @@ export function readProc(path: string): string {
 
 /** Looks at every process; only for rare events. */
 export const processes: Processes = {
-  ofUser: (uid) =>
-    readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name) && realUserOf(name) === uid)
-      .map(Number),
+  ofUser: (uid) => processesOf((one) => one === uid),
+  ofUsers: (isOne) => processesOf(isOne),
   signal: (pid, signal) => {
     try {
       process.kill(pid, signal)
@@ -30,6 +28,14 @@ export const processes: Processes = {
     }
   },
 }
+
+const processesOf = (isOne: (uid: number) => boolean): readonly number[] =>
+  readdirSync('/proc')
+    .filter((name) => {
+      const uid = /^\d+$/.test(name) ? realUserOf(name) : undefined
+      return uid !== undefined && isOne(uid)
+    })
+    .map(Number)
 
 function realUserOf(pid: string): number | undefined {
   try {
