@@ -6,7 +6,7 @@ import { allowed, denied } from '../../src/base/outcome.ts'
 import { duration, printable, wrap } from '../../src/base/text.ts'
 import type { World } from '../../src/base/world.ts'
 import { type HopSummary, summarizeHops } from '../../src/bastion/summary.ts'
-import { type Config, loadConfig } from '../../src/config/load.ts'
+import { type Config, hasPortal, loadConfig } from '../../src/config/load.ts'
 import { type Snapshot, takeSnapshot } from '../../src/health/snapshot.ts'
 import { openPorts } from '../../src/login/ports.ts'
 import {
@@ -67,14 +67,15 @@ async function look(world: World, config: Config): Promise<View> {
   }
   const now = world.now()
   const beat = readHeartbeat(world)
-  const tokens = await tried(() => readTokenFile(world, config.server_token_file), undefined)
+  const isEnrolled = hasPortal(config)
+  const tokens = isEnrolled ? await tried(() => readTokenFile(world, config.server_token_file), undefined) : undefined
   const refused: Probe = { problem: 'refused', tookMs: 0, skew: undefined }
   const ports = openPorts(world, config)
   const [probe, here, timer, hops] = await Promise.all([
-    tried(() => probePortal(world, config), refused),
+    isEnrolled ? tried(() => probePortal(world, config), refused) : refused,
     takeSnapshot(world, config, ports),
     timerState(world),
-    tried(() => summarizeHops(world, config, ports.portal.send), {}),
+    isEnrolled ? tried(() => summarizeHops(world, config, ports.portal.send), {}) : {},
   ])
   // The Date of an answer now is newer than that of the last heartbeat.
   const skew = probe.skew ?? beat?.skew
@@ -88,7 +89,7 @@ async function look(world: World, config: Config): Promise<View> {
     ...(tokens
       ? [judgeRefresh(beat, tokens, now), judgeHeartbeat(beat, now, startedAt(world, tokens)), judgeTimer(timer)]
       : []),
-    judgeClock(skew),
+    ...(isEnrolled ? [judgeClock(skew)] : []),
     ...(await tried(() => judgeServedConfig(world), [])),
     ...here.problems.map((message): Finding => ({ verdict: 'bad', message, remedy: 'ob doctor' })),
   ]
@@ -106,6 +107,11 @@ function screen(world: World, view: View): string {
   return `${rows.join('\n')}\n\n${last}\n`
 }
 
+const portalText = (config: Config, probe: Probe): string =>
+  hasPortal(config)
+    ? `${config.portal_url}, ${probe.problem === undefined ? `answers in ${probe.tookMs} ms` : 'no answer'}`
+    : `none; logins by ${config.weblogin_url ?? 'nothing'}`
+
 function rowsOf(world: World, { config, tokens, beat, probe, skew, here, hops }: View): readonly Row[] {
   const now = world.now()
   const ago = (at: number | undefined): string => (at === undefined ? 'unknown' : `${duration(now - at)} ago`)
@@ -116,7 +122,7 @@ function rowsOf(world: World, { config, tokens, beat, probe, skew, here, hops }:
     ['enrolled', tokens ? `as ${config.client_id ?? '?'} in group ${config.server_group}, ${since(tokens)}` : 'no'],
     ['token', tokens ? `renewed ${ago(lastRenewalAt(beat, tokens))}, ${expiry(tokens, now)}` : 'none'],
     ['heartbeat', beat ? `${beat.result}, ${ago(beat.reportedAt ?? beat.at)}; next due ${due}` : 'none since boot'],
-    ['portal', `${config.portal_url}, ${probe.problem === undefined ? `answers in ${probe.tookMs} ms` : 'no answer'}`],
+    ['portal', portalText(config, probe)],
     ['tls', tlsFloor(config)],
     [
       'clock',

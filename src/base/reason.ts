@@ -242,8 +242,9 @@ export const auditText = (reason: Reason): string => reasons[reason][0]
 /** Said instead of the sentence about tokens, for every refusal of a code: it must not tell what was wrong. */
 export const webText = (reason: Reason): string | undefined =>
   reasons[reason][1] === 'denied'
-    ? 'Access denied. Log in at the address, confirm there, and type the code that its page shows then; ' +
-      'after several tries wait a while; on your first login here, connect once more.'
+    ? 'Access denied. Log in at the address, confirm there, and type the code that\n' +
+      'its page shows then. After several tries wait a while; on your first login\n' +
+      'here, connect once more.'
     : undefined
 
 /** Outside ssh there is no second connection, and greeters cut long texts. */

@@ -3,7 +3,7 @@
 import { Fault, orElse } from '../base/fault.ts'
 import { bad, type Finding } from '../base/finding.ts'
 import type { Parts } from '../base/world.ts'
-import type { Config } from '../config/load.ts'
+import { type Config, hasPortal } from '../config/load.ts'
 import type { Ports } from '../login/ports.ts'
 import { judgeAccounts } from './accounts.ts'
 import { judgeChallenges } from './challenges.ts'
@@ -17,9 +17,11 @@ import { judgeSecrets } from './secrets.ts'
 import { judgeSshdHere, readSshd, type SshdAnswer } from './sshd.ts'
 import { judgeUnits } from './units.ts'
 import { judgeWebhooks } from './webhooks.ts'
+import { judgeWeblogin } from './weblogin.ts'
 
 export type DoctorWorld = Parts<
   | 'userId'
+  | 'hostname'
   | 'files'
   | 'now'
   | 'monotonic'
@@ -43,17 +45,20 @@ export type Host = {
 }
 
 type Check = {
+  /** About this host and its portal: a host without one has nothing to look at. */
+  readonly ofPortal?: true
   readonly name: string
   readonly run: (host: Host) => Promise<readonly Finding[]> | readonly Finding[]
 }
 
 const checks: readonly Check[] = [
   { name: 'directories', run: ({ world, config }) => judgeDirectories(world, config) },
-  { name: 'token', run: ({ world, config }) => judgeToken(world, config) },
-  { name: 'secrets', run: ({ world, config }) => judgeSecrets(world, config) },
-  { name: 'portal', run: ({ config, portal }) => judgePortal(config, portal) },
-  { name: 'heartbeat', run: ({ world, config, portal }) => judgeHeartbeats(world, config, portal) },
-  { name: 'clock', run: ({ world, config, portal }) => judgeClockHere(world, config, portal) },
+  { name: 'token', ofPortal: true, run: ({ world, config }) => judgeToken(world, config) },
+  { name: 'secrets', ofPortal: true, run: ({ world, config }) => judgeSecrets(world, config) },
+  { name: 'portal', ofPortal: true, run: ({ config, portal }) => judgePortal(config, portal) },
+  { name: 'heartbeat', ofPortal: true, run: ({ world, config, portal }) => judgeHeartbeats(world, config, portal) },
+  { name: 'clock', ofPortal: true, run: ({ world, config, portal }) => judgeClockHere(world, config, portal) },
+  { name: 'weblogin', run: ({ world, config }) => judgeWeblogin(world, config) },
   { name: 'accounts', run: ({ world, config, ports }) => judgeAccounts(world, config, ports) },
   { name: 'pam', run: ({ world, config, sshd }) => judgePam(world, config, sshd) },
   { name: 'lockers', run: ({ world, config }) => judgeLockerSocket(world, config) },
@@ -105,7 +110,8 @@ export async function examine(
       sshd: await readSshd(world, await somebody(ports)),
       portal: await askPortal(world, ports),
     }
-    for (const { name, run } of checks) await collect(name, () => run(host))
+    for (const { name, ofPortal, run } of checks)
+      if (!ofPortal || hasPortal(config)) await collect(name, () => run(host))
   }
   return findings.sort((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict))
 }

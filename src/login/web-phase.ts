@@ -53,7 +53,9 @@ async function ask(request: PamRequest, { world, config }: About): Promise<Phase
   const { outcome, effects, facts } = await settleAsk(parts, login)
   performAsk(parts, effects)
   const { againText, formatScreen } = await import('../weblogin/screen-format.ts')
-  const shown = effects.map(({ url, isShown }) => (isShown ? againText : formatScreen(url, world.hostname())))
+  const shown = effects.map(({ url, isShown }) =>
+    isShown ? againText : formatScreen(url, world.hostname(), config.weblogin_qr_code),
+  )
   const message = outcome.kind === 'allowed' ? shown.join('') : refusal(outcome, request)
   return { outcome, notes: [detailOf(facts.start)], message }
 }

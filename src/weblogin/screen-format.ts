@@ -1,17 +1,21 @@
 // What the person sees above the prompt. sshd writes "(user@host) " before the first line, pam_exec ends with its
-// "Password: ", and sudo with a prompt of its own.
+// "Password: ", and sudo with a prompt of its own. Lines are short, because nobody wraps them but the terminal.
 import { qrCode } from '../base/qr-code.ts'
 
 /** A terminal of this width shows the QR code whole. */
 const columns = 80
 
-/** The address as it is, so that it can be copied, and the same as a picture where it fits. */
-export const formatScreen = (url: string, host: string): string =>
+/**
+ * The address stands last, where it can be copied, and is seen whatever became of the picture: a client without UTF-8
+ * prints one as numbers.
+ */
+export const formatScreen = (url: string, host: string, hasPicture: boolean): string =>
   [
-    `Log in to ${host} on the web: open this address, and type the code that its page shows then.\n`,
-    `${url}\n`,
-    qrCode(url, columns),
-  ].join('\n')
+    `Log in to ${host} on the web.\n\n`,
+    hasPicture ? qrCode(url, columns) : '',
+    'Open this address, log in there,\nand type the code that its page shows:\n\n',
+    `${url}\n\n`,
+  ].join('')
 
 /** A further try on the same connection. */
-export const againText = 'The address above is still good. Type the code that its page shows.\n'
+export const againText = 'The address above is still good.\nType the code that its page shows.\n'

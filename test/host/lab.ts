@@ -129,6 +129,10 @@ async function furnish(space: Namespace, options: LabOptions) {
     await space.run('kill "$(cat /run/sshd.pid)"')
     await daemon.exited
   }
+  const restartSshd = async () => {
+    await stopSshd()
+    await startSshd()
+  }
   /** Puts a mode's PAM stacks, sshd snippet and sudoers file in place, as an administrator would. */
   const setStack = async (stack: Stack) => {
     await need(`
@@ -139,8 +143,7 @@ async function furnish(space: Namespace, options: LabOptions) {
       install -m 0644 packaging/ssh/mode-${stack}.conf /etc/ssh/sshd_config.d/00-open-bastion.conf
       install -m 0440 packaging/sudoers/open-bastion /etc/sudoers.d/open-bastion
       /usr/sbin/sshd -t`)
-    await stopSshd()
-    await startSshd()
+    await restartSshd()
   }
 
   let dialogues = 0
@@ -241,6 +244,7 @@ async function furnish(space: Namespace, options: LabOptions) {
     text,
     write,
     setStack,
+    restartSshd,
     cutNetwork,
     restore,
     replaceProgram,

@@ -37,6 +37,12 @@ export const webloginKeys = {
     example: '/etc/ssl/certs/company-ca.pem',
     since: '0.2',
   })),
+  weblogin_qr_code: key<boolean>(true, () => ({
+    schema: toggle(),
+    says: 'Show the address of the web login as a QR code too. Clients without UTF-8 print it as numbers.',
+    section: 'weblogin',
+    since: '0.2',
+  })),
   weblogin_attribute: key('username', () => ({
     schema: words(),
     says: 'pam-weblogin only: the attribute of a person that holds the login name.',
