@@ -1,5 +1,6 @@
-// The key that a connection was proven with, for the sudo that comes later: the portal is asked with it, so a certificate
-// that was revoked meanwhile sudoes no more. Root's record, one file a connection, as long as its sshd lives.
+// The key that a connection was proven with, for the sudo that comes later: the portal is asked with it, so a
+// certificate that was revoked meanwhile sudoes no more. Root's record, one file a connection, as long as its sshd
+// lives.
 import { connectionOf } from '../accounts/uid-reservations.ts'
 import { decodeUtf8, hex, sha256 } from '../base/bytes.ts'
 import { sweep } from '../base/expire-files.ts'

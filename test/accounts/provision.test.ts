@@ -150,14 +150,16 @@ test('the portal puts nobody into a group of this program', () => {
 })
 
 test('no uid is given that somebody takes inside a namespace of their own', async () => {
-  const checked = checkConfig('portal_url = https://auth.example.test\nmin_uid = 100000\nmax_uid = 100003\n')
+  const checked = checkConfig('portal_url = https://auth.example.test\nmin_uid = 100000\nmax_uid = 100010\n')
   if (checked.kind === 'refused') throw new Error('refused')
-  const world = hostWith({ '/etc/subuid': 'bob:100000:2\n', '/etc/subgid': 'bob:100002:1\n' })
-  const accounts = openAccounts(world, checked.config)
-  expect((await accounts.provision(named('nina'), {}, false)).kind).toBe('impossible')
-  expect((await accounts.provision(named('nina'), { uid: 100_001 }, false)).kind).toBe('impossible')
-  world.disk.delete('/etc/subgid')
-  expect(await accounts.provision(named('nina'), {}, false)).toMatchObject({ record: { uid: 100_002 } })
+  const world = hostWith({ '/etc/subuid': 'bob:100000:7\n', '/etc/subgid': 'bob:100000:8\n' })
+  for (const [name, uid] of [
+    ['nina', undefined],
+    ['nils', 100_001],
+  ] as const) {
+    const made = await openAccounts(world, checked.config).provision(named(name), { uid }, false)
+    expect(made.kind === 'ready' && made.record.uid).toBeGreaterThanOrEqual(100_008)
+  }
 })
 
 test('a user named like a group that a package adds later gets no group of that name', async () => {
