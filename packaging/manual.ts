@@ -90,6 +90,11 @@ const tail = `.El
 .It Pa /etc/open-bastion/openbastion.conf
 The configuration, see
 .Xr openbastion.conf 5 .
+.It Pa /etc/open-bastion/portal.conf
+The configuration of
+.Nm Ic portal ,
+see
+.Xr portal.conf 5 .
 .It Pa /etc/open-bastion/authorized_keys.d
 One file of authorized keys for each user, kept by the administrator.
 .It Pa /var/lib/open-bastion/token
