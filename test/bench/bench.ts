@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { build } from '../../packaging/build.ts'
 import { configure, enroll, setRights } from '../host/enrolled.ts'
 import { type Lab, startLab } from '../host/lab.ts'
+import { measureCertificates } from './certificates.ts'
 import { hopRows } from './hop.ts'
 import { benchPortal } from './portal.ts'
 import type { Measure, Plan, Row } from './runner.ts'
@@ -253,6 +254,7 @@ async function main(rounds: number): Promise<number> {
     if (ran.code !== 0) throw new Error(`the runner ended with ${ran.code}:\n${ran.stdout}${ran.stderr}`)
     printTable(JSON.parse(ran.stdout) as readonly Measure[])
     await benchPortal()
+    for (const line of await measureCertificates(lab, rounds)) say(line)
     return 0
   } finally {
     await lab?.stop()

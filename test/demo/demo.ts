@@ -1,4 +1,5 @@
 // `npm run demo`: a newcomer's tour on a private host. A stand-in portal, a real sshd, a real sudo, one line a step.
+import { becomeAuthority, certify, logIn, newKey, settings } from '../host/authority.ts'
 import { configure, enroll, inventedToken, mintToken, setRights } from '../host/enrolled.ts'
 import { type AuditLine, type Lab, Refused, startLab } from '../host/lab.ts'
 import { changedFiles, machineFiles, machineState } from '../host/machine.ts'
@@ -202,6 +203,29 @@ const steps: readonly Step[] = [
       }
     },
   },
+  {
+    tried: 'the host becomes a certificate authority, and alice types "ssh ca@host token TOKEN > id-cert.pub"',
+    run: async (lab) => {
+      await configure(lab, settings)
+      await lab.need('mkdir -p /root/keys && ob krl update --allow-empty')
+      await becomeAuthority(lab)
+      await newKey(lab, 'working-day')
+      const { code, stdout, stderr } = await certify(lab, 'working-day', 'alice')
+      const reasons = reasonsOf(auditOf(lab))
+      const good = code === 0 && stdout.startsWith('ssh-ed25519-cert-v01@openssh.com ')
+      return { good, happened: good ? read(stderr.replaceAll(',', '.')) : `ended with ${code} (log: ${reasons})` }
+    },
+  },
+  {
+    tried: 'with that certificate alice logs in as herself, and as the account "login", which belongs to nobody',
+    run: async (lab) => {
+      const direct = await logIn(lab, 'alice', 'working-day', 'id -un')
+      const turned = await logIn(lab, 'login', 'working-day', 'id -un; pwd')
+      const reasons = reasonsOf(auditOf(lab))
+      const good = direct.stdout === 'alice\n' && turned.stdout === 'alice\n/home/alice\n'
+      return { good, happened: `${turned.stdout.trim().replace('\n', ' in ') || 'nobody'} (log: ${reasons})` }
+    },
+  },
 ]
 
 const before = machineState()
@@ -248,7 +272,13 @@ function printAudit(): void {
   for (const line of remembered) {
     const ref = String(line['correlation_id']).slice(0, 8).toUpperCase()
     const time = String(line['timestamp']).slice(11, 19)
-    const columns = [time, ref, line.event_type.padEnd(15), line.user.padEnd(6), String(line['service']).padEnd(5)]
+    const columns = [
+      time,
+      ref,
+      line.event_type.padEnd(15),
+      String(line['user'] ?? '-').padEnd(6),
+      String(line['service']).padEnd(5),
+    ]
     say(`     ${columns.join(' ')} ${line.reason}`)
   }
   say('')

@@ -37,6 +37,11 @@ export const stopAgent = (lab: Lab): Promise<string> =>
 
 export async function settleAuthority(lab: Lab, extra = ''): Promise<void> {
   await settleIn(lab, settings + extra)
+  await becomeAuthority(lab)
+}
+
+/** Puts the files of the authority in place, on a host that is configured and enrolled. */
+export async function becomeAuthority(lab: Lab): Promise<void> {
   await lab.need(place(lab.space.repository))
   await startAgent(lab)
   await lab.setStack('e')
