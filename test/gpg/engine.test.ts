@@ -28,6 +28,17 @@ test('every one of several keys opens it', async () => {
   expect([await open(sealed, 'curve25519'), await open(sealed, 'nist p-256')]).toEqual(['x', 'x'])
 })
 
+/** A compressed packet (RFC 9580, section 5.6), armored. */
+async function bomb(): Promise<Uint8Array> {
+  const packed = Bun.gzipSync(new Uint8Array(1 << 20)).subarray(10, -8)
+  const body = concat(Uint8Array.of(1), packed)
+  const packet = concat(
+    Uint8Array.of(0xc8, 0xff, body.length >>> 24, body.length >>> 16, body.length >>> 8, body.length),
+    body,
+  )
+  return utf8(`-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n${packet.toBase64()}\n-----END PGP PUBLIC KEY BLOCK-----\n`)
+}
+
 const bad: readonly (readonly [string, () => Promise<Uint8Array>, KeyProblem])[] = [
   ['nothing', async () => new Uint8Array(), 'not-a-key'],
   ['a page', async () => utf8('<!DOCTYPE html><html></html>'), 'not-a-key'],
@@ -51,6 +62,7 @@ const bad: readonly (readonly [string, () => Promise<Uint8Array>, KeyProblem])[]
     async () => concat(await publicKey('nist p-256'), utf8('\n'), await secretKey()),
     'secret-key',
   ],
+  ['a megabyte that unpacks from a kilobyte', bomb, 'not-a-key'],
   ['more than sixteen keys', async () => concat(...Array.from({ length: 17 }, () => key)), 'too-many-keys'],
   ['an expired key', () => publicKey('expired'), 'expired'],
   ['a revoked key', revoked, 'revoked'],
