@@ -7,19 +7,23 @@ import { inLab } from './suite.ts'
 
 let lab: Lab
 
-const test = inLab({}, async (started) => {
-  lab = started
-  await settleIn(lab)
-  await makeKeys(lab, { alice: 'future-default', bob: 'future-default' })
-  // The key rings are in the homes; the secret halves are elsewhere.
-  await lab.need(`for user in alice bob; do
+const test = inLab(
+  {},
+  async (started) => {
+    lab = started
+    await settleIn(lab)
+    await makeKeys(lab, { alice: 'future-default', bob: 'future-default' })
+    // The key rings are in the homes; the secret halves are elsewhere.
+    await lab.need(`for user in alice bob; do
       home=$(getent passwd $user | cut -d: -f6); chmod go-w $home
       install -d -o $user -g $user -m 0700 $home/.gnupg
       cat /root/person/alice.asc /root/person/bob.asc | setpriv --reuid=$user --regid=$user --clear-groups \\
         gpg --homedir $home/.gnupg --quiet --batch --import
     done`)
-  await lab.setStack('g')
-})
+    await lab.setStack('g')
+  },
+  180_000,
+)
 
 const home = '/home/alice'
 

@@ -9,19 +9,23 @@ import { inLab } from './suite.ts'
 let lab: Lab
 let whyNot: string | undefined
 
-const test = inLab({}, async (started) => {
-  lab = started
-  whyNot = Bun.which('zbarimg') === null ? 'there is no zbarimg' : browserRefusal()
-  if (whyNot !== undefined) console.error(`pages are not looked at in a browser: ${whyNot}`)
-  await settleIn(lab)
-  await makeKeys(lab, { alice: 'future-default' })
-  await lab.need(`ob gpg add alice /root/person/alice.asc
+const test = inLab(
+  {},
+  async (started) => {
+    lab = started
+    whyNot = Bun.which('zbarimg') === null ? 'there is no zbarimg' : browserRefusal()
+    if (whyNot !== undefined) console.error(`pages are not looked at in a browser: ${whyNot}`)
+    await settleIn(lab)
+    await makeKeys(lab, { alice: 'future-default' })
+    await lab.need(`ob gpg add alice /root/person/alice.asc
     useradd --system --home-dir / --shell /usr/sbin/nologin ob-gpg
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=lab \\
       -addext subjectAltName=IP:127.0.0.1 -keyout /etc/ssl/private/page.key -out /etc/ssl/page.pem 2>/dev/null
     chmod 0600 /etc/ssl/private/page.key`)
-  await lab.setStack('g')
-})
+    await lab.setStack('g')
+  },
+  180_000,
+)
 
 const tls = 'gpg_web_certificate = /etc/ssl/page.pem\ngpg_web_key = /etc/ssl/private/page.key\n'
 

@@ -11,13 +11,17 @@ const breakGlass = `gpg_when = unreachable
 gpg_break_glass = alice
 `
 
-const test = inLab({}, async (started) => {
-  lab = started
-  await settleIn(lab)
-  await makeKeys(lab, { alice: 'future-default', bob: 'future-default' })
-  await lab.need(`ob gpg add alice /root/person/alice.asc; ob gpg add bob /root/person/bob.asc
+const test = inLab(
+  {},
+  async (started) => {
+    lab = started
+    await settleIn(lab)
+    await makeKeys(lab, { alice: 'future-default', bob: 'future-default' })
+    await lab.need(`ob gpg add alice /root/person/alice.asc; ob gpg add bob /root/person/bob.asc
     ob gpg add root /root/person/alice.asc`)
-})
+  },
+  180_000,
+)
 
 const reasons = (): string =>
   lab

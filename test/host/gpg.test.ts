@@ -7,13 +7,17 @@ import { inLab } from './suite.ts'
 
 let lab: Lab
 
-const test = inLab({}, async (started) => {
-  lab = started
-  await settleIn(lab)
-  await makeKeys(lab, { alice: 'future-default', rsa: 'rsa3072' })
-  await lab.need('ob gpg add alice /root/person/alice.asc')
-  await lab.setStack('g')
-})
+const test = inLab(
+  {},
+  async (started) => {
+    lab = started
+    await settleIn(lab)
+    await makeKeys(lab, { alice: 'future-default', rsa: 'rsa3072' })
+    await lab.need('ob gpg add alice /root/person/alice.asc')
+    await lab.setStack('g')
+  },
+  180_000,
+)
 
 const reasons = (): string =>
   lab
