@@ -3,6 +3,8 @@
 import { allowed, denied, unavailable } from '../../src/base/outcome.ts'
 import type { World } from '../../src/base/world.ts'
 import { checkConfig, loadConfig, problemText } from '../../src/config/load.ts'
+import { judgePam } from '../../src/health/pam.ts'
+import { judgeSshdHere, readSshd } from '../../src/health/sshd.ts'
 import { formatDiff } from '../../src/setup/diff-format.ts'
 import { applyPlan, readJournal, setState, textAt, undo, withSetupLock } from '../../src/setup/journal.ts'
 import type { Journal } from '../../src/setup/journal-format.ts'
@@ -168,7 +170,7 @@ async function carryOut(world: World, plan: Plan, { name, options }: Carrying): 
   // Armed first: whatever happens from here on, the host goes back.
   const armed = await arm(world, revertAt)
   const journal = applyPlan(world, plan, { mode: name, revertAt })
-  const broken = await testResult(world)
+  const broken = (await testResult(world)) ?? (await enrolled(world, json))
   if (broken !== undefined) {
     const { changedSince } = undo(world, journal)
     await disarm(world)
@@ -183,7 +185,6 @@ async function carryOut(world: World, plan: Plan, { name, options }: Carrying): 
       ? 'the switch could not be armed: this host does NOT go back by itself; ob setup undo does it'
       : `this host goes back in ${minutes} minutes unless a login confirms`,
     ...(armed === 'until-reboot' ? ['no systemd runs here: a reboot before that leaves the new files in place'] : []),
-    ...next(world),
     'now log in from another terminal, and keep this one open; or: ob setup confirm',
   ]
   return said(json, 'applied', `${lines.join('\n')}\n`, allowed('done'), {
@@ -193,18 +194,28 @@ async function carryOut(world: World, plan: Plan, { name, options }: Carrying): 
   })
 }
 
-const next = (world: World): readonly string[] =>
-  world.files.stat(loadConfig(world.files).server_token_file)
-    ? []
-    : ['this host has no identity at the portal yet: ob enroll']
+/** Gives the host its identity where it has none yet; undefined when it has one in the end. */
+async function enrolled(world: World, json: boolean): Promise<string | undefined> {
+  const config = loadConfig(world.files)
+  if (!config.portal_url || world.files.stat(config.server_token_file)) return undefined
+  const argv = ['/proc/self/exe', 'enroll', ...(json ? ['--json'] : [])]
+  const { code } = await world.spawn(argv, { terminal: true })
+  return code === 0 ? undefined : 'this host got no identity at the portal (above)'
+}
 
-/** What sshd and sudo say about the new files; undefined when they take them. */
+/** What sshd, sudo and the models of ob doctor say about the new files; undefined when they take them. */
 async function testResult(world: World): Promise<string | undefined> {
   const sshd = await world.spawn(['sshd', '-t'])
   if (sshd.code !== 0) return `sshd refuses its configuration: ${sshd.stderr.trim()}`
   const visudo = await world.spawn(['visudo', '-c', '-q'])
   if (visudo.code !== 0) return `sudo refuses its configuration: ${visudo.stderr.trim() || visudo.stdout.trim()}`
-  return undefined
+  const config = loadConfig(world.files)
+  const answer = await readSshd(world, undefined)
+  const findings = [...judgePam(world, config, answer), ...(await judgeSshdHere(world, answer))]
+  const worst = findings.find(({ verdict }) => verdict === 'open' || verdict === 'shut')
+  if (!worst) return undefined
+  const remedy = worst.remedy === undefined ? '' : `\n  → ${worst.remedy}`
+  return `${worst.message}${worst.lets === undefined ? '' : `, so ${worst.lets}`}${remedy}`
 }
 
 async function reloadSshd(world: World): Promise<boolean> {

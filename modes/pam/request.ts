@@ -1,12 +1,12 @@
 // PAM's items about a login, checked.
 import { correlationId } from '../../src/audit/event-format.ts'
 import { parseLoginName } from '../../src/base/names.ts'
-import { isSudo } from '../../src/base/pam-service.ts'
+import { canonicalService, isSudo } from '../../src/base/pam-service.ts'
 import type { World } from '../../src/base/world.ts'
 import type { PamRequest } from '../../src/login/answers.ts'
 
 export function requestOf(world: World, phase: string): PamRequest {
-  const service = serviceOf(world.env['PAM_SERVICE'] ?? '')
+  const service = canonicalService(world.env['PAM_SERVICE'] ?? '')
   // With targetpw PAM_USER is root's: without PAM_RUSER the caller is unknown.
   const name = world.env[isSudo(service) ? 'PAM_RUSER' : 'PAM_USER']
   return {
@@ -16,13 +16,6 @@ export function requestOf(world: World, phase: string): PamRequest {
     connection: correlationId(world.connectionSeed()),
   }
 }
-
-/**
- * Stacks of our own, beside those of Debian (PAMServiceName of sshd, pam_service of sudo), stand for the same services.
- */
-const ownServices: Readonly<Record<string, string>> = { 'open-bastion-sshd': 'sshd', 'open-bastion-sudo': 'sudo' }
-
-const serviceOf = (name: string): string => (Object.hasOwn(ownServices, name) ? ownServices[name]! : name)
 
 // With UseDNS PAM_RHOST is a name, and the owner of the address chooses it: failures would be counted under a new name
 // each time. Before the auth phase only sshd can have written SSH_CONNECTION.

@@ -97,6 +97,8 @@ export type SpawnOptions = {
   readonly stdin?: string | Uint8Array
   /** Kills the program when it ends; the exit code is 137 then, whatever else holds the program's output. */
   readonly signal?: AbortSignal
+  /** The program has our standard input, output and errors; nothing of what it prints is returned. */
+  readonly terminal?: boolean
   /** Kills the program when it prints more bytes than this. */
   readonly limit?: number
 }

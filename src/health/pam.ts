@@ -2,7 +2,7 @@
 
 import { decodeUtf8 } from '../base/bytes.ts'
 import { bad, type Finding, good } from '../base/finding.ts'
-import { askedService, isSsh, isSudo, type ServiceMap, unlockService } from '../base/pam-service.ts'
+import { askedService, isSsh, isSudo, ownSudo, type ServiceMap, unlockService } from '../base/pam-service.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
@@ -69,7 +69,7 @@ type Found = { readonly name: string; readonly kind: ServiceKind; readonly stack
 
 function servicesOf(world: Parts<'files'>, map: ServiceMap, read: ReadPam, sshdService: string): readonly Found[] {
   const there = (world.files.list(folder) ?? []).filter((name) => read(name) !== undefined)
-  const wanted = [sshdService, 'sudo', 'sudo-i', ...[...map.keys()].filter((name) => name !== unlockService)]
+  const wanted = [sshdService, ...sudoServices(world), ...[...map.keys()].filter((name) => name !== unlockService)]
   const names = [
     ...wanted.filter((name) => name === sshdService || there.includes(name)),
     ...there.filter((name) => !wanted.includes(name) && !isLeftover(name) && !isSu(name)).sort(),
@@ -81,6 +81,16 @@ function servicesOf(world: Parts<'files'>, map: ServiceMap, read: ReadPam, sshdS
     if (!wanted.includes(name) && !(stacks && callsUs(stacks))) return []
     return [{ name, kind: kindOf(name, map, sshdService, stacks), stacks }]
   })
+}
+
+/** Where sudoers gives portal users a stack of their own, Debian's are for local administrators alone. */
+function sudoServices(world: Parts<'files'>): readonly string[] {
+  const file = '/etc/sudoers.d/open-bastion'
+  const bytes = world.files.stat(file)?.kind === 'file' ? world.files.read(file, 1 << 20) : undefined
+  const isOwn = /^Defaults:%open-bastion-sudo\s+pam_service=open-bastion-sudo\b/m.test(
+    (bytes && decodeUtf8(bytes)) ?? '',
+  )
+  return isOwn ? [ownSudo] : ['sudo', 'sudo-i']
 }
 
 function stacksOf(name: string, read: ReadPam): Stacks | undefined {

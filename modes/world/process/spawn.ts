@@ -12,6 +12,8 @@ export function spawn(argv: readonly string[], options: SpawnOptions = {}): Prom
 async function run(argv: readonly string[], options: SpawnOptions): Promise<Exit> {
   const child = start(argv, options)
   if ('code' in child) return child
+  if (!(child.stdout instanceof ReadableStream) || !(child.stderr instanceof ReadableStream))
+    return { code: await child.exited, stdout: '', stderr: '' }
   const [stdout, stderr, code] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
@@ -21,14 +23,14 @@ async function run(argv: readonly string[], options: SpawnOptions): Promise<Exit
 }
 
 /** A program that cannot be started ends as in a shell (sh(1), exit status): 127 not found, 126 not executable. */
-function start(argv: readonly string[], { stdin, signal, limit }: SpawnOptions) {
+function start(argv: readonly string[], { stdin, signal, limit, terminal }: SpawnOptions) {
   try {
     return Bun.spawn([...argv], {
       cwd: '/',
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
-      stdin: typeof stdin === 'string' ? new TextEncoder().encode(stdin) : (stdin ?? 'ignore'),
-      stdout: 'pipe',
-      stderr: 'pipe',
+      stdin: typeof stdin === 'string' ? new TextEncoder().encode(stdin) : (stdin ?? (terminal ? 'inherit' : 'ignore')),
+      stdout: terminal ? 'inherit' : 'pipe',
+      stderr: terminal ? 'inherit' : 'pipe',
       killSignal: 'SIGKILL',
       ...(signal === undefined ? {} : { signal }),
       ...(limit === undefined ? {} : { maxBuffer: limit }),
