@@ -3,15 +3,14 @@
 import { allowed, denied, unavailable } from '../../src/base/outcome.ts'
 import type { World } from '../../src/base/world.ts'
 import { checkConfig, loadConfig, problemText } from '../../src/config/load.ts'
-import { judgePam } from '../../src/health/pam.ts'
-import { judgeSshdHere, readSshd } from '../../src/health/sshd.ts'
 import { formatDiff } from '../../src/setup/diff-format.ts'
 import { applyPlan, readJournal, setState, textAt, undo, withSetupLock } from '../../src/setup/journal.ts'
 import type { Journal } from '../../src/setup/journal-format.ts'
-import { type HostFacts, type Plan, planHost, plannedFiles, setupPaths } from '../../src/setup/plan-policy.ts'
+import { type Plan, planHost, setupPaths } from '../../src/setup/plan-policy.ts'
 import { arm, confirmingLogin, disarm } from '../../src/setup/switch.ts'
 import { parse } from '../run/args.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
+import { enrolled, factsOf, reloadSshd, testResult } from './setup-host.ts'
 import { stockModes, stockOf } from './stock.ts'
 
 export const syntax = {
@@ -110,22 +109,6 @@ async function setUp(world: World, options: Options): Promise<Ending> {
 
 const interrupted = 'an earlier set-up was interrupted; the files before it are in the journal\n  → ob setup undo\n'
 
-async function factsOf(world: World): Promise<HostFacts> {
-  const files = new Map<string, string>()
-  for (const path of plannedFiles) {
-    const text = textAt(world, path)
-    if (text !== undefined) files.set(path, text)
-  }
-  const { stdout, stderr } = await world.spawn(['sshd', '-V'])
-  const version = /OpenSSH_(\d+)\.(\d+)/.exec(`${stdout}${stderr}`)
-  const asked = ['/etc/ssh/open-bastion_ca.pub', '/etc/ssh/revoked_keys']
-  return {
-    files,
-    openssh: [Number(version?.[1] ?? 0), Number(version?.[2] ?? 0)],
-    existing: new Set(asked.filter((path) => world.files.stat(path) !== undefined)),
-  }
-}
-
 /** The configuration as it would be must load: a typing error is found before anything is written. */
 function configurationProblems({ edits }: Plan): readonly string[] {
   const edit = edits.find(({ path }) => path === setupPaths.configuration)
@@ -192,39 +175,6 @@ async function carryOut(world: World, plan: Plan, { name, options }: Carrying): 
     revert_at: Math.round(revertAt),
     switch: armed,
   })
-}
-
-/** Gives the host its identity where it has none yet; undefined when it has one in the end. */
-async function enrolled(world: World, json: boolean): Promise<string | undefined> {
-  const config = loadConfig(world.files)
-  if (!config.portal_url || world.files.stat(config.server_token_file)) return undefined
-  const argv = ['/proc/self/exe', 'enroll', ...(json ? ['--json'] : [])]
-  const { code } = await world.spawn(argv, { terminal: true })
-  return code === 0 ? undefined : 'this host got no identity at the portal (above)'
-}
-
-/** What sshd, sudo and the models of ob doctor say about the new files; undefined when they take them. */
-async function testResult(world: World): Promise<string | undefined> {
-  const sshd = await world.spawn(['sshd', '-t'])
-  if (sshd.code !== 0) return `sshd refuses its configuration: ${sshd.stderr.trim()}`
-  const visudo = await world.spawn(['visudo', '-c', '-q'])
-  if (visudo.code !== 0) return `sudo refuses its configuration: ${visudo.stderr.trim() || visudo.stdout.trim()}`
-  const config = loadConfig(world.files)
-  const answer = await readSshd(world, undefined)
-  const findings = [...judgePam(world, config, answer), ...(await judgeSshdHere(world, answer))]
-  const worst = findings.find(({ verdict }) => verdict === 'open' || verdict === 'shut')
-  if (!worst) return undefined
-  const remedy = worst.remedy === undefined ? '' : `\n  → ${worst.remedy}`
-  return `${worst.message}${worst.lets === undefined ? '' : `, so ${worst.lets}`}${remedy}`
-}
-
-async function reloadSshd(world: World): Promise<boolean> {
-  if (world.files.stat('/run/systemd/system')) {
-    const { code } = await world.spawn(['systemctl', 'reload', 'ssh'])
-    if (code === 0) return true
-  }
-  const { code } = await world.spawn(['sh', '-c', 'kill -HUP "$(cat /run/sshd.pid)"'])
-  return code === 0
 }
 
 async function confirm(world: World, json: boolean): Promise<Ending> {

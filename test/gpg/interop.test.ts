@@ -1,4 +1,5 @@
-// What we print, read by programs that we did not write: gpg, sqop, and zbar for the QR code. Skipped where they are not.
+// What we print, read by programs that we did not write: gpg, sqop, and zbar for the QR code. Skipped where they are
+// not.
 import { expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

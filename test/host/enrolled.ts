@@ -43,8 +43,11 @@ export async function setRights(lab: HostOfPortal): Promise<void> {
 export type Enrollment = { readonly code: number; readonly userCode: string; readonly output: string }
 
 /** `ob enroll` on the host, approved by the portal's administrator as soon as the user code is shown. */
-export async function enroll(lab: HostOfPortal): Promise<Enrollment> {
-  const child = Bun.spawn(lab.space.command(['/usr/sbin/ob', 'enroll']), {
+export const enroll = (lab: HostOfPortal): Promise<Enrollment> => enrolling(lab, ['/usr/sbin/ob', 'enroll'])
+
+/** A command that enrolls the host on its way. */
+export async function enrolling(lab: HostOfPortal, argv: readonly string[]): Promise<Enrollment> {
+  const child = Bun.spawn(lab.space.command(argv), {
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'pipe',

@@ -1,7 +1,7 @@
 // ob setup on a host as Debian leaves it: a real sshd, sudo and NSS, and always a way back.
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
-import { mintToken, settleIn } from './enrolled.ts'
+import { enrolling, group, mintToken, settleIn } from './enrolled.ts'
 import type { Lab } from './lab.ts'
 import { inLab } from './suite.ts'
 
@@ -71,6 +71,48 @@ labTest('set up, log in, sudo, confirm, and back: /etc is as before to the byte'
   expect((await setup('undo')).code).toBe(0)
   expect(await etc()).toBe(before)
   expect(await state()).toBe('undone')
+})
+
+labTest('one command takes a bare host to a first login: configuration, identity, stacks', async () => {
+  await asDebian()
+  await lab.need(
+    'rm -f /etc/open-bastion/openbastion.conf /var/lib/open-bastion/token /run/open-bastion/heartbeat.json; printf pamsecret > /root/client-secret',
+  )
+  const argv = ['--mode', 'a', '--portal', lab.portalUrl, '--client-id', 'pam-access', '--server-group', group, '--yes']
+  argv.push('--client-secret-file', '/root/client-secret', '--ca-cert', '/etc/open-bastion/portal-ca.pem')
+  const started = performance.now()
+  const done = await enrolling(lab, ['/usr/sbin/ob', 'setup', ...argv])
+  const seconds = (performance.now() - started) / 1000
+  expect([done.code, done.output]).toEqual([0, expect.stringContaining('mode a is in place')])
+  // The secret of the client is in no terminal.
+  expect(done.output).not.toContain('pamsecret')
+  expect(await untilEntered('alice')).toBe(true)
+  expect(seconds).toBeLessThan(60)
+  expect((await lab.run('stat -c %a /etc/open-bastion/openbastion.conf')).stdout).toBe('600\n')
+  await setup('undo')
+})
+
+labTest('a host that the portal does not take is as before', async () => {
+  await asDebian()
+  await lab.need('mv /var/lib/open-bastion/token /root/token')
+  const before = await etc()
+  await lab.cutNetwork()
+  const refused = await setup('--mode a --yes')
+  await lab.restore()
+  expect([refused.code, refused.stdout]).toEqual([1, expect.stringContaining('got no identity at the portal')])
+  expect([await etc(), await state()]).toEqual([before, 'undone'])
+  await lab.need('mv /root/token /var/lib/open-bastion/token')
+})
+
+labTest('a file of others that would let people in past ob is found before sshd reads it', async () => {
+  await asDebian()
+  const other = '/etc/ssh/sshd_config.d/00-a.conf'
+  lab.write(other, 'PubkeyAuthentication yes\nAuthenticationMethods any\nAuthorizedKeysFile .ssh/authorized_keys\n')
+  const before = await etc()
+  const refused = await setup('--mode a --yes')
+  expect([refused.code, refused.stdout]).toEqual([1, expect.stringContaining('every file is as before')])
+  expect([await etc(), await state()]).toEqual([before, 'undone'])
+  await lab.need(`rm ${other}`)
 })
 
 labTest('a result that sshd or sudo refuses is taken back before anything is reloaded', async () => {

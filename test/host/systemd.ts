@@ -1,5 +1,5 @@
-// A booted host inside this machine: systemd as process 1 over a copy of the machine's own root, with logind, dbus, sshd
-// and the units of this project. Nothing of the machine's own is written, and a reboot keeps what was.
+// A booted host inside this machine: systemd as process 1 over a copy of the machine's own root, with logind, dbus,
+// sshd and the units of this project. Nothing of the machine's own is written, and a reboot keeps what was.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'

@@ -1,5 +1,5 @@
-// Everything that is elsewhere when a person logs in to a host: the provider, `ob portal`, and a browser. It runs inside
-// the lab's network as a program of its own:  bun test/host/web-site.ts PORT HOST GROUP
+// Everything that is elsewhere when a person logs in to a host: the provider, `ob portal`, and a browser. It runs
+// inside the lab's network as a program of its own:  bun test/host/web-site.ts PORT HOST GROUP
 //   curl -d '["https://…/w/…", "sub-alice"]' http://127.0.0.1:PORT/confirm      →  "BCD-FGH-JKL"
 import { newPerson, startBrowser } from '../browser/parts.ts'
 import { heading, pressMine, signIn } from '../browser/person.ts'

@@ -19,7 +19,10 @@ const shapes: readonly (readonly [Token['kind'] | 'skipped', RegExp])[] = [
 const endsExpression = ({ kind, text }: Token): boolean =>
   kind === 'sign' ? /^[)\]}]$/.test(text) : kind !== 'name' || !/^(?:return|typeof|case|in|of)$/.test(text)
 
-/** The tokens of a text. What stands in `${}` of a template is cut as well; the rest of the template is one token a part. */
+/**
+ * The tokens of a text. What stands in `${}` of a template is cut as well; the rest of the template is one token a
+ * part.
+ */
 export function tokens(text: string, from = 0, to = text.length): readonly Token[] {
   const found: Token[] = []
   let at = from

@@ -1,5 +1,5 @@
-// What this program sends, beside what the C implementation sent: a portal must not be able to tell the difference where
-// there is none, and each difference has its reason here.
+// What this program sends, beside what the C implementation sent: a portal must not be able to tell the difference
+// where there is none, and each difference has its reason here.
 import { expect, test } from 'bun:test'
 import { parseFingerprint, parseLoginName } from '../../src/base/names.ts'
 import { Secret } from '../../src/base/secret.ts'

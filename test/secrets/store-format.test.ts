@@ -117,7 +117,8 @@ test('files of another generation and remains of a change that was cut short are
   for (const other of ['.store', '.lock', 'notes.txt', '.salt']) expect(isLeftover('01020304', other)).toBe(false)
 })
 
-// A file of the C implementation that was renamed opens as another secret: why `ob secret import` wants to be told a name.
+// A file of the C implementation that was renamed opens as another secret: why `ob secret import` wants to be told a
+// name.
 test.each(vectors.checks)('a file of upstream’s: $name', async (check) => {
   const set = vectors.sets.find(({ name }) => name === check.set)!
   const own = set.entries.find(({ key }) => key === check.key)

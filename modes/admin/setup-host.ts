@@ -1,0 +1,60 @@
+// What ob setup asks of the host around it: its files, the tests of the result, the identity, and sshd.
+import type { World } from '../../src/base/world.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import { judgePam } from '../../src/health/pam.ts'
+import { judgeSshdHere, readSshd } from '../../src/health/sshd.ts'
+import { textAt } from '../../src/setup/journal.ts'
+import { type HostFacts, plannedFiles } from '../../src/setup/plan-policy.ts'
+
+export async function factsOf(world: World): Promise<HostFacts> {
+  const files = new Map<string, string>()
+  for (const path of plannedFiles) {
+    const text = textAt(world, path)
+    if (text !== undefined) files.set(path, text)
+  }
+  const { stdout, stderr } = await world.spawn(['sshd', '-V'])
+  const version = /OpenSSH_(\d+)\.(\d+)/.exec(`${stdout}${stderr}`)
+  const asked = ['/etc/ssh/open-bastion_ca.pub', '/etc/ssh/revoked_keys']
+  return {
+    files,
+    openssh: [Number(version?.[1] ?? 0), Number(version?.[2] ?? 0)],
+    existing: new Set(asked.filter((path) => world.files.stat(path) !== undefined)),
+  }
+}
+
+/** Gives the host its identity where it has none yet; undefined when it has one in the end. */
+export async function enrolled(world: World, json: boolean): Promise<string | undefined> {
+  const config = loadConfig(world.files)
+  if (!config.portal_url || world.files.stat(config.server_token_file)) return undefined
+  const argv = ['/proc/self/exe', 'enroll', ...(json ? ['--json'] : [])]
+  const { code } = await world.spawn(argv, { terminal: true })
+  return code === 0 ? undefined : 'this host got no identity at the portal (above)'
+}
+
+/** What sshd, sudo and the models of ob doctor say about the new files; undefined when they take them. */
+export async function testResult(world: World): Promise<string | undefined> {
+  const sshd = await world.spawn(['sshd', '-t'])
+  if (sshd.code !== 0) return `sshd refuses its configuration: ${sshd.stderr.trim()}`
+  const visudo = await world.spawn(['visudo', '-c', '-q'])
+  if (visudo.code !== 0) return `sudo refuses its configuration: ${visudo.stderr.trim() || visudo.stdout.trim()}`
+  const config = loadConfig(world.files)
+  const answer = await readSshd(world, undefined)
+  const findings = [...judgePam(world, config, answer), ...(await judgeSshdHere(world, answer))]
+  const worst = findings.find(({ verdict }) => verdict === 'open' || verdict === 'shut')
+  if (!worst) return undefined
+  const remedy = worst.remedy === undefined ? '' : `\n  → ${worst.remedy}`
+  return `${worst.message}${worst.lets === undefined ? '' : `, so ${worst.lets}`}${remedy}`
+}
+
+export async function reloadSshd(world: World): Promise<boolean> {
+  if (world.files.stat('/run/systemd/system')) {
+    const { code } = await world.spawn(['systemctl', 'reload', 'ssh'])
+    if (code === 0) return true
+  }
+  const pid = textAt(world, '/run/sshd.pid')?.trim()
+  if (pid === undefined || !/^[1-9][0-9]*$/.test(pid)) return false
+  // SIGHUP ends an sshd that is still starting; it names itself a listener when it is ready.
+  const isReady = async () => (await world.spawn(['grep', '-qa', 'listener', `/proc/${pid}/cmdline`])).code === 0
+  for (let tries = 0; tries < 30 && !(await isReady()); tries++) await world.sleep(0.1)
+  return (await world.spawn(['kill', '-HUP', pid])).code === 0
+}
