@@ -1,7 +1,7 @@
 // One screen: who this host is to the portal, and how it is. ob doctor says what to do about it.
 
 import { orElse } from '../../src/base/fault.ts'
-import type { Finding } from '../../src/base/finding.ts'
+import { bad, type Finding } from '../../src/base/finding.ts'
 import { allowed, denied } from '../../src/base/outcome.ts'
 import { duration, printable, wrap } from '../../src/base/text.ts'
 import type { World } from '../../src/base/world.ts'
@@ -18,6 +18,7 @@ import {
 } from '../../src/portal-client/enrollment-policy.ts'
 import { readHeartbeat, startedAt } from '../../src/portal-client/heartbeat.ts'
 import type { HeartbeatState } from '../../src/portal-client/heartbeat-format.ts'
+import { isHostRefused } from '../../src/portal-client/host-refusal.ts'
 import { type Probe, probePortal, tlsFloor } from '../../src/portal-client/probe.ts'
 import type { TokenFile } from '../../src/portal-client/server-token-format.ts'
 import { timerState } from '../../src/portal-client/timer.ts'
@@ -91,6 +92,9 @@ async function look(world: World, config: Config): Promise<View> {
       : []),
     ...(isEnrolled ? [judgeClock(skew)] : []),
     ...(await tried(() => judgeServedConfig(world), [])),
+    ...(isHostRefused(world)
+      ? [bad('the portal refused this host, so nothing cached counts', 'ob enroll --force')]
+      : []),
     ...here.problems.map((message): Finding => ({ verdict: 'bad', message, remedy: 'ob doctor' })),
   ]
   return { config, tokens, beat, probe, skew, here, hops, findings }

@@ -17,6 +17,8 @@ export type Lockouts = {
 /** Counts for those that came when no more could be remembered; no name and no address is written like this. */
 const others = '*:*'
 const forgottenSeconds = 86_400
+/** 256 MiB of a disk with blocks of 4 KiB. */
+export const mostCounters = 65_536
 /** A counter is changed in milliseconds. */
 const waitSeconds = 1
 /** Told to whoever is refused because the counter is held up. */
@@ -76,6 +78,7 @@ export function openLockouts(
     count: (key) => {
       world.files.makeDirectory(directory, 0o700)
       const counted = keyFor(key)
+      if (!read(counted)) makeRoom(world, directory)
       return locked(counted, () => {
         sweep(world, directory, isStale)
         write(counted, afterFailure(read(counted), policy, world.now()))
@@ -83,6 +86,21 @@ export function openLockouts(
     },
     clear: (key) => void world.files.remove(fileOf(key)),
   }
+}
+
+/**
+ * A stranger has as many addresses as there are (an IPv6 /48 is 65 536 sources): the counters that were used longest ago
+ * go, a sixteenth at a time.
+ */
+function makeRoom(world: Parts<'files'>, directory: string): void {
+  const states = (world.files.list(directory) ?? []).filter((name) => name.endsWith('.state'))
+  if (states.length < mostCounters) return
+  const aged = states.map((name) => {
+    const path = `${directory}/${name}`
+    return { path, at: world.files.stat(path)?.modifiedAt ?? 0 }
+  })
+  aged.sort((one, other) => one.at - other.at)
+  for (const { path } of aged.slice(0, mostCounters / 16)) world.files.remove(path)
 }
 
 const isHeld = (taken: Promise<void>): Promise<boolean> =>

@@ -193,7 +193,10 @@ print(ask(b'{"method":"io.systemd.UserDatabase.GetUserRecord","parameters":{"use
 print(ask(b'{"method":"io.systemd.UserDatabase.GetUserRecord","parameters":{"uid":0,"service":"io.openbastion"}}\\0'))
 stuck = []
 for i in range(200):
-    s = socket.socket(socket.AF_UNIX); s.connect("${socket}"); s.sendall(b'{"method":'); stuck.append(s)
+    s = socket.socket(socket.AF_UNIX); stuck.append(s)
+    # One user gets 64 connections; more are closed at once, before or after the bytes.
+    try: s.connect("${socket}"); s.sendall(b'{"method":')
+    except OSError: pass
 import time, pwd
 t = time.time()
 os.system("getent passwd nosuchname")

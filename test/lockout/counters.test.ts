@@ -2,7 +2,7 @@
 import { expect, test } from 'bun:test'
 import { Fault } from '../../src/base/fault.ts'
 import { type Config, checkConfig } from '../../src/config/load.ts'
-import { openLockouts } from '../../src/lockout/counters.ts'
+import { mostCounters, openLockouts } from '../../src/lockout/counters.ts'
 import { lockoutFileName, lockoutKey } from '../../src/lockout/state-format.ts'
 import { type FakeWorld, fakeWorld } from '../fakes/world.ts'
 import vectors from '../vectors/rate-limiter.json'
@@ -109,4 +109,20 @@ test('a clock that was set back is written down, so that the lock ends', async (
   expect((await lockouts.left('eve')).secondsLeft).toBe(wait)
   world.clock.now += wait
   expect((await lockouts.left('eve')).secondsLeft).toBe(0)
+})
+
+test('however many addresses a stranger has, the counters have a bound, and the newest stay', async () => {
+  const world = fakeWorld()
+  const old = { data: new TextEncoder().encode('1 0 1800000000 1800000000\n'), mode: 0o600, uid: 0, gid: 0 }
+  for (let i = 0; i < mostCounters; i++)
+    world.disk.set(`${directory}/${i.toString(16).padStart(8, '0')}.state`, {
+      ...old,
+      modifiedAt: world.clock.now - mostCounters + i,
+    })
+  world.disk.set(`${directory}/.swept`, { ...old, modifiedAt: world.clock.now })
+  const lockouts = openLockouts(world, config, directory)
+  for (let i = 0; i < 3; i++) await lockouts.count(lockoutKey('eve', `2001:db8:${i}::1`))
+  expect(kept(world)).toBe(mostCounters - mostCounters / 16 + 3)
+  expect(world.disk.has(`${directory}/00000000.state`)).toBe(false)
+  expect(world.disk.has(`${directory}/0000ffff.state`)).toBe(true)
 })

@@ -12,3 +12,14 @@ test('the name of a stranger does not steer the terminal of whoever reads the st
   expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
   expect(text.split('\n').filter((line) => line.startsWith('lockouts')).length).toBe(1)
 })
+
+test('a host that the portal refused is told so, until the portal accepts it', async () => {
+  const host = await enrolledHost()
+  const error = 'Server not enrolled.'
+  host.portal.control.fault({ kind: 'down', status: 403, times: 1, path: '/pam/authorize', body: { error } })
+  const remark = 'the portal refused this host, so nothing cached counts'
+  await host.phase('account', { PAM_USER: 'rtyler' })
+  expect((await status.run([], host.world)).text).toContain(remark)
+  await host.phase('account', { PAM_USER: 'rtyler' })
+  expect((await status.run([], host.world)).text).not.toContain(remark)
+})
