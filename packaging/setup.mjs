@@ -29,6 +29,7 @@ const commands = {
   check: { debian: [], build: false, run: [], checks: true },
   docs: { debian: [], build: false, run: [['packaging/docs.ts']] },
   package: { debian: ['dpkg'], build: true, run: [['packaging/deb/build.ts']] },
+  mutants: { debian: [], build: false, run: [['test/mutation/run.ts']] },
   bench: { debian: measuring, nss: true, build: true, run: [['test/bench/bench.ts']] },
 }
 

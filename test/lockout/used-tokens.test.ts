@@ -22,7 +22,11 @@ test('the store of used tokens has no network: that is a type error', () => {
 test('claims are root’s alone, and a claim of the day before is forgotten when another token is used', () => {
   const world = fakeWorld()
   const made: string[] = []
-  const files = { ...world.files, makeDirectory: (path: string, mode: number) => void made.push(`${path} ${mode}`) }
+  const makeDirectory = (path: string, mode: number): void => {
+    made.push(`${path} ${mode}`)
+    world.files.makeDirectory(path, mode)
+  }
+  const files = { ...world.files, makeDirectory }
   const used = openUsedTokens({ ...world, files })
   expect(used.take(new Secret('one'))).toBe('won')
   expect(made).toEqual([`${paths.usedTokens} ${0o700}`])

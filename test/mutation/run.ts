@@ -16,8 +16,8 @@ type Verdict = {
 
 const usualCount = 60
 
-/** Only these files of a room: the others talk to a network, and host tests look after them. */
-const only: Readonly<Record<string, RegExp>> = { 'portal-client': /-(?:format|policy)\.ts$|\/endpoints\.ts$/ }
+/** Files that decide or parse, by their names (docs/architecture.md); the others with --all. */
+const pure = /(?:policy|-format|login\/(?:auth|account|session)|userdb\/protocol)\.ts$/
 
 /** Tests of the modes that carry a room's decisions out; asked when the room's own noticed nothing. */
 const further: Readonly<Record<string, readonly string[]>> = {
@@ -36,8 +36,8 @@ function order(id: string): string {
   return new Bun.CryptoHasher('sha256').update(id).digest('hex')
 }
 
-export function plan(room: string, count: number): readonly Planted[] {
-  const files = [...new Bun.Glob(`src/${room}/*.ts`).scanSync(root)].filter((file) => (only[room] ?? /./).test(file))
+export function plan(room: string, count: number, isWhole = false): readonly Planted[] {
+  const files = [...new Bun.Glob(`src/${room}/*.ts`).scanSync(root)].filter((file) => isWhole || pure.test(file))
   const all = files.flatMap((file) => {
     const seen = new Map<string, number>()
     return mutantsOf(readFileSync(join(root, file), 'utf8')).map((mutant) => {
@@ -64,7 +64,7 @@ type Ran = { readonly noticed: boolean; readonly seconds: number }
 async function runTests(copy: string, tests: readonly string[], limit: number): Promise<Ran> {
   const since = performance.now()
   const paths = tests.map((path) => `./${path}`)
-  const child = Bun.spawn(['nice', '-n', '10', process.execPath, 'test', '--bail', '--timeout', '120000', ...paths], {
+  const child = Bun.spawn(['nice', '-n', '5', process.execPath, 'test', '--bail', '--timeout', '120000', ...paths], {
     cwd: copy,
     stdin: 'ignore',
     stdout: 'ignore',
@@ -76,40 +76,44 @@ async function runTests(copy: string, tests: readonly string[], limit: number): 
   return { noticed: code !== 0, seconds: (performance.now() - since) / 1000 }
 }
 
-/** The file's own test first: most faults are noticed there, in a moment. */
-function stagesOf(room: string, file: string): readonly (readonly string[])[] {
-  const own = `test/${room}/${basename(file, '.ts')}.test.ts`
-  const stages = [[`test/${room}`], ...(further[room] ? [further[room]] : [])]
-  return existsSync(join(root, own)) ? [[own], ...stages] : stages
+const tests = [...new Bun.Glob('test/{*,modes/*}/*.test.ts').scanSync(root)].sort()
+
+type Stage = readonly string[]
+
+/** The file's own test first: most faults are noticed there, in a moment. Then those that import it, then the room. */
+function stagesOf(room: string, file: string, isQuick: boolean): readonly Stage[] {
+  const own = tests.filter((path) => path === `test/${room}/${basename(file, '.ts')}.test.ts`)
+  const near = tests
+    .filter((path) => path.startsWith(`test/${room}/`) && !own.includes(path))
+    .filter((path) => readFileSync(join(root, path), 'utf8').includes(file))
+  const far = isQuick && own.length + near.length > 0 ? [] : [[`test/${room}`], further[room] ?? []]
+  return [own, near, ...far].filter((stage) => stage.length > 0)
 }
 
-type Stage = { readonly tests: readonly string[]; readonly limit: number }
-
-/** How long the tests may take: several times what they take without a fault. */
-async function measure(room: string, files: readonly string[], copy: string): Promise<ReadonlyMap<string, Stage>> {
-  const found = new Map<string, Stage>()
-  for (const tests of files.flatMap((file) => stagesOf(room, file))) {
-    if (found.has(tests.join())) continue
-    const { noticed, seconds } = await runTests(copy, tests, 1200)
-    if (noticed) throw new Error(`${tests.join(' ')} fails without any fault`)
-    found.set(tests.join(), { tests, limit: 20 + 6 * seconds })
+/** Seconds that these tests may take: several times what they take without a fault. */
+async function measure(stages: readonly Stage[], copy: string): Promise<ReadonlyMap<string, number>> {
+  const limits = new Map<string, number>()
+  for (const stage of stages) {
+    if (limits.has(stage.join())) continue
+    const { noticed, seconds } = await runTests(copy, stage, 1200)
+    if (noticed) throw new Error(`${stage.join(' ')} fails without any fault`)
+    limits.set(stage.join(), 20 + 6 * seconds)
   }
-  return found
+  return limits
 }
 
-async function judge(
-  mutant: Planted,
-  room: string,
-  copy: string,
-  stages: ReadonlyMap<string, Stage>,
-): Promise<Verdict> {
-  const { file, id, line, text } = mutant
+type Judging = {
+  readonly copy: string
+  readonly stages: readonly Stage[]
+  readonly limits: ReadonlyMap<string, number>
+}
+
+async function judge({ file, id, line, text }: Planted, { copy, stages, limits }: Judging): Promise<Verdict> {
   await Bun.write(join(copy, file), text)
   let fate: Verdict['fate'] = 'survived'
-  for (const tests of stagesOf(room, file)) {
+  for (const stage of stages) {
     if (fate === 'killed') break
-    const { limit } = stages.get(tests.join())!
-    if ((await runTests(copy, tests, limit)).noticed) fate = 'killed'
+    if ((await runTests(copy, stage, limits.get(stage.join())!)).noticed) fate = 'killed'
   }
   cpSync(join(root, file), join(copy, file))
   return { id, file, line, fate }
@@ -131,34 +135,46 @@ export const explained = (): ReadonlySet<string> =>
 
 async function main([room = '', ...rest]: readonly string[]): Promise<number> {
   const count = Number(rest.find((word) => /^\d+$/.test(word)) ?? usualCount)
-  const planted = plan(room, count)
+  const planted = plan(room, count, rest.includes('--all'))
   if (planted.length === 0) {
-    console.error(`usage: npm run mutants -- ROOM [COUNT] [--again]; ${room || 'nothing'} is no room of src/`)
+    console.error(`usage: npm run mutants -- ROOM [COUNT] [--again] [--all] [--quick]; no room of src/: ${room}`)
     return 64
   }
   const kept = join(root, 'build/mutants')
   mkdirSync(kept, { recursive: true })
   const path = join(kept, `${room}.jsonl`)
   const verdicts = new Map(readVerdicts(path).map((verdict) => [verdict.id, verdict]))
-  const isOpen = (id: string) =>
-    !verdicts.has(id) || (rest.includes('--again') && verdicts.get(id)?.fate === 'survived' && !explained().has(id))
-  const open = planted.filter(({ id }) => isOpen(id))
-  const lane = async (): Promise<void> => {
-    const copy = copyTree()
-    try {
-      const stages = await measure(room, [...new Set(open.map(({ file }) => file))], copy)
-      for (let next = open.shift(); next; next = open.shift()) {
-        const verdict = await judge(next, room, copy, stages)
-        verdicts.set(verdict.id, verdict)
-        appendFileSync(path, `${JSON.stringify(verdict)}\n`)
-      }
-    } finally {
-      rmSync(copy, { recursive: true, force: true })
-    }
-  }
-  const lanes = open.length === 0 ? 0 : Math.min(open.length, availableParallelism())
-  await Promise.all(Array.from({ length: lanes }, lane))
+  const known = explained()
+  const isAgain = (id: string) => rest.includes('--again') && verdicts.get(id)?.fate === 'survived' && !known.has(id)
+  const open = planted.filter(({ id }) => !verdicts.has(id) || isAgain(id))
+  await judgeAll(room, open, rest.includes('--quick'), (verdict) => {
+    verdicts.set(verdict.id, verdict)
+    appendFileSync(path, `${JSON.stringify(verdict)}\n`)
+  })
   return report(room, planted, verdicts)
+}
+
+/** As many at a time as there are processors, each in a copy of its own. */
+async function judgeAll(
+  room: string,
+  planted: readonly Planted[],
+  isQuick: boolean,
+  keep: (verdict: Verdict) => void,
+): Promise<void> {
+  if (planted.length === 0) return
+  const stages = new Map(planted.map(({ file }) => [file, stagesOf(room, file, isQuick)]))
+  const copies = Array.from({ length: availableParallelism() }, copyTree)
+  try {
+    const limits = await measure([...stages.values()].flat(), copies[0]!)
+    const waiting = [...planted]
+    const lane = async (copy: string): Promise<void> => {
+      for (let next = waiting.shift(); next; next = waiting.shift())
+        keep(await judge(next, { copy, limits, stages: stages.get(next.file)! }))
+    }
+    await Promise.all(copies.map(lane))
+  } finally {
+    for (const copy of copies) rmSync(copy, { recursive: true, force: true })
+  }
 }
 
 function report(room: string, planted: readonly Planted[], verdicts: ReadonlyMap<string, Verdict>): number {

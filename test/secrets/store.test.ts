@@ -99,7 +99,7 @@ test.each([
 
 test.each([
   ['belongs to somebody else', { uid: 1000 }, 'belongs to uid 1000'],
-  ['can be read by others', { mode: 0o644 }, 'is open to others'],
+  ['can be read by others', { mode: 0o644 }, 'can be read by others (mode 0644)'],
 ] as const)('a file that %s is refused, be it a secret, the header or the key file', async (_, facts, says) => {
   for (const pick of [
     (world: FakeWorld) => fileOf(world, 'client_secret'),

@@ -226,7 +226,7 @@ test('verify names what does not open, and whose it is where that can be known',
   expect(code).toBe(1)
   expect(text.split('\n')).toEqual([
     `${fileOfGrant('bob')}: tampered: its seal is broken (user bob)`,
-    `${fileOfPassword('alice')}: unreadable: ${fileOfPassword('alice')} is open to others`,
+    `${fileOfPassword('alice')}: unreadable: ${fileOfPassword('alice')} can be read by others (mode 0644)`,
     '4 entries, 2 open',
     '',
   ])

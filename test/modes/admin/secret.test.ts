@@ -187,7 +187,7 @@ test('what cannot be imported is named, and nothing is imported', async () => {
     ['none.enc --as x', () => undefined, 'is not an absolute path'],
     [`${path} --as x`, () => put(path, Uint8Array.fromHex('00'.repeat(27))), 'does not open'],
     [`${path} --as x`, () => put(path, new Uint8Array(40), 1000), 'belongs to uid 1000'],
-    [`${path} --as x`, () => put(path, new Uint8Array(40), 0, 0o644), 'is open to others'],
+    [`${path} --as x`, () => put(path, new Uint8Array(40), 0, 0o644), 'can be read by others'],
     [`${fileNamed('alice:refresh_token')} --as x`, () => world.disk.delete(`${upstream}/.salt`), '.salt is missing'],
   ]
   for (const [argv, damage, says] of cases) {

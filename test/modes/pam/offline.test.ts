@@ -296,7 +296,7 @@ test('what the portal confirmed is a password while it is away; anything else is
   const unknown = await host.phase('auth', { PAM_USER: 'dwho' }, 'something-else')
   expect([wrong.outcome, unknown.outcome]).toEqual(['denied offline-password-wrong', 'unavailable portal-unreachable'])
   expect(wrong.said).toBe(unknown.said)
-}, 20_000)
+}, 120_000)
 
 test('an access token is no password any more once it has ended, however long passwords are kept', async () => {
   const { host, token } = await withAccessToken()
@@ -307,7 +307,7 @@ test('an access token is no password any more once it has ended, however long pa
   expect(await auth(host, token)).toBe('allowed offline-password')
   host.world.clock.now += 20
   expect(await auth(host, token)).toBe('unavailable portal-unreachable')
-}, 20_000)
+}, 120_000)
 
 test('only a greeter on this host reads why a password did not count', async () => {
   const { host } = await withAccessToken(`${tokens}\noffline_error_messages = greeter\nservice_map = lightdm=ssh`)
@@ -318,7 +318,7 @@ test('only a greeter on this host reads why a password did not count', async () 
     'OFFLINE_ERROR:-4\n',
     true,
   ])
-}, 20_000)
+}, 120_000)
 
 test('without offline_cache_enabled no password counts while the portal is away', async () => {
   const { host, token } = await withAccessToken(tokens.replace('offline_cache_enabled = true', ''))
@@ -345,7 +345,7 @@ test('a verifier that the portal sends is a password while it is away', async ()
   expect(await auth(host, 'wrong-horse')).toBe('denied offline-password-wrong')
   // As the greeter of Open Bastion's desktop writes it.
   expect(await auth(host, 'OFFLINE:correct-horse')).toBe('allowed offline-password')
-}, 20_000)
+}, 120_000)
 
 test('while a password is looked at nothing says that it was used, should that be the last moment of the process', async () => {
   const host = await awayWithVerifier('correct-horse')
@@ -359,7 +359,7 @@ test('while a password is looked at nothing says that it was used, should that b
   })
   expect(await auth(host, 'correct-horse')).toBe('allowed offline-password')
   expect([claimed.length > 0, claimed.flat()]).toEqual([true, []])
-}, 20_000)
+}, 120_000)
 
 test('what the portal allowed for a service of its own lets nobody in by ssh while it is away', async () => {
   const host = await enrolledHost({ config: 'service_map = lightdm=desktop\nauth_cache_ttl = 600' })
@@ -377,7 +377,7 @@ test('a password may hold blanks and letters of any script, and no control chara
   expect(await auth(host, `${password}\0`)).toBe('allowed offline-password')
   expect(await auth(host, password.replace(' ', '\u0007'))).toBe('denied token-malformed')
   expect(await auth(host, 'OFFLINE:')).toBe('denied no-token')
-}, 20_000)
+}, 120_000)
 
 test('a key the portal never accepted is no second proof while it is away, though an earlier day allowed the user', async () => {
   const host = await online({ config: 'fingerprint_binding = always' })

@@ -1,0 +1,214 @@
+// ob enroll against the stand-in portal: what an administrator of the portal does in time, and what else may happen.
+import { expect, test } from 'bun:test'
+import { mode } from '../../../modes/admin/enroll.ts'
+import type { Ending } from '../../../modes/run/mode.ts'
+import { type FakeWorld, textOf } from '../../fakes/world.ts'
+import { enrolledHost, type Host } from '../host.ts'
+
+const tokenFile = '/var/lib/open-bastion/token'
+
+/** A host that was never enrolled. */
+async function newHost(config = ''): Promise<Host> {
+  const host = await enrolledHost({ config })
+  host.world.disk.delete(tokenFile)
+  host.portal.control.forgetRequests()
+  return host
+}
+
+type Happenings = Readonly<Record<number, (userCode: string) => void>>
+type Ran = { readonly outcome: string; readonly events: readonly Record<string, unknown>[]; readonly waited: number }
+
+/** Runs it with --json; at some seconds of waiting something happens. */
+async function enroll(host: Host, happenings: Happenings, ...args: readonly string[]): Promise<Ran> {
+  const { world } = host
+  world.printed.out = ''
+  let waited = 0
+  const lived: FakeWorld = {
+    ...world,
+    sleep: async (seconds) => {
+      await world.sleep(seconds)
+      waited += seconds
+      happenings[waited]?.(userCodeOf(eventsOf(world)))
+    },
+  }
+  const ending = await mode.run(['--json', ...args], lived)
+  return { outcome: outcomeOf(ending), events: eventsOf(world), waited }
+}
+
+const eventsOf = (world: FakeWorld): readonly Record<string, unknown>[] =>
+  world.printed.out
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line))
+const userCodeOf = (events: readonly Record<string, unknown>[]): string =>
+  String(events.find(({ event }) => event === 'code')?.['user_code'])
+const outcomeOf = (ending: Ending): string =>
+  ending.kind === 'usage' ? 'usage' : `${ending.outcome.kind} ${ending.outcome.reason}`
+const names = ({ events }: Ran): readonly unknown[] => events.map(({ event }) => event)
+const polls = (host: Host): number => host.portal.control.requests({ path: '/oauth2/token' }).length
+
+const approve = (host: Host) => (user_code: string) => host.portal.control.approve({ user_code, user: 'dwho' })
+
+test('approved after a while, the host has its token, and the portal accepts it', async () => {
+  const host = await newHost()
+  const ran = await enroll(host, { 7: approve(host) })
+  expect([ran.outcome, names(ran)]).toEqual(['allowed done', ['code', 'enrolled', 'heartbeats']])
+  const saved = JSON.parse(textOf(host.world, tokenFile) ?? '')
+  const now = Math.floor(host.world.now())
+  expect(saved).toMatchObject({ expires_at: now + 3600, enrolled_at: now, renewed_at: now })
+  expect([typeof saved.access_token, typeof saved.refresh_token]).toEqual(['string', 'string'])
+  expect(host.world.disk.get(tokenFile)?.mode).toBe(0o600)
+  expect(textOf(host.world, tokenFile)).not.toContain(userCodeOf(ran.events))
+  expect((await host.phase('account', { PAM_USER: 'rtyler' })).outcome).toBe('allowed portal-allowed')
+})
+
+test('a person at a terminal reads an address, a code and a countdown, and a script none of the last', async () => {
+  const host = await newHost()
+  const code = () => /^ {4}([A-Z]{4}-[A-Z]{4})$/m.exec(host.world.printed.out)?.[1] ?? ''
+  const sleep = async (seconds: number) => {
+    await host.world.sleep(seconds)
+    if (host.world.slept.seconds === 5) approve(host)(code())
+  }
+  const redrawn: string[] = []
+  const terminal = { columns: 100, colour: false, redraw: (text: string) => void redrawn.push(text) }
+  const ending = await mode.run([], { ...host.world, terminal, sleep })
+  expect(outcomeOf(ending)).toBe('allowed done')
+  expect(host.world.printed.out).toMatch(/^Open {3}https:\/\/auth\.example\.test\/\S+$/m)
+  expect(host.world.printed.out).toContain(`its token is in ${tokenFile}`)
+  expect(host.world.printed.out).toContain('█')
+  expect(redrawn.filter((line) => /^waiting for approval, \d+ s left/.test(line))).toHaveLength(5)
+  expect(redrawn.at(-1)).toBe('')
+  await enroll(host, { 5: approve(host) }, '--force')
+  expect(host.world.printed.err).toBe('')
+})
+
+test('nobody approves in time: nothing is written', async () => {
+  const host = await newHost()
+  const ran = await enroll(host, {})
+  expect([ran.outcome, names(ran)]).toEqual(['denied gave-up', ['code', 'not-enrolled']])
+  expect(ran.events.at(-1)?.['detail']).toBe('nobody approved the code in time')
+  expect(ran.waited).toBe(Number(ran.events[0]?.['expires_in']))
+  expect(host.world.disk.has(tokenFile)).toBe(false)
+})
+
+test('an administrator who refuses ends it at the next question', async () => {
+  const host = await newHost()
+  const ran = await enroll(host, { 3: (user_code) => host.portal.control.deny({ user_code }) })
+  expect([ran.outcome, ran.waited]).toEqual(['denied gave-up', Number(ran.events[0]?.['interval'])])
+  expect(host.world.disk.has(tokenFile)).toBe(false)
+})
+
+test('Ctrl-C ends it within a second, and nothing is written', async () => {
+  const host = await newHost()
+  const aborted = new AbortController()
+  const world: FakeWorld = {
+    ...host.world,
+    interrupted: () => aborted.signal,
+    sleep: async (seconds) => {
+      await host.world.sleep(seconds)
+      if (host.world.slept.seconds === 2) aborted.abort()
+    },
+  }
+  expect(outcomeOf(await mode.run([], world))).toBe('denied gave-up')
+  expect([host.world.slept.seconds, polls(host), host.world.disk.has(tokenFile)]).toEqual([2, 0, false])
+  expect(host.world.printed.out).toContain('not enrolled: interrupted; nothing was changed')
+})
+
+test('a network that comes and goes does not end it', async () => {
+  const host = await newHost()
+  const down = () => host.portal.control.fault({ kind: 'down', path: '/oauth2/token' })
+  const up = () => host.portal.control.fault({ kind: 'none' })
+  const ran = await enroll(host, { 1: down, 21: up, 22: approve(host) })
+  expect(ran.outcome).toBe('allowed done')
+  expect(polls(host)).toBeGreaterThan(3)
+})
+
+test('an enrolled host is left alone, unless it is told otherwise', async () => {
+  const host = await enrolledHost()
+  const before = textOf(host.world, tokenFile)
+  const again = await enroll(host, {})
+  expect([again.outcome, names(again)]).toEqual(['allowed done', ['already-enrolled', 'heartbeats']])
+  expect(textOf(host.world, tokenFile)).toBe(before)
+  const forced = await enroll(host, { 5: approve(host) }, '--force')
+  expect(names(forced)).toEqual(['code', 'enrolled', 'heartbeats'])
+  expect(textOf(host.world, tokenFile)).not.toBe(before)
+})
+
+test.each(['zzz zzz', '{"access_token":1}', ''])('a token file that holds %j is replaced', async (content) => {
+  const host = await newHost()
+  host.world.files.makeDirectory('/var/lib/open-bastion', 0o711)
+  host.world.files.writeAtomic(tokenFile, content, { mode: 0o600 })
+  const ran = await enroll(host, { 5: approve(host) })
+  expect(names(ran)).toEqual(['code', 'enrolled', 'heartbeats'])
+  expect(JSON.parse(textOf(host.world, tokenFile) ?? '').access_token).toBeString()
+})
+
+test('a token that the portal forgot is no enrollment', async () => {
+  const host = await enrolledHost()
+  host.portal.control.dropEnrollment()
+  expect(names(await enroll(host, { 5: approve(host) }))).toEqual(['code', 'enrolled', 'heartbeats'])
+})
+
+test('while the portal is away nobody can say whether a host is enrolled, and its token stays', async () => {
+  const host = await enrolledHost()
+  const before = textOf(host.world, tokenFile)
+  host.portal.control.fault({ kind: 'down' })
+  await expect(mode.run([], host.world)).rejects.toMatchObject({ hint: 'try again when the portal answers' })
+  expect(textOf(host.world, tokenFile)).toBe(before)
+})
+
+test('a portal whose plugin does not know the new token is named as the cause', async () => {
+  const host = await newHost()
+  const broken = (user_code: string) => {
+    host.portal.control.approve({ user_code, user: 'dwho' })
+    host.portal.control.fault({ kind: 'down', status: 401, path: '/pam/authorize', body: { error: 'Invalid token' } })
+  }
+  await expect(enroll(host, { 3: broken })).rejects.toThrow(`saved in ${tokenFile}, but the portal does not accept it`)
+})
+
+test('a portal that gives no refresh token gives no enrollment: the host would lose it within the hour', async () => {
+  const host = await newHost()
+  const forgetful: FakeWorld = {
+    ...host.world,
+    fetch: async (url, init, tls, proxy) => {
+      const answer = await host.world.fetch(url, init, tls, proxy)
+      if (!url.endsWith('/oauth2/token') || answer.status !== 200) return answer
+      const { refresh_token: _, ...rest } = (await answer.json()) as Record<string, unknown>
+      return Response.json(rest)
+    },
+  }
+  await expect(enroll({ ...host, world: forgetful }, { 3: approve(host) })).rejects.toThrow('gave no refresh token')
+  expect(host.world.disk.has(tokenFile)).toBe(false)
+})
+
+test('a rehearsal changes nothing and says whether the portal answers', async () => {
+  const host = await newHost()
+  const before = [...host.world.disk.keys()]
+  const rehearsed = await enroll(host, {}, '--dry-run')
+  expect(rehearsed).toMatchObject({ outcome: 'allowed done', waited: 0 })
+  expect(rehearsed.events).toMatchObject([{ event: 'dry-run', reachable: true, client_id: 'pam-access' }])
+  expect(host.portal.control.requests().map(({ method }) => method)).toEqual(['GET'])
+  const away: FakeWorld = {
+    ...host.world,
+    fetch: async () => Promise.reject(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })),
+  }
+  expect(outcomeOf(await mode.run(['--dry-run'], away))).toBe('unavailable portal-unreachable')
+  expect([...host.world.disk.keys()]).toEqual(before)
+  expect(host.world.printed.out).not.toContain('pamsecret')
+})
+
+test('a disk that takes no token leaves no half of one', async () => {
+  const host = await newHost()
+  host.break((path) =>
+    path.startsWith(tokenFile) ? 'there is no space left on this file system; free some' : undefined,
+  )
+  await expect(enroll(host, { 5: approve(host) })).rejects.toThrow('there is no space left')
+  expect(host.world.disk.has(tokenFile)).toBe(false)
+})
+
+test('arguments that nobody knows are refused before anything is asked', async () => {
+  const host = await newHost()
+  for (const args of [['--dryrun'], ['now']])
+    expect([args, outcomeOf(await mode.run(args, host.world))]).toEqual([args, 'usage'])
+  expect(host.portal.control.requests()).toEqual([])
+})
