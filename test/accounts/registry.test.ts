@@ -104,7 +104,7 @@ test('what the journal says is in users.json when it is folded, and nothing twic
   expect(users.size).toBe(3700)
   expect(new Set([...users.values()].map(({ uid }) => uid)).size).toBe(3700)
   expect(lines(world, 'passwd').filter((line) => line.startsWith('new')).length).toBe(700)
-}, 120_000)
+}, 600_000)
 
 test('a login of a known user reads as much on a large host as on a small one', async () => {
   const read: number[] = []

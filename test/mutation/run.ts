@@ -64,7 +64,7 @@ type Ran = { readonly noticed: boolean; readonly seconds: number }
 async function runTests(copy: string, tests: readonly string[], limit: number): Promise<Ran> {
   const since = performance.now()
   const paths = tests.map((path) => `./${path}`)
-  const child = Bun.spawn(['nice', '-n', '5', process.execPath, 'test', '--bail', '--timeout', '120000', ...paths], {
+  const child = Bun.spawn(['nice', '-n', '2', process.execPath, 'test', '--bail', '--timeout', '120000', ...paths], {
     cwd: copy,
     stdin: 'ignore',
     stdout: 'ignore',

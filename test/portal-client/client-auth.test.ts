@@ -200,5 +200,5 @@ test('a key file that others may read is refused', async () => {
   const world = fakeWorld({ files: { '/key.pem': openssl(['genpkey', '-algorithm', 'ED25519']) } })
   world.disk.get('/key.pem')!.mode = 0o644
   const config = configure('client_id = c', 'client_key_file = /key.pem')
-  await expect(openClientAuth(world, config)).rejects.toThrow('open to others')
+  await expect(openClientAuth(world, config)).rejects.toThrow('can be read by others')
 })
