@@ -84,7 +84,12 @@ export async function startSite(options: SiteOptions) {
   const client = { client_id: 'ob-portal', client_secret: 'provider-secret', redirect_uris: [`${base}/callback/idp`] }
   const clients = [{ ...client, backchannel_logout_uri: `${base}/backchannel-logout/idp` }]
   let provider = await startProvider({ port: ports.provider, clients, people: options.people })
-  let service = await startService(config)
+  const clean = (): void => rmSync(directory, { recursive: true, force: true })
+  let service = await startService(config).catch(async (error: unknown) => {
+    await provider.end('SIGKILL')
+    clean()
+    throw error
+  })
   const credential = await addHost('web1.example.org', 'web')
 
   const post = async (
@@ -142,7 +147,7 @@ export async function startSite(options: SiteOptions) {
     },
     stop: async () => {
       await Promise.all([service.end('SIGTERM'), provider.end('SIGKILL')])
-      rmSync(directory, { recursive: true, force: true })
+      clean()
     },
   }
 }

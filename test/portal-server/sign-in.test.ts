@@ -220,6 +220,17 @@ test('a description of another issuer is not believed', async () => {
   expect((await site.browser().get('/login/idp')).status).toBe(502)
 })
 
+test('clocks may differ by some seconds, in either direction', async () => {
+  for (const seconds of [-20, 20]) {
+    site = await openSite()
+    site.provider.state.behaviour.idToken = (claims) => {
+      const at = claims.iat! + seconds
+      return { ...claims, iat: at, nbf: at, exp: at + 10, auth_time: at }
+    }
+    expect([seconds, (await site.browser().signIn()).status]).toEqual([seconds, 303])
+  }
+})
+
 test('new keys of the provider count at once', async () => {
   site = await openSite()
   expect((await site.browser().signIn()).status).toBe(303)
