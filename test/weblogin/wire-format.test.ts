@@ -80,6 +80,7 @@ test('an approval that was asked for is believed', () => {
 
 const badApprovals: readonly (readonly [string, unknown, number])[] = [
   ['nobody asked for', approval, 0],
+  ['nobody asked for and that is soon over', { ...approval, approval_expires_at: now + 30 }, 0],
   ['is about somebody else', { ...approval, user: 'bob' }, 600],
   ['is over', { ...approval, approval_expires_at: now }, 600],
   ['lasts longer than asked', { ...approval, approval_expires_at: now + 661 }, 600],
@@ -182,6 +183,7 @@ test('what its servers answer about users, hosts and earlier logins', () => {
   expect(parseModuleStart(reply(404, '<html>', 'text/html')).kind).toBe('garbled')
   expect(parseModuleStart(reply(401, '')).kind).toBe('refuses-host')
   expect(parseModuleStart(reply(201, { result: 'OK', cached: true, username: 'alice', info: '' })).kind).toBe('garbled')
+  expect(parseModuleStart(reply(201, { ...module, cached: true })).kind).toBe('garbled')
   expect(parseModuleStart(reply(201, { ...module, challenge: 'no address' })).kind).toBe('garbled')
 })
 

@@ -123,6 +123,14 @@ test('approved starts the login that ask shows, and the address is shown as new'
   expect((await host.run(['ask'], { env })).said).toStartWith('The address above is still good.')
 })
 
+test('sudo has no approvals, whatever its environment says of keys', async () => {
+  const host = await start(`${settings}\nweblogin_token = own\nweblogin_approval = 600`, 'own')
+  const env = { PAM_SERVICE: 'sudo', PAM_RUSER: 'dwho', SSH_AUTH_INFO_0: key }
+  expect((await host.run(['approved'], { env })).outcome).toBe('denied weblogin-not-approved')
+  await host.run(['ask'], { env })
+  expect(host.service.starts()).toEqual([expect.not.objectContaining({ approval_seconds: 600 })])
+})
+
 test('without a proven key nobody is asked for approvals, and none is made', async () => {
   const host = await start(`${settings}\nweblogin_token = own\nweblogin_approval = 600`, 'own')
   expect((await host.run(['approved'])).outcome).toBe('denied weblogin-not-approved')
