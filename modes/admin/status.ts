@@ -125,7 +125,7 @@ function rowsOf(world: World, { config, tokens, beat, probe, skew, here, hops }:
     ['host', `${world.hostname()}${role}`],
     ['enrolled', tokens ? `as ${config.client_id ?? '?'} in group ${config.server_group}, ${since(tokens)}` : 'no'],
     ['token', tokens ? `renewed ${ago(lastRenewalAt(beat, tokens))}, ${expiry(tokens, now)}` : 'none'],
-    ['heartbeat', beat ? `${beat.result}, ${ago(beat.reportedAt ?? beat.at)}; next due ${due}` : 'none since boot'],
+    ['heartbeat', beat ? `${lastBeat(beat, ago)}; next due ${due}` : 'none since boot'],
     ['portal', portalText(config, probe)],
     ['tls', tlsFloor(config)],
     [
@@ -139,6 +139,13 @@ function rowsOf(world: World, { config, tokens, beat, probe, skew, here, hops }:
     ['offline', `${here.offline.kept} answers of the portal kept; ${here.offline.users} users came in without it`],
     ...hopRows(hops),
   ]
+}
+
+/** A failure is as old as itself, and not as the heartbeat that was sent before. */
+function lastBeat({ result, at, reportedAt }: HeartbeatState, ago: (at: number | undefined) => string): string {
+  const sent = reportedAt === undefined ? 'none sent since boot' : `last sent ${ago(reportedAt)}`
+  if (result !== 'ok') return `${result}, ${ago(at)}; ${sent}`
+  return reportedAt === undefined ? sent : `ok, ${ago(reportedAt)}`
 }
 
 function hopRows({ bastion, backend }: HopSummary): readonly Row[] {

@@ -16,6 +16,16 @@ export async function finish(caller: Caller, world: ReadOnlyWorld, work: () => P
   }
 }
 
+/** Who asked for JSON gets JSON: an error is an answer, too. */
+export async function asJson(work: Promise<Ending>, world: Pick<ReadOnlyWorld, 'stdout'>): Promise<Ending> {
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof Fault) world.stdout(`${JSON.stringify({ error: error.message, hint: error.hint })}\n`)
+    throw error
+  }
+}
+
 const isPerson = (caller: Caller): boolean => caller === 'admin' || caller === 'ssh'
 
 async function complain(caller: Caller, error: unknown, world: ReadOnlyWorld): Promise<void> {

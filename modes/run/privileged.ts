@@ -3,7 +3,7 @@ import { Fault } from '../../src/base/fault.ts'
 import { dropInheritedLimits, refuseDumps } from '../world/process/libc.ts'
 import { system, takeEnvironment, writeText } from '../world/system.ts'
 import { endAfter, exitStatus } from './exit.ts'
-import { asciiOnly, finish } from './finish.ts'
+import { asciiOnly, asJson, finish } from './finish.ts'
 import type { WholeEntry } from './mode.ts'
 import { pamModes, pamVerbs } from './pam-modes.ts'
 
@@ -35,7 +35,8 @@ export async function runPrivileged(name: string | undefined, args: readonly str
         hint: 'lift that limit: ulimit -f unlimited',
       })
     const { mode } = await entry.load()
-    const ending = await mode.run(args, world)
+    const running = mode.run(args, world)
+    const ending = await (entry.caller === 'admin' && args.includes('--json') ? asJson(running, world) : running)
     return ending.kind === 'usage' ? { ...ending, text: `ob ${name}: ${ending.text}` } : ending
   })
 }

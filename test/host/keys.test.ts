@@ -169,6 +169,24 @@ const asKeyUser = async (words: string): Promise<string> => {
   return ran.stdout
 }
 
+lab_test('nobody else who runs as that account can trace ob keys', async () => {
+  // A command that waits, so that ob keys can be looked at.
+  lab.write('/etc/open-bastion/authorized_keys_chain', '/usr/bin/sleep 30\n')
+  const key = lab.text('/root/keys/alice-listed.pub').split(' ')
+  const running = lab.run(
+    `setpriv --reuid ob-keys --regid ob-keys --clear-groups /usr/sbin/ob keys alice ${key[0]} ${key[1]}`,
+  )
+  // The kernel gives the files of a process that is not dumpable to root.
+  const owner = await lab.need(`set -e
+    while ! pid=$(pgrep -u ob-keys -x ob); do sleep 0.02; done
+    while ! pgrep -u ob-keys -x sleep >/dev/null; do sleep 0.02; done
+    stat -c %U /proc/$pid/mem /proc/$(pgrep -u ob-keys -x sleep)/mem
+    pkill -u ob-keys -x sleep`)
+  expect(owner.trim().split('\n')).toEqual(['root', 'ob-keys'])
+  await running
+  await lab.need('rm /etc/open-bastion/authorized_keys_chain')
+})
+
 const publicKey = (name: string): string => lab.text(`/root/keys/${name}.pub`).trim().split(' ').slice(0, 2).join(' ')
 
 lab_test('keys that the portal exports count, and stop to count when it exports them no more', async () => {

@@ -125,6 +125,8 @@ inSystemd(
   async () => {
     const { code, output } = await enroll(lab())
     expect([code, output]).toEqual([0, expect.stringContaining('ob-monitor.timer is armed')])
+    const { code: found, stdout } = await host.run('ob doctor')
+    expect([found, stdout.match(/^(?:OPEN|SHUT|BAD).*$/gm)]).toEqual([0, null])
     for (const timer of ['ob-heartbeat.timer', 'ob-monitor.timer']) {
       expect(await isActive(timer)).toBe(true)
       expect((await host.run(['systemctl', 'is-enabled', timer])).stdout.trim()).toBe('enabled')
@@ -203,6 +205,28 @@ inSystemd('with nothing to serve it ends, is not started again and has not faile
   await host.need('systemctl restart ob-serve')
   // A restart that is due would have been "activating".
   expect([result, journal]).toEqual(['success', expect.stringContaining('there is nothing to serve')])
+})
+
+inSystemd('what does not run and should is found', async () => {
+  await host.need('systemctl enable ob-serve; systemctl stop ob-serve ob-monitor.timer')
+  const stopped = await host.run('ob doctor')
+  expect(stopped.stdout).toMatch(/^BAD +units +ob serve does not run/m)
+  expect(stopped.stdout).toMatch(/^BAD +units +ob-monitor.timer does not run/m)
+  expect(stopped.code).toBe(1)
+  await host.need('systemctl start ob-serve ob-monitor.timer')
+  expect((await host.run('ob doctor')).code).toBe(0)
+})
+
+inSystemd('who asks for JSON gets JSON, also when the mode cannot start', async () => {
+  await host.need('mv /etc/open-bastion/openbastion.conf /run/lab/away')
+  const ran = []
+  for (const argv of ['ob status --json', 'ob cache list --json', 'ob doctor --json']) ran.push(await host.run(argv))
+  await host.need('mv /run/lab/away /etc/open-bastion/openbastion.conf')
+  for (const { code, stdout } of ran)
+    expect([code === 0, JSON.stringify(JSON.parse(stdout))]).toEqual([
+      false,
+      expect.stringContaining('openbastion.conf'),
+    ])
 })
 
 inSystemd('a first-time user gets in at the first attempt, and logind knows the session', async () => {
