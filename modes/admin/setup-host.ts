@@ -31,6 +31,21 @@ export async function enrolled(world: World, json: boolean): Promise<string | un
   return code === 0 ? undefined : 'this host got no identity at the portal (above)'
 }
 
+/** The account without rights under which sshd runs `ob keys`; the package makes it, a copied program does not. */
+export async function makeKeysAccount(world: World): Promise<void> {
+  if ((await world.spawn(['getent', 'passwd', 'ob-keys'])).code === 0) return
+  await world.spawn([
+    'useradd',
+    '--system',
+    '--no-create-home',
+    '--home-dir',
+    '/',
+    '--shell',
+    '/usr/sbin/nologin',
+    'ob-keys',
+  ])
+}
+
 /** What sshd, sudo and the models of ob doctor say about the new files; undefined when they take them. */
 export async function testResult(world: World): Promise<string | undefined> {
   const sshd = await world.spawn(['sshd', '-t'])

@@ -10,7 +10,7 @@ import { type Plan, planHost, setupPaths } from '../../src/setup/plan-policy.ts'
 import { arm, confirmingLogin, disarm } from '../../src/setup/switch.ts'
 import { parse } from '../run/args.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
-import { enrolled, factsOf, reloadSshd, testResult } from './setup-host.ts'
+import { enrolled, factsOf, makeKeysAccount, reloadSshd, testResult } from './setup-host.ts'
 import { stockModes, stockOf } from './stock.ts'
 
 export const syntax = {
@@ -152,6 +152,7 @@ async function carryOut(world: World, plan: Plan, { name, options }: Carrying): 
   const revertAt = world.now() + minutes * 60
   // Armed first: whatever happens from here on, the host goes back.
   const armed = await arm(world, revertAt)
+  if (plan.edits.some(({ after }) => /^\s*AuthorizedKeysCommandUser ob-keys/m.test(after))) await makeKeysAccount(world)
   const journal = applyPlan(world, plan, { mode: name, revertAt })
   const broken = (await testResult(world)) ?? (await enrolled(world, json))
   if (broken !== undefined) {

@@ -36,11 +36,6 @@ const hostUnits = [
   ...['ob-monitor.service', 'ob-monitor.timer', 'ob-serve.service'],
 ]
 
-/** Who runs what sshd asks without rights: a user of its own, so that no process of `nobody` can look at it. */
-const sysusers = `#Type Name Id GECOS Home directory Shell
-u ob-keys - "Open Bastion key lookup" / /usr/sbin/nologin
-`
-
 const tmpfiles = `#Type Path Mode User Group Age
 d /run/open-bastion 0711 root root -
 d /var/lib/open-bastion 0711 root root -
@@ -62,7 +57,7 @@ const logrotate = `/var/log/open-bastion/audit.json {
 const postinst = `#!/bin/sh
 set -e
 if [ "$1" = configure ]; then
-    if command -v systemd-sysusers >/dev/null; then systemd-sysusers ob.conf || true; fi
+    if command -v systemd-sysusers >/dev/null; then systemd-sysusers open-bastion.conf || true; fi
     getent passwd ob-keys >/dev/null || useradd --system --no-create-home --home-dir / --shell /usr/sbin/nologin ob-keys
     if command -v systemd-tmpfiles >/dev/null; then systemd-tmpfiles --create ob.conf || true; fi
     install -d -m 0755 /etc/open-bastion
@@ -121,7 +116,7 @@ export const host: Package = {
   files: [
     { to: 'usr/sbin/ob', from: 'dist/ob', mode: 0o755 },
     ...hostUnits.map(unit),
-    { to: 'usr/lib/sysusers.d/ob.conf', text: () => sysusers, mode: 0o644 },
+    { to: 'usr/lib/sysusers.d/open-bastion.conf', from: 'packaging/sysusers.d/open-bastion.conf', mode: 0o644 },
     { to: 'usr/lib/tmpfiles.d/ob.conf', text: () => tmpfiles, mode: 0o644 },
     { to: 'etc/logrotate.d/ob', text: () => logrotate, mode: 0o644 },
     { to: 'usr/share/man/man8/ob.8.gz', from: 'packaging/man/ob.8', mode: 0o644, gzip: true },
