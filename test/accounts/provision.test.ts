@@ -115,6 +115,7 @@ test('a fresh account agrees only with what sshd was told on this very connectio
   if (entry.kind !== 'ready') throw new Error(entry.kind)
   const told = (file: string): boolean => {
     for (const path of [...world.disk.keys()]) if (path.includes('/promises/')) world.disk.delete(path)
+    world.files.makeDirectory('/run/open-bastion/promises', 0o700)
     world.files.writeAtomic(`/run/open-bastion/promises/${file}`, '', { mode: 0o600 })
     return accounts.matchesReservation(named('nina'), entry)
   }
