@@ -89,8 +89,8 @@ export function openLockouts(
 }
 
 /**
- * A stranger has as many addresses as there are (an IPv6 /48 is 65 536 sources): the counters that were used longest ago
- * go, a sixteenth at a time.
+ * A stranger has as many addresses as there are (an IPv6 /48 is 65 536 sources): the counters that were used longest
+ * ago go, a sixteenth at a time.
  */
 function makeRoom(world: Parts<'files'>, directory: string): void {
   const states = (world.files.list(directory) ?? []).filter((name) => name.endsWith('.state'))
