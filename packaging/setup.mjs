@@ -17,14 +17,14 @@ const machine = [
   ...['openssh-server', 'openssh-client', 'sudo', 'libnss-extrausers', 'openssl', 'iproute2', 'util-linux'],
   ...['procps', 'curl', 'valgrind', 'gnupg'],
 ]
-const testing = [...machine, 'python3', 'pamtester', 'rsync', 'sqop', 'zbar-tools']
+const testing = [...machine, 'python3', 'pamtester', 'rsync', 'sqop', 'zbar-tools', 'softhsm2']
 const measuring = [...testing, 'gcc', 'libc6-dev', 'time', 'argon2']
 
 const biome = ['node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '--colors=off']
 
 const commands = {
   demo: { debian: machine, build: true, run: [['test/demo/demo.ts']] },
-  test: { debian: testing, nss: true, build: true, run: [['packaging/test.ts']] },
+  test: { debian: testing, nss: true, securityKey: true, build: true, run: [['packaging/test.ts']] },
   build: { debian: [], build: true, run: [] },
   check: { debian: [], build: false, run: [], checks: true },
   docs: { debian: [], build: false, run: [['packaging/docs.ts']] },
@@ -152,6 +152,24 @@ function fetchNss() {
   return file
 }
 
+// OpenSSH's own stand-in for a security key. Its package brings all of OpenSSH's tests with it; one file of it will do.
+function fetchSecurityKey() {
+  const folder = join(root, 'build/tools/sk')
+  if (existsSync(join(folder, 'sk-dummy.so'))) return 'already fetched'
+  const work = join(folder, 'package')
+  rmSync(work, { recursive: true, force: true })
+  mkdirSync(work, { recursive: true })
+  aptGet(['update'])
+  quietly('apt-get', ['-qq', '-o', 'APT::Sandbox::User=root', 'download', 'openssh-tests'], { cwd: work })
+  const [file] = readdirSync(work)
+  quietly('dpkg-deb', ['-x', join(work, file), work])
+  const found = quietly('find', [work, '-name', 'sk-dummy.so']).trim()
+  if (!found) return `${file} holds no sk-dummy.so, so its tests are skipped`
+  copyFileSync(found, join(folder, 'sk-dummy.so'))
+  rmSync(work, { recursive: true })
+  return file
+}
+
 function newest(path) {
   const facts = statSync(path)
   if (!facts.isDirectory()) return facts.mtimeMs
@@ -240,6 +258,7 @@ async function main(name) {
     )
   if (command.debian.length > 0) step('Debian packages', () => installDebian(command.debian))
   if (command.nss) step('nss-systemd', fetchNss)
+  if (command.securityKey) step('software security key', fetchSecurityKey)
   step('Bun', () => installBun(wanted))
   step('packages', () => void quietly(bunPath(), ['install', '--frozen-lockfile']))
   if (command.build) step('program', buildProgram)
