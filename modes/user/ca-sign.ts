@@ -100,7 +100,7 @@ function partsOf(world: World, config: Config): Parameters<typeof issueCertifica
       minEcdsaBits: config.ssh_key_min_ecdsa_bits,
     },
     serviceMap: config.service_map,
-    refusalOf: (user) => refusalOf(world, config, user),
+    refusalOf: (user, key) => refusalOf(world, config, { user, key }),
   }
 }
 

@@ -164,7 +164,7 @@ const reasons = {
   'certificate-issued': ['a certificate was signed', 'none'],
   'authority-shown': ['the public part of the authority was shown', 'none'],
   'ca-not-a-plain-key': ['a certificate was offered where a plain key is signed', 'not-allowed'],
-  'ca-revoked': ['the person was revoked here and gets no new certificate', 'not-allowed'],
+  'ca-revoked': ['the person or the key was revoked here and gets no new certificate', 'not-allowed'],
   'ca-unknown-host': ['the key is not one of a host that this authority enrolled', 'not-allowed'],
   'ca-cannot-sign': ['the agent that holds the key of the authority does not sign', 'broken'],
   // keys

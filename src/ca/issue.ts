@@ -35,8 +35,8 @@ export type Issuing = Parts<'now' | 'random'> & {
   readonly rules: CertificateRules
   readonly keyPolicy: KeyPolicy
   readonly serviceMap: ServiceMap
-  /** Why this name never gets a certificate here, if it does not: root, local accounts, revoked people. */
-  readonly refusalOf: (user: LoginName) => Promise<Outcome | undefined>
+  /** Why this name or key never gets a certificate here, if it does not: root, local accounts, what was revoked. */
+  readonly refusalOf: (user: LoginName, key: PublicKey) => Promise<Outcome | undefined>
 }
 export type Applicant = {
   readonly token: Secret
@@ -69,7 +69,7 @@ export async function issueCertificate(parts: Issuing, applicant: Applicant): Pr
     return not(denied('key-policy'), { detail: `${key.plainType}, ${key.bits} bits` })
   const agent = await probeAgent(parts.ask, parts.signer)
   if (agent.kind !== 'ready') return not(unavailable('ca-cannot-sign'), { detail: agent.detail })
-  const redeemed = await redeem(parts, applicant)
+  const redeemed = await redeem(parts, applicant, key)
   if (redeemed.kind === 'not') return redeemed
   const { user } = redeemed
   const service = askedService(caService, parts.serviceMap)
@@ -83,7 +83,7 @@ export async function issueCertificate(parts: Issuing, applicant: Applicant): Pr
 
 type Redeemed = { readonly kind: 'redeemed'; readonly user: LoginName } | (Issued & { readonly kind: 'not' })
 
-async function redeem(parts: Issuing, { token, source }: Applicant): Promise<Redeemed> {
+async function redeem(parts: Issuing, { token, source }: Applicant, key: PublicKey): Promise<Redeemed> {
   const no = (outcome: Outcome, more: { readonly user?: LoginName; readonly detail?: string } = {}): Redeemed => ({
     kind: 'not',
     outcome,
@@ -104,7 +104,7 @@ async function redeem(parts: Issuing, { token, source }: Applicant): Promise<Red
   }
   const user = parseLoginName(verified.user)
   if (!user) return no(denied('bad-login-name'))
-  const refusal = await parts.refusalOf(user)
+  const refusal = await parts.refusalOf(user, key)
   return refusal ? no(refusal, { user }) : { kind: 'redeemed', user }
 }
 

@@ -6,7 +6,7 @@ const refusals: Partial<Record<Reason, string>> = {
   'ca-not-a-plain-key':
     'A certificate is not signed. Offer the plain key: ssh -o CertificateFile=none -i ~/.ssh/id_ed25519 …',
   'key-policy': 'This key is of a type or size that is not signed here. Make another: ssh-keygen -t ed25519',
-  'ca-revoked': 'Your access was revoked. Ask the administrator of this certificate authority.',
+  'ca-revoked': 'Your access or this key was revoked. Ask the administrator of this certificate authority.',
   'ca-cannot-sign': 'No certificate can be signed right now. Try again in a moment.',
   'service-unmapped': 'This certificate authority is not set up. Tell its administrator: service_map lacks ssh-ca.',
   'switch-not-possible': 'This connection has no proven key that may be signed now. Connect once more.',
