@@ -1,8 +1,8 @@
 // ob proxy: from this bastion to another host. ob serve has the portal vouch for the user; the proof goes into a
 // certificate for a key that lives as long as this hop; then this process becomes the stock ssh, scp, sftp or rsync.
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { Fault } from '../../src/base/fault.ts'
-import { denied } from '../../src/base/outcome.ts'
+import { allowed, denied } from '../../src/base/outcome.ts'
 import { paths } from '../../src/base/paths.ts'
 import type { World } from '../../src/base/world.ts'
 import { type HopKey, makeCarrier, openHopKey } from '../../src/bastion/carrier.ts'
@@ -19,7 +19,8 @@ export const syntax = {
   name: 'proxy',
   summary:
     'Go on from this bastion to another host, vouched for by the portal. Without scp, sftp or rsync before them, the ' +
-    'arguments are those of ssh; the host may have its port after a colon.',
+    'arguments are those of ssh; the host may have its port after a colon. For ProxyCommand: ob proxy -W %h:%p PATH, ' +
+    'and IdentityAgent PATH beside it.',
   args: {
     arguments: {
       type: 'positional',
@@ -36,7 +37,8 @@ export const mode: Mode = {
     if (first === undefined || first === '--help')
       return usage('ob proxy [ssh options] [user@]host[:port] [command …], or: ob proxy scp|sftp|rsync …')
     const tool = tools.find((name) => name === first)
-    const plan = tool ? planTool(tool, args.slice(1)) : planSsh(args)
+    const through = parseThrough(args)
+    const plan = through ? { lookup: ['--', through.host] } : tool ? planTool(tool, args.slice(1)) : planSsh(args)
     if ('problem' in plan) return refuse(world, plan.problem)
     const place = await resolve(world, plan.lookup)
     if (!place) return refuse(world, 'ssh does not understand these arguments; ssh -G with the same ones says why')
@@ -50,6 +52,7 @@ export const mode: Mode = {
     const directory = privateDirectory(world)
     writeFileSync(`${directory}/hop.pub`, `${formatKeyLine(certificate)}\n`, { mode: 0o600 })
     await startAgent({ seed, certificate, directory })
+    if (!('argv' in plan)) return carry(world, through!, directory)
     return become(`/usr/bin/${plan.program}`, plan.argv(optionsFor(directory)), inheritedEnvironment())
   },
 }
@@ -61,6 +64,31 @@ const notServed =
 function refuse(world: World, text: string): Ending {
   world.stderr(`ob proxy: ${text}\n`)
   return ended(denied('gave-up'))
+}
+
+type Through = { readonly host: string; readonly port: number; readonly agent: string }
+
+/** `-W host:port PATH`, for ProxyCommand: the ssh that asks for it finds the key of the hop with IdentityAgent PATH. */
+function parseThrough(args: readonly string[]): Through | undefined {
+  const [flag, where = '', agent = '', ...more] = args
+  const match = /^\[?([^[\]]+?)\]?:(\d{1,5})$/.exec(where)
+  if (flag !== '-W' || !match || !agent.startsWith('/') || more.length > 0) return undefined
+  return { host: match[1]!, port: Number(match[2]), agent }
+}
+
+/** The agent at the path that ssh knows, and standard input and output to the host and back. */
+async function carry(world: World, { host, port, agent }: Through, directory: string): Promise<Ending> {
+  symlinkSync(`${directory}/agent`, `${directory}/link`)
+  renameSync(`${directory}/link`, agent)
+  const { connect } = await import('node:net')
+  const { promise, resolve } = Promise.withResolvers<string | undefined>()
+  const socket = connect({ host, port })
+  socket.on('error', (error) => resolve('code' in error ? String(error.code) : error.name))
+  socket.on('close', () => resolve(undefined))
+  process.stdin.pipe(socket)
+  socket.pipe(process.stdout)
+  const problem = await promise
+  return problem === undefined ? ended(allowed('done')) : refuse(world, `no connection to ${host} (${problem})`)
 }
 
 type Plan = {
@@ -112,13 +140,27 @@ async function certificateOf(reply: VouchReply, key: HopKey, nonce: Uint8Array):
   return Uint8Array.from(parsed.key.blob)
 }
 
-/** In memory, and this user's alone: the socket of the agent and the certificate, which is public. */
+/** This user's alone: the socket of the agent and the certificate, which is public. No secret is ever in it. */
 function privateDirectory(world: World): string {
   const own = `/run/user/${world.userId}`
   const isOwn = statSync(own, { throwIfNoEntry: false })?.uid === world.userId
-  const base = isOwn ? own : '/dev/shm'
-  for (const name of readdirSync(base)) if (name.startsWith(prefix)) removeStale(world, `${base}/${name}`)
-  return mkdtempSync(`${base}/${prefix}`)
+  for (const base of [...(isOwn ? [own] : []), '/dev/shm', '/tmp']) {
+    const made = tryDirectory(world, base)
+    if (made !== undefined) return made
+  }
+  throw new Fault('there is no place for the socket of an agent: /dev/shm and /tmp cannot be written', {
+    hint: 'chmod 1777 /tmp',
+  })
+}
+
+function tryDirectory(world: World, base: string): string | undefined {
+  try {
+    for (const name of readdirSync(base)) if (name.startsWith(prefix)) removeStale(world, `${base}/${name}`)
+    return mkdtempSync(`${base}/${prefix}`)
+  } catch {
+    // The next place is tried.
+    return undefined
+  }
 }
 
 const prefix = 'ob-hop-'
