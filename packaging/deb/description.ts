@@ -33,7 +33,7 @@ const unit = (name: string): Entry => ({
 
 const hostUnits = [
   ...['ob-heartbeat.service', 'ob-heartbeat.timer', 'ob-krl.service', 'ob-krl.timer'],
-  ...['ob-monitor.service', 'ob-monitor.timer', 'ob-serve.service'],
+  ...['ob-monitor.service', 'ob-monitor.timer', 'ob-serve.service', 'ob-ca-agent.service'],
 ]
 
 const tmpfiles = `#Type Path Mode User Group Age

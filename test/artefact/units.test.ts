@@ -25,7 +25,15 @@ test.each(names)('%s is understood by systemd, word for word', (name) => {
   expect([exitCode, stderr.toString()]).toEqual([0, ''])
 })
 
-test.each(names.filter((name) => name.endsWith('.service')))('%s runs a mode that exists', (name) => {
+/** A stock program that a unit of ours runs. */
+const stock: Readonly<Record<string, string>> = { 'ob-ca-agent.service': '/usr/bin/ssh-agent' }
+
+test.each(Object.entries(stock))('%s runs a stock %s', (name, program) => {
+  expect(textOf(name)).toMatch(new RegExp(`^ExecStart=${program} `, 'm'))
+})
+
+const ours = names.filter((name) => name.endsWith('.service') && !Object.hasOwn(stock, name))
+test.each(ours)('%s runs a mode that exists', (name) => {
   const [, mode] = /^ExecStart=\/usr\/sbin\/ob (\S+)/m.exec(textOf(name)) ?? []
   expect([...modes.keys()]).toContain(mode!)
 })
