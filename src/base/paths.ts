@@ -76,3 +76,6 @@ export const paths = {
   extrausers: '/var/lib/extrausers',
   systemAuthorities: ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem'],
 } as const
+
+/** The directory of an absolute path, as dirname(1). Here, because what sshd runs for every key needs it. */
+export const dirname = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/'

@@ -29,8 +29,7 @@ export function wrap(text: string, width: number): readonly string[] {
   return lines
 }
 
-/** The directory of an absolute path, as dirname(1). */
-export const dirname = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/'
+export { dirname } from './paths.ts'
 
 /** In the largest unit that leaves at least two of it. */
 export function duration(seconds: number): string {

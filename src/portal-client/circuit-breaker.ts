@@ -68,7 +68,8 @@ export function openHttpWithBreaker(
     const { result: answer, gapSeconds } = await watched(world, () => openHttp(world, { ...config, timeout })(request))
     // Whoever can stop this process can keep it from hearing the portal. Only who listened all the time may say that
     // there was no answer; what is cached stays shut, and nobody else is told of an outage.
-    if (answer.kind === 'unreachable' && gapSeconds > longestGap)
+    // A refused connection is no wait: no stop makes one of a portal that takes it.
+    if (answer.kind === 'unreachable' && gapSeconds > longestGap && !/Refused|ECONNREFUSED/.test(answer.detail))
       return { kind: 'garbled', detail: `this process was stopped for ${Math.round(gapSeconds)} s while it waited` }
     const waitedSeconds = (world.monotonic() - startedAt) / 1000
     if (answer.kind === 'unreachable' && !answer.responded)

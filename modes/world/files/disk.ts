@@ -21,7 +21,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { Fault } from '../../../src/base/fault.ts'
-import { dirname } from '../../../src/base/text.ts'
+import { dirname } from '../../../src/base/paths.ts'
 import type { FileFacts, FileParts, Files, TrustRules, WriteOptions } from '../../../src/base/world.ts'
 import { tryLock } from '../process/libc.ts'
 import { editAccounts } from './account-files.ts'

@@ -2,7 +2,7 @@
 // descriptors where the kernel lets us, so that a name that changes between two calls cannot redirect us.
 
 import { Fault } from '../../../src/base/fault.ts'
-import { dirname } from '../../../src/base/text.ts'
+import { dirname } from '../../../src/base/paths.ts'
 import type { FileFacts, Files, TrustRules } from '../../../src/base/world.ts'
 import { attempt } from './errno.ts'
 
