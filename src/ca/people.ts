@@ -8,7 +8,7 @@ import { functionalRole } from '../shell/role-policy.ts'
 import type { PublicKey } from '../ssh/wire.ts'
 import { readRevocations } from './revocations.ts'
 
-/** The refusal for root, for accounts of this host that the portal has no say about, and for revoked people and keys. */
+/** The refusal for root, accounts of this host that the portal has no say about, and revoked people and keys. */
 export async function refusalOf(
   world: Parts<'now' | 'files'>,
   config: Config,
