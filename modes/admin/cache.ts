@@ -1,4 +1,5 @@
-// What is kept for when the portal is away, for the administrator: who, since when, until when. Never a verifier.
+// What is kept for when the portal is unreachable, for the administrator: who, since when, until when. Never a
+// verifier.
 
 import { type LoginName, parseLoginName } from '../../src/base/names.ts'
 import { allowed, denied } from '../../src/base/outcome.ts'

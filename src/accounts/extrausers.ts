@@ -17,7 +17,7 @@ import {
 import { stampOf } from './registry.ts'
 import type { Registry, RegistryUser } from './registry-format.ts'
 
-/** Names and ids in the export files that are somebody else's. */
+/** Names and ids in the export files that are not ours. */
 export type Foreign = {
   readonly passwd: ReadonlyMap<string, number>
   readonly group: ReadonlyMap<string, number>
@@ -38,7 +38,7 @@ const sizeLimit = 1 << 28
 
 const isExporting = (config: Config): boolean => config.create_user_target === 'extrausers'
 
-/** What the files, the registry and the policy look like; equal while nobody touched any of them. */
+/** Sizes and times of the files, the registry and the policy; equal until one of them changes. */
 function stampNow(world: Parts<'files'>, config: Config, registry: string): string {
   const policy = `${config.create_user_target} ${config.allowed_managed_groups.join()}`
   const local = ['passwd', 'shadow', 'group', 'gshadow'].map((file) => stampOf(world, `/etc/${file}`))
@@ -86,7 +86,7 @@ export function readForeignEntries(world: Parts<'files'>, registry: Registry): F
   return { passwd: foreign('passwd'), group: foreign('group') }
 }
 
-/** An export file. It is written again as a whole, so text that cannot be kept is a fault. */
+/** An export file. It is written again as a whole, so text that cannot be written back is a fault. */
 function readText(world: Parts<'files'>, path: string): string {
   const bytes = world.files.read(path, sizeLimit)
   const text = bytes ? decodeUtf8(bytes) : ''
@@ -161,7 +161,7 @@ function shadowGroup(world: Parts<'files'>): number {
   return 0
 }
 
-/** What one user's change means for the files, which the seal said are whole. */
+/** The changes that one user's change makes in the files, which are whole by the seal. */
 export function exportOne(world: Parts<'files'>, config: Config, change: Change): void {
   if (!isExporting(config)) return
   const { name, before, after, groups } = change
@@ -182,7 +182,7 @@ type Edit = {
   readonly name: string
   readonly before: string | undefined
   readonly after: string | undefined
-  /** Given the line that stands there. */
+  /** Given the present line. */
   readonly rewrite?: (line: string | undefined) => string
 }
 

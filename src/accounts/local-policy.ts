@@ -31,6 +31,6 @@ export function parseUidMin(text: string): number {
     Number(/^0[0-7]+$/.test(value!) ? `0o${value!.slice(1)}` : value),
   )
   const last = values.at(-1)
-  // A value that is no number, or less than the usual one, makes nobody a person who was none.
+  // A value that is no number, or less than the usual one, makes no account of the system a person.
   return last !== undefined && Number.isSafeInteger(last) && last > usualUidMin ? last : usualUidMin
 }

@@ -1,4 +1,4 @@
-// What a portal may name as shell, home or gecos. Everything here ends up in passwd(5), so it is narrow.
+// The shells, homes and gecos that a portal may name. All of them end up in passwd(5), so the rules are narrow.
 
 import { utf8 } from '../base/bytes.ts'
 import { printable } from '../base/text.ts'

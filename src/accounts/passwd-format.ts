@@ -153,7 +153,7 @@ export const formatShadowLine = (entry: ShadowEntry): string =>
 
 const readers = { passwd: readPasswd, group: readGroup, shadow: readShadow } as const
 
-/** The new content of one export file, or the line of somebody else that would hide ours. */
+/** The new content of one export file, or the line of another program that would hide ours. */
 export function mergeExport(request: MergeRequest): Merged {
   const read: (line: string) => { readonly name: string } | undefined = readers[request.file]
   for (const [name, line] of request.managed) {

@@ -8,7 +8,7 @@ import type { RegistryView } from './registry-index.ts'
 import { isWithin, type SubordinateRange } from './subordinate-ids-format.ts'
 import { firstFreeUid, parsePortalUid, type UidRange } from './uid.ts'
 
-/** What the portal says about the user; the attributes are as they came. */
+/** The portal's wish for the entry; the attributes are unchecked. */
 export type WantedEntry = {
   readonly uid?: unknown
   readonly gecos?: unknown
@@ -16,7 +16,7 @@ export type WantedEntry = {
   readonly shell?: unknown
   readonly sudo?: boolean
   readonly groups?: readonly string[]
-  /** Also a retired user: after proof, or by an administrator. A name alone brings nobody back. */
+  /** Also a retired user: after proof, or by an administrator. A name alone brings no user back. */
   readonly revive?: boolean
   /** This uid or none. */
   readonly insist?: boolean
@@ -39,7 +39,7 @@ export type EntryFacts = {
   readonly localGroup: ReadonlyMap<string, number>
   /** Ids that users take inside their own namespaces: a user there would be another one here. */
   readonly subordinate?: readonly Pick<SubordinateRange, 'first' | 'count'>[]
-  /** Uids that NSS told sshd about users who are logging in for the first time, with their names. */
+  /** Uids that NSS gave sshd for users who log in for the first time, with their names. */
   readonly promised?: ReadonlyMap<number, string>
   readonly rules: EntryRules
   readonly now: number
@@ -86,7 +86,7 @@ function homeOf(name: LoginName, facts: EntryFacts): string {
   return clashes ? usual : home
 }
 
-/** The uid that NSS told sshd about a user who had none yet, if it did. */
+/** The uid that NSS gave sshd for a user who had none yet, if it did. */
 export const reservedFor = (name: string, { promised }: Pick<EntryFacts, 'promised'>): number | undefined =>
   promised?.entries().find(([, holder]) => holder === name)?.[0]
 
@@ -194,7 +194,7 @@ function update(known: RegistryUser, facts: EntryFacts): EntryVerdict {
   return isSame ? { kind: 'keep', record: known } : { kind: 'update', record }
 }
 
-/** What becomes of this user's entry. Root and local accounts are never ours, whatever the portal says. */
+/** Decides about this user's entry. Root and local accounts are never ours, whatever the portal says. */
 export function decideEntry(facts: EntryFacts): EntryVerdict {
   const name = parseLoginName(facts.name)
   if (name === undefined) return { kind: 'refused', why: 'bad-name' }

@@ -27,18 +27,18 @@ import { firstFreeUid, isReservedUid } from './uid.ts'
 import { connectionOf, holders, readReservations } from './uid-reservations.ts'
 
 export type Accounts = {
-  /** The entry of this user: kept, updated or made; with a home when asked for. */
+  /** The entry of this user: unchanged, updated or made; with a home when asked for. */
   readonly provision: (user: LoginName, wanted: WantedEntry, home: boolean) => Promise<Provisioned>
-  /** What provision would answer; nothing is made or written. */
+  /** The answer that provision would give; nothing is made or written. */
   readonly preview: (user: LoginName, wanted: WantedEntry) => Promise<Provisioned>
-  /** Whether sshd, which looked the user up when the connection began, was told this uid. */
+  /** Whether sshd got this uid when it looked the user up at the beginning of the connection. */
   readonly matchesReservation: (user: LoginName, entry: Provisioned & { kind: 'ready' }) => boolean
   readonly registry: () => Registry
   /** Writes the export files anew; true when one changed. */
   readonly sync: () => Promise<boolean>
   /** The user is exported no more; name and uid stay taken. Undefined when there is no such user. */
   readonly retire: (user: LoginName) => Promise<RegistryUser | undefined>
-  /** What does not agree, in words; changes nothing. */
+  /** The disagreements, in words; changes nothing. */
   readonly verify: () => Promise<readonly string[]>
 }
 
@@ -134,7 +134,7 @@ async function findElsewhere(
   return found.size > before
 }
 
-/** A directory that does not answer keeps nobody out. */
+/** A directory that does not answer refuses no login. Seconds. */
 const nssSeconds = 3
 
 const nobody: Foreign = { passwd: new Map(), group: new Map() }
@@ -235,14 +235,14 @@ function apply(host: Host, foreign: Foreign, name: LoginName, after: RegistryUse
   const before = store.view((view) => view.user(name))
   const groups = missingGroups(host, foreign, sharedGroups(after, config.allowed_managed_groups))
   const changes: readonly Change[] = [...groups.map(([group, gid]) => ({ group, gid })), { user: name, record: after }]
-  // The registry first: an exported uid that nobody recorded could be given away again.
+  // The registry first: an exported uid without a record could be given to another user.
   store.record(changes)
   if (config.create_user_target === 'passwd') publishLocal(world, config, store.whole())
   else store.view((view) => exportOne(world, config, { name, before, after, groups: view.group }))
   writeSeal(world, config, store.stamp(), foreign)
 }
 
-/** Exports everything, and says what in the files is somebody else's. */
+/** Exports everything, and returns the entries in the files that are not ours. */
 function publish(host: Host): { readonly foreign: Foreign; readonly changed: boolean } {
   const { world, config, store } = host
   const registry = store.whole()

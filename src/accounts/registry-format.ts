@@ -140,7 +140,7 @@ export function parseRegistry(text: string): Registry {
 const sorted = <T>(map: ReadonlyMap<string, T>): readonly (readonly [string, T])[] =>
   [...map].sort(([a], [b]) => (a < b ? -1 : 1))
 
-/** The record as it stands in users.json and its journal. */
+/** The record as it is written in users.json and its journal. */
 export function userObject(user: RegistryUser): Members {
   const { more, ...known } = user
   const members = userMembers.map((key) => [key, (known as Members)[key]] as const)

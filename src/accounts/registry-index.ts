@@ -4,7 +4,7 @@ import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { ownerKey, type Registry, type RegistryUser, readUser } from './registry-format.ts'
 
-/** What a decision asks of the registry. */
+/** The questions that a decision asks the registry. */
 export type RegistryView = {
   readonly user: (name: string) => RegistryUser | undefined
   /** The gid of a shared group. */

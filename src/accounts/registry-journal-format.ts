@@ -1,4 +1,4 @@
-// What changed since users.json was written: one JSON line a change, appended. The last word about a name counts, so
+// The changes since users.json was written: one JSON line a change, appended. The last word about a name counts, so
 // that reading a line twice does no harm.
 import { Fault } from '../base/fault.ts'
 import { parseGroupName, parseLoginName } from '../base/names.ts'

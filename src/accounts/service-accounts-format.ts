@@ -1,5 +1,6 @@
 // service-accounts.conf: accounts for programs, each bound to one key. The syntax of a line is openbastion.conf's. A
-// section with a problem is no account, but its name stays known: whoever logs in under it is refused, not asked about.
+// section with a problem is no account, but its name stays known: a login under it is refused, and the portal is not
+// asked.
 
 import { type ConfProblem, formatConf, parseConf } from '../base/conf-syntax.ts'
 import { type Fingerprint, type LoginName, parseFingerprint, parseGroupName, parseLoginName } from '../base/names.ts'
@@ -54,7 +55,7 @@ const booleans: ReadonlyMap<string, boolean> = new Map(
 )
 
 type Section = {
-  /** Undefined when the header is wrong: its keys belong to nobody. */
+  /** Undefined when the header is wrong: its keys belong to no account. */
   readonly name: string | undefined
   readonly line: number
   readonly values: Map<string, { readonly value: string; readonly line: number }>

@@ -1,12 +1,12 @@
-// Accounts for programs: one key, nothing to type, and no portal, so that backups go on while it is away. What such an
-// account may do stands in service-accounts.conf, which only root writes.
+// Accounts for programs: one key, nothing to type, and no portal, so that backups go on while it is unreachable. What
+// such an account may do is written in service-accounts.conf, which only root writes.
 
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
 import { isSsh, isSudo } from '../base/pam-service.ts'
 import type { Proof } from '../ssh/proof.ts'
 import type { ServiceAccount } from './service-accounts-format.ts'
 
-/** What service-accounts.conf says about a name; undefined facts mean that it says nothing. */
+/** The entry of a name in service-accounts.conf; undefined where there is none. */
 export type ServiceAccountState =
   | { readonly kind: 'sound'; readonly account: ServiceAccount }
   | { readonly kind: 'broken'; readonly detail: string }

@@ -9,7 +9,7 @@ import type { ServiceAccount, ServiceAccounts } from './service-accounts-format.
 import type { ServiceAccountState } from './service-accounts-policy.ts'
 
 export type ServiceAccountsFile = {
-  /** What the file says about this name; undefined when it says nothing. */
+  /** The entry of this name in the file; undefined when there is none. */
   readonly standing: (user: LoginName) => Promise<ServiceAccountState | undefined>
   readonly read: () => Promise<ServiceAccounts>
   /** Writes what the edit makes of the text, unless it is the same; two editors wait for each other. */

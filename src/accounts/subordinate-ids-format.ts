@@ -2,7 +2,7 @@
 
 export type SubordinateRange = { readonly owner: string; readonly first: number; readonly count: number }
 
-/** Lines that newuidmap(1) would not take are nobody's. */
+/** Lines that newuidmap(1) would refuse do not count. */
 export const parseSubordinateIds = (text: string): readonly SubordinateRange[] =>
   text.split('\n').flatMap((line) => {
     const [owner = '', first = '', count = '', ...more] = line.trim().split(':')

@@ -1,4 +1,4 @@
-// Uids that NSS told sshd about users who log in for the first time. sshd looks a name up once, so the session runs
+// Uids that NSS gave sshd for users who log in for the first time. sshd looks a name up once, so the session runs
 // with that uid or not at all. Empty files in /run (UID.PID.NAME), because the service that made the promise may be
 // killed between the lookup and the session.
 import { parseLoginName } from '../base/names.ts'
@@ -15,7 +15,7 @@ export function readReservations(world: Parts<'files'>): readonly UidReservation
   })
 }
 
-/** Whether this name is a user here only because sshd was told so: the registry has no account of it. */
+/** Whether this name is a user here only because sshd got an entry for it: the registry has no account of it. */
 export async function isOnlyReserved(world: Parts<'files'>, name: string): Promise<boolean> {
   if (!readReservations(world)?.some((one) => one.name === name)) return false
   const { openRegistry } = await import('./registry.ts')

@@ -23,7 +23,7 @@ export type Snapshot = {
   readonly accounts: number
   readonly audit: AuditSnapshot | undefined
   readonly sessions: number
-  /** Answers of the portal that are kept, and users whose sessions began while it was away. */
+  /** Answers of the portal that are kept, and users whose sessions began while it was unreachable. */
   readonly offline: { readonly kept: number; readonly users: number }
   /** What could not be found out, and why. */
   readonly problems: readonly string[]

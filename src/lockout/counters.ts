@@ -21,10 +21,10 @@ const forgottenSeconds = 86_400
 export const mostCounters = 65_536
 /** A counter is changed in milliseconds. */
 const waitSeconds = 1
-/** Told to whoever is refused because the counter is held up. */
+/** The detail of a refusal because the counter's lock is held. */
 const heldSeconds = 5
 
-/** With `most`, so many keys are counted by themselves and all others together: strangers choose the keys. */
+/** With `most`, this many keys are counted each by itself and all others together: clients choose the keys. */
 export function openLockouts(
   world: Parts<'now' | 'files'>,
   config: Config,
@@ -44,7 +44,7 @@ export function openLockouts(
   }
   const write = (key: string, state: LockoutState): void =>
     world.files.writeAtomic(fileOf(key), formatLockoutState(state), { mode: 0o600 })
-  // As many locks as there are beginnings of names: whoever holds one up, holds up few others.
+  // As many locks as there are beginnings of names: a process that holds one delays few others.
   const lockOf = (key: string): string => `${directory}/.lock-${lockoutFileName(key).slice(0, 2)}`
   const locked = (key: string, work: () => void): Promise<void> => world.files.withLock(lockOf(key), work, waitSeconds)
   const adjust = (key: string): void => {
@@ -66,7 +66,7 @@ export function openLockouts(
   return {
     left: async (wanted) => {
       const key = read(wanted) || most === Number.POSITIVE_INFINITY ? wanted : others
-      // What cannot be counted counts as locked: the holder of the lock may be stopped, and by the very user.
+      // A failure that cannot be counted counts as a lock: the holder of the lock may be stopped, and by the very user.
       if (world.files.stat(lockOf(key)) && (await isHeld(locked(key, () => undefined))))
         return { secondsLeft: heldSeconds }
       const state = read(key)
@@ -89,7 +89,7 @@ export function openLockouts(
 }
 
 /**
- * A stranger has as many addresses as there are (an IPv6 /48 is 65 536 sources): the counters that were used longest
+ * A client may have very many addresses (an IPv6 /48 is 65 536 sources): the counters that were used longest
  * ago go, a sixteenth at a time.
  */
 function makeRoom(world: Parts<'files'>, directory: string): void {

@@ -1,4 +1,4 @@
-// How long somebody who fails has to wait. The arithmetic of the C implementation, with three promises it does not
+// How long a user who failed has to wait. The arithmetic of the C implementation, with three promises that it does not
 // keep:
 // the wait really grows (the count survives an expired lock), failures fade, and a wrong clock neither opens nor welds
 // the door.
@@ -20,7 +20,7 @@ const lockLength = (state: LockoutState, longest: number): number => {
 }
 
 /**
- * Whole seconds until the next attempt is heard; 0 when there is no lock. Never longer than the lock was made, nor
+ * Whole seconds until the next attempt counts; 0 when there is no lock. Never longer than the lock was made, nor
  * than `longest`.
  */
 export function secondsLeft(state: LockoutState | undefined, now: number, longest: number = longestLockout): number {
@@ -44,8 +44,8 @@ export function clockAdjusted(state: LockoutState, now: number, longest: number 
 }
 
 /**
- * Failures that still count. One is forgiven for each `maxLockout` of silence, and silence only runs while the door is
- * open: guessing once per expired lock therefore keeps the longest lock. 0 means that the file may be removed.
+ * Failures that still count. One is forgiven for each `maxLockout` without a failure, and that time only runs while the
+ * lock is open: guessing once per expired lock therefore keeps the longest lock. 0 means that the file may be removed.
  */
 export function failuresLeft(state: LockoutState, policy: LockoutPolicy, now: number): number {
   const silence = Math.max(0, now - Math.max(state.lastFailureAt, state.lockedUntil))

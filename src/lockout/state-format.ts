@@ -39,7 +39,7 @@ export function formatLockoutState(state: LockoutState): string {
 export const lockoutKey = (user: string, rhost: string | undefined): string =>
   `${user}:${rhost ? sourceOf(rhost) : 'local'}`
 
-// Whoever has one IPv6 address has its whole /64 (RFC 6177), so that is one source. Upstream counts each address.
+// The owner of one IPv6 address has its whole /64 (RFC 6177), so that is one source. Upstream counts each address.
 function sourceOf(rhost: string): string {
   const mapped = /^::ffff:(\d+(?:\.\d+){3})$/i.exec(rhost)
   if (mapped) return mapped[1]!

@@ -24,12 +24,12 @@ export type AccountFacts = OfflineFacts & {
   /** An account of this host itself: what local_accounts says about it. */
   readonly local?: LocalAccount | undefined
   readonly unmapped?: boolean
-  /** The auth phase of this login took a password because the portal was away. */
+  /** The auth phase of this login took a password because the portal was unreachable. */
   readonly provenOffline?: boolean
   /** Whether an account is needed before the session begins: login(1) and greeters look the user up before that. */
   readonly needsAccount?: boolean
   readonly account?: Provision
-  /** The answer is about neither ssh nor sudo, and says nothing about them: what is kept has no service. */
+  /** The answer is about neither ssh nor sudo, so it is not cached: a cached answer names no service. */
   readonly unkept?: boolean
   /** bastion_jwt_offline_login, over ssh: who comes through a bastion is known in the session phase only. */
   readonly hopMaySuffice?: boolean
@@ -104,8 +104,8 @@ const outages: ReadonlySet<Reason> = new Set<Reason>([
   'cache-limited',
 ])
 
-// Nothing that the portal said before counts, and the administrator named this user for such a day. A list that takes
-// the user away (force_online), a portal that refused this host, and a cache that somebody changed are stronger.
+// No earlier answer of the portal counts, and the administrator named this user for emergencies. A list that takes
+// the user away (force_online), a portal that refused this host, and a cache that was changed are stronger.
 function decideBreakGlass(f: AccountFacts, otherwise: Outcome): AccountStep | undefined {
   if (!f.user || !f.mayBreakGlass || !outages.has(otherwise.reason)) return undefined
   if (!f.forceOnline) return { ask: 'forceOnline' }

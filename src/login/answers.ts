@@ -186,14 +186,14 @@ const tooEarly = (): Fault => new Fault('an account was asked for before the por
 const entryFor = (f: SessionFacts): WantedEntry => {
   if (f.serviceAccount?.kind === 'sound') return entryOf(f.serviceAccount.account)
   const answer = latest(f)
-  // Nobody said what the account should be like: one that is there stays as it is.
+  // The portal said nothing about the account: an account that is there stays as it is.
   if (!answer && vouchedFor(f)) return {}
   if (answer?.kind !== 'granted') throw tooEarly()
   // The session phase is the one that knows what was proven.
   return { ...wantedOf(answer), revive: true }
 }
 
-/** What the portal said last, in this phase, in the account phase, or before it went away. */
+/** The last answer of the portal, in this phase, in the account phase, or before it became unreachable. */
 const latest = (f: SessionFacts) => {
   if (f.authorization?.kind === 'granted') return f.authorization
   return f.cached?.kind === 'hit' ? f.cached.authorization : f.remembered?.authorization

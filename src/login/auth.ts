@@ -25,7 +25,7 @@ export type AuthFacts = Partial<OfflineFacts> & {
   readonly newcomer?: Authorization
   readonly claim?: 'won' | 'lost'
   readonly verification?: Verification
-  /** What was typed cannot be a token of this portal (token_pattern), so it stays here. */
+  /** The typed text cannot be a token of this portal (token_pattern), so it stays here. */
   readonly isNoToken?: boolean
   /** The portal was asked about the user instead. */
   readonly presence?: Authorization
@@ -34,7 +34,7 @@ export type AuthFacts = Partial<OfflineFacts> & {
   /** Whether this host remembers, for a few minutes, which access tokens the portal called active. */
   readonly knownToken?: 'active' | 'unknown'
   readonly introspection?: Introspection
-  /** Whether a password the portal once confirmed may stand in while it is away (offline_cache_enabled). */
+  /** Whether a password the portal once confirmed may stand in while it is unreachable (offline_cache_enabled). */
   readonly offlinePasswords: boolean
   readonly password?: PasswordCheck
   readonly service: string
@@ -53,7 +53,7 @@ export type AccessTokenPolicy = {
   readonly mayRemember: boolean
 }
 
-/** How a password was found while the portal is away. */
+/** How a password was found while the portal is unreachable. */
 export type PasswordCheck = { readonly kind: PasswordResult; readonly secondsLeft: number; readonly detail: string }
 
 export type AuthQuestion =
@@ -104,7 +104,8 @@ function decideToken(f: AuthFacts, user: LoginName): AuthStep {
   if (f.accessTokens) return decideAccessToken(f, user, f.accessTokens)
   // The portal's own single use is not atomic, so the token is claimed here before anybody is asked.
   if (!f.claim) return { ask: 'claim' }
-  // A password that counts while the portal is away may be typed in two places at once, and is no guess in either.
+  // A password that counts while the portal is unreachable may be typed in two places at once, and is no guess in
+  // either.
   if (f.claim === 'lost')
     return f.offlinePasswords ? end(denied('token-replayed')) : end(denied('token-replayed'), { do: 'count-failure' })
   if (!f.verification) return { ask: 'verification' }
@@ -124,8 +125,8 @@ function decideToken(f: AuthFacts, user: LoginName): AuthStep {
   }
 }
 
-// Somebody's password, most likely, and none of the portal's business. The portal is asked about the user all the same:
-// the refusal takes as long as that of a token, and while the portal is away it may be a password that counts.
+// Most likely a password, which the portal must not see. The portal is asked about the user all the same:
+// the refusal takes as long as that of a token, and while the portal is unreachable it may be a password that counts.
 function decideNoToken(f: AuthFacts): AuthStep {
   if (!f.presence) return { ask: 'presence' }
   switch (f.presence.kind) {
@@ -168,7 +169,7 @@ function decideAccessToken(f: AuthFacts, user: LoginName, policy: AccessTokenPol
   }
 }
 
-// What is typed may be a password that the portal confirmed before. Every refusal sounds like the outage it is. Whoever
+// The typed text may be a password that the portal confirmed before. Every refusal reads like the outage it is. Whoever
 // looks at the password gives the claim back first: it would refuse the password for a day if this process died.
 function decidePassword(f: AuthFacts, outage: OutageReason, ...effects: readonly AuthEffect[]): AuthStep {
   if (!f.offlinePasswords) return end(unavailable(outage), ...effects)
@@ -198,7 +199,8 @@ function decidePassword(f: AuthFacts, outage: OutageReason, ...effects: readonly
   }
 }
 
-// The token of an enrolled host speaks for the person who enrolled it, so whoever reads one must not log in with it.
+// The token of an enrolled host speaks for the person who enrolled it, so a person who reads one must not log in with
+// it.
 const serverScopes: ReadonlySet<string> = new Set(['pam', 'pam:server'])
 
 function objectionTo(token: ActiveToken, user: LoginName, policy: AccessTokenPolicy): Reason | undefined {
@@ -209,7 +211,7 @@ function objectionTo(token: ActiveToken, user: LoginName, policy: AccessTokenPol
   return token.secondsLeft >= policy.minSeconds ? undefined : 'token-expiring'
 }
 
-// sshd knows no such user and sent its placeholder, so nothing was proven and nobody gets in. But when the portal
+// sshd knows no such user and sent its placeholder, so nothing was proven and the login is refused. But when the portal
 // allows the name here, the account can be ready for the next connection (sshd looks names up once, before PAM).
 function decideUnknownUser(f: AuthFacts): AuthStep {
   if (!f.createUser) return end(denied('unknown-to-sshd'))

@@ -1,5 +1,5 @@
 // The decisions of a login without anything they change: for `ob why`. The same policy runs on the same answers, but a
-// token that nobody typed is taken for one that the portal accepts, and no account is made.
+// token that was not typed counts as one that the portal accepts, and no account is made.
 import type { LoginName } from '../base/names.ts'
 import { allowed, type Outcome } from '../base/outcome.ts'
 import { Secret } from '../base/secret.ts'
@@ -14,11 +14,11 @@ export type ForeseenPhase = 'auth' | 'account' | 'session'
 export type Foreseen = {
   readonly outcome: Outcome
   readonly authorization: Authorization | undefined
-  /** What was taken for granted, because only a real login can show it. */
+  /** The assumption that was made, because only a real login can show the truth. */
   readonly assumed: string | undefined
 }
 
-/** What would be decided in this phase. Asks the portal what the phase would ask; changes nothing on this host. */
+/** Foresees the decision of this phase. Asks the portal what the phase would ask; changes nothing on this host. */
 export async function foresee(
   phase: ForeseenPhase,
   request: PamRequest & { readonly user: LoginName; readonly proof: Proof },

@@ -45,7 +45,7 @@ export async function performAuth(
       case 'register': {
         const accounts = await ports.accounts()
         const made = await accounts.provision(requireUser(request.user), wantedOf(effect.authorization), false)
-        // A name that sshd knew already: somebody typed the placeholder, which is no guess and yet asks the portal.
+        // A name that sshd knew already: a client typed the placeholder, which is no guess and yet asks the portal.
         if (made.kind !== 'ready' || !made.made)
           await ports.unknownUsers.count(lockoutKey(requireUser(request.user), request.rhost))
         if (made.kind === 'ready') publishKeys(ports, effect.authorization)
@@ -124,7 +124,7 @@ async function forgetGrant(ports: Ports, request: PamRequest): Promise<undefined
   ;(await ports.offline()).forget(requireUser(request.user))
 }
 
-/** What `ob keys` and `ob principals` may know of the configuration. */
+/** Writes the public part of the configuration for `ob keys` and `ob principals`. */
 export const publishPolicy = (ports: Ports): Promise<readonly string[]> =>
   collect([async () => void ports.published.policy()])
 

@@ -1,4 +1,4 @@
-// What is said about a phase when it is decided: which audit event it is, and which sentence the person reads.
+// The report of a decided phase: which audit event it is, and which sentence the person reads.
 import { type AuditEvent, reference } from '../audit/event-format.ts'
 import type { Outcome } from '../base/outcome.ts'
 import { isSsh } from '../base/pam-service.ts'
@@ -8,11 +8,11 @@ import type { PamRequest } from './answers.ts'
 
 export type Phase = 'auth' | 'account' | 'open_session' | 'close_session'
 
-/** What one phase found: the outcome, and what the log and the person get to know besides. */
+/** The result of one phase: the outcome, notes for the log, and a text for the person. */
 export type PhaseResult = {
   readonly outcome: Outcome
   readonly notes: readonly string[]
-  /** What the cache answered, when the portal was unreachable. */
+  /** The answer of the cache, when the portal was unreachable. */
   readonly cached?: Cached | undefined
   /** Instead of the sentence that goes with the outcome. */
   readonly message?: string | undefined
@@ -20,7 +20,7 @@ export type PhaseResult = {
   readonly isStep?: boolean
 }
 
-/** What the event needs of the process: the clock, the name of this host, the terminal. */
+/** The facts of the process in an event: the clock, the name of this host, the terminal. */
 export type EventContext = {
   /** Epoch seconds. */
   readonly now: number
@@ -89,7 +89,7 @@ export function auditEvent(
 const offlineMembers = (cached: Cached | undefined): Readonly<Record<string, string | number>> =>
   cached?.kind === 'hit' ? { offline: 'true', cache_age: Math.round(Math.min(cached.ageSeconds, 1e9)) } : {}
 
-/** What the person reads; empty where nothing has to be said. */
+/** The text for the person; empty where there is none. */
 export function messageFor({ outcome, cached, message }: PhaseResult, request: PamRequest): string {
   if (message !== undefined) return message
   if (outcome.kind === 'allowed' && cached?.kind === 'hit') return cachedMessage(cached.ageSeconds)

@@ -1,5 +1,5 @@
-// Logins to accounts that are nobody's: the front door of the certificate authority, and functional accounts that turn
-// into a person. What was proven is left for the one process of this connection that may use it.
+// Logins to accounts that belong to no person: the front door of the certificate authority, and functional accounts
+// that turn into a person. What was proven is left for the one process of this connection that may use it.
 import { parseLoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
 import { isSsh } from '../base/pam-service.ts'

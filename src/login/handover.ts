@@ -1,4 +1,4 @@
-// What the account phase learned from the portal, kept for the session phase of the same connection, so that no phase
+// The account phase hands the portal's answer over to the session phase of the same connection, so that no phase
 // asks what another asked already. Only root can write here, and it is written after authentication.
 import * as v from 'valibot'
 import { decodeUtf8 } from '../base/bytes.ts'

@@ -59,7 +59,7 @@ async function decideAsFunctional(
 
 const longestAnswer = 8192
 
-/** What the person typed. It is on standard input once. */
+/** The typed answer. It is on standard input once. */
 export function readAnswer(world: World, config: Config): UserToken {
   const input = world.stdin(longestAnswer)
   const typed = parseUserToken(input, config.offline_cache_enabled)
@@ -84,7 +84,7 @@ export async function authenticateWith(
   return { outcome, notes: [...safe, facts.password?.detail ?? ''], message }
 }
 
-/** What a greeter on this host itself understands; a user far away is not told why a password did not count. */
+/** A code that a greeter on this host understands; a user far away does not learn why a password did not count. */
 function greeterText(request: PamRequest, password: PasswordCheck | undefined): string | undefined {
   if (!password || password.kind === 'accepted' || request.rhost !== undefined) return undefined
   return `${greeterMessage(password.kind, password.secondsLeft)}\n`
@@ -141,7 +141,7 @@ async function tend(world: World, config: Config): Promise<readonly string[]> {
   }
 }
 
-/** What sshd has proven up to this phase. In the auth phase that is what it had proven before it ran PAM. */
+/** The proof that sshd has up to this phase. In the auth phase that is what it had proven before it ran PAM. */
 export const proofOf = (phase: Phase, world: World, config: Config): Promise<Proof> =>
   judgeProof(world, config, {
     user: parseLoginName(world.env['PAM_USER'] ?? ''),

@@ -1,4 +1,4 @@
-// Wires every door once. Nothing is read or connected before it is asked.
+// Puts the parts of a login together. Nothing is read or connected before it is asked.
 
 import { localAccount } from '../accounts/local-account.ts'
 import type { LocalAccount } from '../accounts/local-policy.ts'
@@ -39,13 +39,13 @@ export type Ports = {
   readonly lockouts: Lockouts
   readonly unknownUsers: Lockouts
   readonly serviceAccounts: ServiceAccountsFile
-  /** sshd was told about this user, who has no account. */
+  /** sshd got an entry for this user, who has no account. */
   readonly isOnlyReserved: (user: LoginName) => Promise<boolean>
   readonly localAccount: (user: LoginName) => Promise<LocalAccount>
   readonly published: Published
-  /** Loaded when first asked for: only when the portal is away, or allows an answer to be kept. */
+  /** Loaded when first asked for: only when the portal is unreachable, or allows an answer to be cached. */
   readonly offline: () => Promise<Offline>
-  /** Whether this answer is kept, or an older one may have to go. */
+  /** Whether this answer is cached, or an older one may have to be removed. */
   readonly mayKeep: (authorization: Granted) => boolean
   readonly passwords: () => Promise<OfflinePasswords>
   /** offline_cache_enabled */

@@ -1,5 +1,5 @@
 // PAM open_session over ssh: the first moment at which sshd says what was really proven (SSH_AUTH_INFO_0),
-// and a refusal here still closes the door.
+// and a refusal here still ends the login.
 
 import type { LocalAccount } from '../accounts/local-policy.ts'
 import { decideServiceKey, type ServiceAccountState } from '../accounts/service-accounts-policy.ts'
@@ -12,13 +12,13 @@ import { isOutage, noAnswer, type OutageReason, outageReason } from '../portal-c
 import type { Authorization, Granted } from '../portal-client/reply-format.ts'
 import type { Proof } from '../ssh/proof.ts'
 
-/** What the account phase of the same connection learned, and with which fingerprint it had asked, if any. */
+/** The answer that the account phase of the same connection got, and the fingerprint it had asked with, if any. */
 export type Remembered = {
   readonly authorization: Granted
   readonly fingerprint: Fingerprint | undefined
   /** The portal was away, and the answer is of an earlier day. */
   readonly offline: boolean
-  /** Nothing that the portal said is known: the answer is empty, and changes nothing about the account. */
+  /** No answer of the portal is known: the empty answer changes nothing about the account. */
   readonly breakGlass?: boolean
 }
 
@@ -28,7 +28,7 @@ export type SessionFacts = OfflineFacts & {
   /** The fingerprint that the login is bound to (ssh/proof). */
   readonly bound: Fingerprint | undefined
   readonly createUser: boolean
-  /** NSS told sshd a uid that no account has: `ob serve` runs with a configuration of before. */
+  /** NSS gave sshd a uid that no account has: `ob serve` runs with an older configuration. */
   readonly withoutAccount?: boolean
   /** bastion_jwt_required, for an account that is not exempt. */
   readonly hopRequired?: boolean
@@ -90,8 +90,8 @@ const openedBy = (f: SessionFacts): Reason => {
 }
 
 /**
- * A key the portal accepted just now may be used while it is away, as long as the answer itself; and a session that
- * began while it was away is looked at again later.
+ * A key the portal accepted just now may be used while it is unreachable, as long as the answer itself; and a session
+ * that began while it was unreachable is looked at again later.
  */
 function afterwards(f: SessionFacts): readonly SessionEffect[] {
   const fingerprint = f.bound
@@ -104,7 +104,7 @@ function decideWithoutPortal(f: SessionFacts, outage: OutageReason): SessionStep
   const step = decideOffline(f, outage)
   if ('ask' in step) return step
   if ('end' in step && isOutage(step.end.reason) && f.hopSuffices && vouchedFor(f)) {
-    // Where nothing is cached, nobody has asked yet.
+    // Where nothing is cached, the portal was not asked yet.
     if (!f.forceOnline) return { ask: 'forceOnline' }
     if (f.forceOnline === 'free') return decideProvisioning(f, allowed('hop-offline'), [{ do: 'mark-offline' }])
   }
@@ -122,7 +122,7 @@ function decideProvisioning(f: SessionFacts, opened: Outcome, effects: readonly 
     case 'ready':
     case 'local':
       return end(opened, ...effects)
-    // sshd goes on with the uid that it was told when the connection began, and the account has another.
+    // sshd goes on with the uid that it got when the connection began, and the account has another.
     case 'unsettled':
       return end(denied('newcomer-registered'))
     case 'impossible':
@@ -135,7 +135,7 @@ export const vouchedFor = ({ proof }: Pick<SessionFacts, 'proof'>): boolean =>
 
 function mustAskAgain(f: SessionFacts): boolean {
   const { bound } = f
-  // What an earlier day allowed says nothing about this key: that is looked up with the keys accepted then.
+  // An older answer says nothing about this key: the cache lists the keys that were accepted with it.
   return bound !== undefined && (f.remembered?.fingerprint !== bound || f.remembered.offline)
 }
 

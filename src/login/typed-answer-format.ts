@@ -1,20 +1,20 @@
-// What a person typed at "Password:", as pam_exec's expose_authtok hands it over on standard input.
+// The text that a person typed at "Password:", as pam_exec's expose_authtok hands it over on standard input.
 import { decodeUtf8 } from '../base/bytes.ts'
 import { cutLength, isPlaceholder, withoutEnd } from '../base/pam-answer.ts'
 import { Secret } from '../base/secret.ts'
 
-/** What kind of thing was typed; the token itself never enters the policy. */
+/** The kind of the typed text; the token itself never enters the policy. */
 export type AnswerKind = 'token' | 'absent' | 'cut' | 'malformed' | 'placeholder'
 
 export type UserToken = { readonly kind: AnswerKind; readonly token: Secret }
 
-/** The greeter of Open Bastion's desktop writes this before a password when it finds the portal away. */
+/** The greeter of Open Bastion's desktop writes this before a password when it finds the portal unreachable. */
 const greeterPrefix = 'OFFLINE:'
 
 /**
- * Classifies the bytes. Spaces around a pasted token are dropped; a token is otherwise 1–510 printable ASCII
- * characters without spaces. Where passwords count while the portal is away, any UTF-8 without control characters may
- * be one; what a greeter says about the portal is not believed.
+ * Classifies the bytes. Spaces around a pasted token are dropped; a token is otherwise 1–510 printable ASCII characters
+ * without spaces. Where passwords count while the portal is unreachable, any UTF-8 without control characters may be
+ * one; what a greeter says about the portal is not believed.
  */
 export function parseUserToken(bytes: Uint8Array, passwords = false): UserToken {
   const typed = withoutEnd(bytes)

@@ -1,6 +1,7 @@
-// That a login was authenticated while the portal was away. A later phase of the same login that meets a portal which
-// answers asks for another proof: whoever can keep this process from hearing the portal in one phase must not take the
-// offline password into the next. Root's note, one file a connection or a sudo; it is not believed less with time.
+// Marks a login that was authenticated while the portal was unreachable. A later phase of the same login that meets a
+// portal which answers asks for another proof: a user who can stop this process from reaching the portal in one phase
+// must not take the offline password into the next. Root's note, one file a connection or a sudo; it is not believed
+// less with time.
 import { hex, sha256 } from '../base/bytes.ts'
 import { olderThan, sweep } from '../base/expire-files.ts'
 import { isSsh } from '../base/pam-service.ts'

@@ -1,5 +1,5 @@
-// Argon2id (RFC 9106) and the PHC string that keeps its result. The one door to hash-wasm, which works wherever this
-// program does; where the runtime has an Argon2 of its own that says the same, that is faster.
+// Argon2id (RFC 9106) and the PHC string that keeps its result. The only importer of hash-wasm, which works wherever
+// this program does; where the runtime has an Argon2 of its own that says the same, that is faster.
 import { decodeBase64, equalBytes, utf8 } from '../base/bytes.ts'
 import type { NativeArgon2 } from '../base/world.ts'
 
@@ -16,15 +16,15 @@ export type Verifier = {
   readonly hash: Uint8Array<ArrayBuffer>
 }
 
-/** What new verifiers cost: 64 MiB, three passes, four lanes. */
+/** The cost of new verifiers: 64 MiB, three passes, four lanes. */
 export const usualCost: Argon2Cost = { memory: 65_536, passes: 3, lanes: 4 }
-/** What the C implementation does in its libsodium builds, whatever an entry says. */
+/** The cost in the C implementation's libsodium builds, whatever an entry says. */
 export const libsodiumCost: Argon2Cost = { memory: 65_536, passes: 3, lanes: 1 }
 
 export const hashLength = 32
 export const argon2SaltLength = 16
 
-/** Weaker ones protect nobody, dearer ones would let whoever sends a verifier stop every login. */
+/** A lower cost does not protect; a higher one would let the sender of a verifier stop every login. */
 export const isCostBearable = ({ memory, passes, lanes }: Argon2Cost): boolean =>
   [memory, passes, lanes].every(Number.isInteger) &&
   memory >= 16_384 &&
@@ -37,7 +37,7 @@ export const isCostBearable = ({ memory, passes, lanes }: Argon2Cost): boolean =
 const phc =
   /^\$argon2id\$v=19\$m=([1-9]\d{0,6}),t=([1-9]\d?),p=([1-9]\d?)\$([A-Za-z0-9+/]+)={0,2}\$([A-Za-z0-9+/]+)={0,2}$/
 
-/** A PHC string, its base64 padded or not; undefined when it is no Argon2id verifier this program would go by. */
+/** A PHC string, its base64 padded or not; undefined when it is no Argon2id verifier that this program accepts. */
 export function parseVerifier(text: string): Verifier | undefined {
   const match = phc.exec(text)
   if (match === null) return undefined

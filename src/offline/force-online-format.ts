@@ -1,11 +1,11 @@
-// The file that names those for whom nothing kept on this host counts.
+// The list of users for whom nothing cached on this host counts.
 
 /** The users whose logins always need the portal. */
 export type ForceOnline = 'nobody' | 'everybody' | ReadonlySet<string>
 
 /**
  * One name a line, # comments, blank lines. A file without any name means everybody, so that `touch` is enough in an
- * emergency and emptying the list never frees anybody by accident; no file means nobody.
+ * emergency and emptying the list never frees a user by accident; no file means no user.
  */
 export function parseForceOnline(text: string | undefined): ForceOnline {
   if (text === undefined) return 'nobody'
@@ -16,7 +16,7 @@ export function parseForceOnline(text: string | undefined): ForceOnline {
   return names.length === 0 ? 'everybody' : new Set(names)
 }
 
-/** The file of these names. Nobody is the absence of the file. */
+/** The file of these names; without names there is no file. */
 export const formatForceOnline = (users: Exclude<ForceOnline, 'nobody'>): string =>
   users === 'everybody' ? '' : [...users].map((name) => `${name}\n`).join('')
 

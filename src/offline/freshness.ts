@@ -1,4 +1,4 @@
-// How long an answer of the portal is kept, and how old one is.
+// How long an answer of the portal is cached, and how old a cached one is.
 
 /**
  * Seconds to keep an answer that allows; undefined: not at all. The portal's own limit holds for an administrator who

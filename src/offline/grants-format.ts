@@ -126,7 +126,7 @@ export type OpenedEntry =
   | { readonly kind: 'entry'; readonly entry: AuthEntry }
   | { readonly kind: 'tampered' | 'unreadable'; readonly detail: string }
 
-/** What the header stands before; it must say the same end of life inside. */
+/** The sealed part behind the header; it must name the same end of life. */
 export async function openAuthBody(key: Uint8Array, body: Uint8Array, expiresAt: number): Promise<OpenedEntry> {
   if (!equalBytes(body.subarray(0, magic.length), magic))
     return { kind: 'unreadable', detail: 'it is of another version of the authorization cache' }

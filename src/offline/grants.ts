@@ -1,4 +1,4 @@
-// What the portal allowed, kept for when it is away. Found by name, never by listing.
+// Cached grants of the portal, for when it is unreachable. Found by name, never by listing.
 
 import { Fault } from '../base/fault.ts'
 import type { Fingerprint, LoginName } from '../base/names.ts'
@@ -125,7 +125,7 @@ function hitOf(
   ttl = Number.POSITIVE_INFINITY,
 ): CachedGrant | NoCachedGrant {
   if (!entry.authorized) return { kind: 'miss', detail: 'what was kept for the user is a refusal' }
-  // An administrator who shortens auth_cache_ttl means what is kept already, too.
+  // An administrator who shortens auth_cache_ttl means the cached entries, too.
   const ageSeconds = ageOf(writtenAt, now)
   if (Number.isFinite(ageSeconds) && ageSeconds > ttl)
     return { kind: 'expired', detail: 'what was kept for the user is older than auth_cache_ttl' }

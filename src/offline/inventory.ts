@@ -1,4 +1,4 @@
-// Everything that is kept for when the portal is away, for the administrator. Looking changes nothing.
+// The inventory of everything cached for when the portal is unreachable, for the administrator. It changes nothing.
 import { decodeBytewise } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
@@ -39,9 +39,9 @@ export type CachedEntry = {
 export type Inventory = {
   /** Names of files, without opening any. */
   readonly files: () => readonly { readonly kind: CachedKind; readonly name: string }[]
-  /** What one file holds; undefined when it is gone. */
+  /** The entry in one file; undefined when it is gone. */
   readonly examine: (file: { readonly kind: CachedKind; readonly name: string }) => Promise<CachedEntry | undefined>
-  /** What is kept for one user on this host as it is called now, found by name. Tokens cannot be found so. */
+  /** The entries of one user on this host under its present name. Tokens cannot be found so. */
   readonly ofUser: (user: string) => Promise<readonly CachedEntry[]>
   /** Temporary files that a write which died left behind an hour ago or longer. */
   readonly leftovers: () => readonly string[]

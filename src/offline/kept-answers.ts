@@ -1,4 +1,4 @@
-// What this host may go by while the portal is away: one door to the cache, its limiter and the force_online file.
+// The answers that count while the portal is unreachable: the cache, its limiter and the force_online file together.
 
 import type { Fingerprint, LoginName } from '../base/names.ts'
 import type { Parts } from '../base/world.ts'
@@ -11,7 +11,7 @@ import type { Cached } from './policy.ts'
 
 export type Offline = {
   readonly forceOnline: (user: LoginName) => 'listed' | 'free'
-  /** Every use counts against the limiter; one that finds an answer starts the count anew. */
+  /** Every use counts against the limiter; a hit starts the count anew. */
   readonly lookup: (user: LoginName) => Promise<Cached>
   /** Keeps the answer as long as the portal and the configuration allow; forgets an older one when they do not. */
   readonly keep: (authorization: Granted, fingerprint: Fingerprint | undefined) => Promise<void>
@@ -42,7 +42,7 @@ export function openOffline(
       try {
         await cache.store(name, { authorization, fingerprint, seconds })
       } catch (error) {
-        // On a full disk the older answer would stay, and allow what the portal has taken away.
+        // On a full disk the older answer would stay, and allow a right that the portal has withdrawn.
         const older = await cache.lookup(name)
         if (older.kind === 'hit' && allowsMore(older.authorization, authorization)) cache.forget(name)
         throw error

@@ -16,7 +16,7 @@ export type KnownTokens = {
 export function openKnownTokens(world: Parts<'now' | 'random' | 'files' | 'keyring'>, config: Config): KnownTokens {
   const cache = openTokenCache(world, config)
   return {
-    // Whatever is wrong with an entry, the portal is asked as if there were none.
+    // A damaged entry counts as absent: the portal is asked.
     recall: async (user, token) => {
       const found = await cache.lookup(token, user)
       return found.kind === 'hit' && found.authorized ? 'active' : 'unknown'

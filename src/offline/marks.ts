@@ -1,4 +1,4 @@
-// One file for each user with a session that began while the portal was away: the epoch second it began
+// One file for each user with a session that began while the portal was unreachable: the epoch second it began
 // (the C implementation's file). In /run, so it never outlives the sessions.
 import { decodeUtf8 } from '../base/bytes.ts'
 import { type LoginName, parseLoginName } from '../base/names.ts'

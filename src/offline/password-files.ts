@@ -1,4 +1,4 @@
-// The files of kept passwords: sealed entries in the cache directory, and for each a sealed generation number in the
+// The files of offline passwords: sealed entries in the cache directory, and for each a sealed generation number in the
 // state directory, so that restoring an old entry neither unlocks it nor brings it back.
 
 import type { JsonObject } from '../base/json.ts'
@@ -33,7 +33,7 @@ export type PasswordFiles = {
   readonly setGeneration: (key: Uint8Array, user: string, generation: number) => Promise<void>
   /** True when there was one. */
   readonly destroy: (user: string) => boolean
-  /** Runs this while nobody else changes the user's entry. */
+  /** Runs this under the lock of the user's entry. */
   readonly alone: <T>(user: string, work: () => Promise<T>) => Promise<T>
 }
 
@@ -95,7 +95,7 @@ export function openPasswordFiles(world: Parts<'now' | 'random' | 'files'>, dire
     destroy: (user) => world.files.destroy(fileOf(user)),
     alone: (user, work) => {
       world.files.makeDirectory(directory, 0o700)
-      // As many locks as there are beginnings of names: strangers choose the names.
+      // As many locks as there are beginnings of names: clients choose the names.
       return world.files.withLock(`${directory}/.lock-${passwordFileName(user).slice(0, 2)}`, work)
     },
   }

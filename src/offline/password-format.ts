@@ -1,5 +1,5 @@
 // OBCRED01: the verifier of a user's password and the failures against it, sealed. The C implementation's file; members
-// of our own stand behind its own and are skipped by it. Beside each entry stands a sealed generation number, so that
+// of our own come after its own, and it skips them. Beside each entry is a sealed generation number, so that
 // an old copy of an entry is known for one.
 import { concat, decodeBase64, decodeUtf8, equalBytes, hex, sha256, utf8 } from '../base/bytes.ts'
 import { formatJsonC, type JsonObject, parseJsonObject, textMember, wholeMember } from '../base/json.ts'
@@ -28,7 +28,7 @@ export type OfflinePassword = PasswordState & {
   readonly home: string
   /** Undefined in entries that this program never wrote. */
   readonly generation: number | undefined
-  /** Everything as it stands in the file. */
+  /** All members as they are in the file. */
   readonly members: JsonObject
 }
 

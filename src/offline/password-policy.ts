@@ -1,4 +1,4 @@
-// Passwords verified without the portal: how failures count, and what is said about each end of a try.
+// Passwords verified without the portal: how failures count, and the message for each result of a try.
 import type { PasswordState } from './password-format.ts'
 
 export type PasswordPolicy = { readonly maxFailures: number; readonly lockoutSeconds: number }
@@ -63,6 +63,6 @@ export const passwordCode: Readonly<Record<PasswordResult, number>> = {
   'wrong-password': -8,
 }
 
-/** What the greeter reads (PAM_TEXT_INFO); a lock says how long it still lasts. */
+/** The message for the greeter (PAM_TEXT_INFO); a lock says how long it still lasts. */
 export const greeterMessage = (end: PasswordResult, secondsLeft = 0): string =>
   end === 'locked' ? `OFFLINE_ERROR:${passwordCode.locked}:${secondsLeft}` : `OFFLINE_ERROR:${passwordCode[end]}`

@@ -1,5 +1,5 @@
-// Passwords that count while the portal is away. Every change of an entry is made under the user's lock, and every
-// refusal costs the same two hashes, whoever is asked about.
+// Passwords that count while the portal is unreachable. Every change of an entry is made under the user's lock, and
+// every refusal costs the same two hashes, for every user.
 import { equalBytes, utf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
@@ -53,7 +53,7 @@ export type PasswordVerdict =
       readonly secondsLeft: number
     }
 
-/** What ends by itself, as an access token does, counts no longer here either. */
+/** A proof that expires, as an access token does, expires here too. */
 export type ConfirmedPassword =
   | { readonly password: Secret; readonly secondsLeft?: number }
   | { readonly verifier: string }
@@ -93,7 +93,7 @@ export function openOfflinePasswords(
       const key = await keys.find()
       if (!key) return { kind: 'unknown', detail: 'no password is kept on this host' }
       const found = await entries.open(key, user)
-      // An administrator who shortens offline_cache_ttl means what is kept already, too.
+      // An administrator who shortens offline_cache_ttl means the cached entries, too.
       if (found.kind === 'entry' && isOutlived(found.credential, config.offline_cache_ttl, world.now()))
         return { kind: 'expired', detail: 'what was kept for the user is older than offline_cache_ttl' }
       return { ...found, key }
@@ -192,7 +192,7 @@ async function matchingCost(
   { salt, hash, cost }: OfflinePassword,
   typed: Uint8Array,
 ): Promise<{ readonly cost?: Argon2Cost; readonly spent: number }> {
-  // Nobody's password is empty, whatever an entry says.
+  // An empty password never counts, whatever an entry says.
   if (typed.length === 0) return { spent: 0 }
   const costs = cost ? [cost] : [libsodiumCost, usualCost]
   for (const [index, one] of costs.entries())
@@ -224,7 +224,7 @@ const unchanged = ({ failedAttempts, cost, generation, lastFailureAt }: OfflineP
   lastFailureAt,
 })
 
-/** The C implementation leaves locked_until where it stands while there is no lock to write down. */
+/** The C implementation leaves locked_until unchanged while there is no lock to write down. */
 const lockOf = (
   before: OfflinePassword,
   { lockedUntil, ...failed }: ReturnType<typeof afterWrongPassword>,

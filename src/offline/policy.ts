@@ -1,4 +1,4 @@
-// When the portal gives no answer: may what it said before be used? Only an outage comes here; a denial, a refused
+// When the portal gives no answer: may an earlier answer be used? Only an outage comes here; a denial, a refused
 // certificate or an unusable answer of the plugin never does.
 
 import type { Fingerprint } from '../base/names.ts'
@@ -6,7 +6,7 @@ import { denied, type Outcome, unavailable } from '../base/outcome.ts'
 import type { OutageReason } from '../portal-client/no-answer.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
 
-/** What the authorization cache of this host holds for the user. */
+/** The entry of the user in the authorization cache of this host. */
 export type Cached =
   | {
       readonly kind: 'hit'

@@ -1,6 +1,5 @@
-// Sessions that began while the portal was away. When it is back, each user is asked about; when it stays silent
-// although
-// the network is there, somebody may be keeping it silent, and those sessions end.
+// Sessions that began while the portal was unreachable. When it answers again, it is asked about each user; when it
+// does not answer although the network is there, an attacker may keep it from answering, and those sessions end.
 import type { Authorization, UserInfo } from '../portal-client/reply-format.ts'
 
 /** Whether anything of this round reached the portal. `down`: this host has no way out at all. */
@@ -9,13 +8,13 @@ export type Reach = 'portal' | 'silent' | 'down'
 export type Outage = {
   /** Epoch seconds of the last round. */
   readonly roundAt: number
-  /** Seconds that the portal was silent while the network was there, since it last answered. */
+  /** Seconds without an answer of the portal while the network was there, since it last answered. */
   readonly silentSeconds: number
-  /** Seconds without any network since then; told, never held against anybody. */
+  /** Seconds without any network since then; reported, and never counted against a user. */
   readonly downSeconds: number
 }
 
-/** A round that comes late counts for at most this long: a suspended laptop was not silent. Seconds. */
+/** A round that comes late counts for at most this long: a suspended laptop asked nothing. Seconds. */
 const longestRound = 180
 
 /**
@@ -34,12 +33,12 @@ export function afterRound(before: Outage | undefined, reach: Reach, now: number
 
 export const isOutageTooLong = (silence: Outage, maximum: number): boolean => silence.silentSeconds >= maximum
 
-/** `unanswered`: nobody said anything usable about the user, which counts as silence. */
+/** `unanswered`: no usable answer about the user, which counts as an outage. */
 export type SessionVerdict = 'clear' | 'terminate' | 'unanswered'
 
 /**
  * What becomes of a user's offline sessions now that the portal answers. An error ends nothing by itself; but it is no
- * word for the user either, so whoever stops one of the two questions keeps the portal silent.
+ * word for the user either, so an attacker who stops one of the two questions causes an outage.
  */
 export function judgeUser(info: UserInfo, authorization: Authorization | undefined): SessionVerdict {
   switch (info.kind) {

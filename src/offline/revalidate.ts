@@ -29,7 +29,7 @@ export type RoundResult = {
 
 type Verdict = 'clear' | 'terminate' | 'keep' | 'gone'
 
-/** What a round asks and changes; it opens nothing by itself. */
+/** The parts that a round uses; it opens nothing by itself. */
 export type RoundParts = {
   readonly control: SessionControl
   readonly portal: Pick<Portal, 'userinfo' | 'authorize'>
@@ -51,7 +51,7 @@ export async function monitorRound(
   const portalReach = await reachOf(world, config)
   const found: Found[] = []
   for (const { user } of marked) found.push({ user, response: await ask(world, parts, { user, portalReach }) })
-  // Whoever lets the first question through and stops the others keeps the portal silent all the same.
+  // An attacker who lets the first question through and stops the others causes an outage all the same.
   const reach =
     portalReach === 'portal' && found.some(({ response }) => response === 'unanswered') ? 'silent' : portalReach
   const silence = afterRound(readOutage(world), reach, world.now())
@@ -60,17 +60,17 @@ export async function monitorRound(
   const users: RoundResult['users'][number][] = []
   for (const { user, response } of found) {
     const { verdict, reason } = judgementOf(response, isTooLong)
-    // What the portal denies now is not allowed by an older answer, should the portal be unreachable again.
+    // A user whom the portal denies now gets in by no older answer, should the portal be unreachable again.
     if (response === 'terminate') await forgetGrant(world, parts, user)
     const isDone = verdict === 'terminate' ? await parts.control.terminate(user) : verdict !== 'keep'
-    // What could not be ended is tried again in the next round.
+    // A session that could not be ended is tried again in the next round.
     if (isDone) sessions.clear(user)
     users.push({ user, verdict, reason })
   }
   return { reach, silence, users }
 }
 
-/** What the portal says about a user; `unanswered` when it is not there to say anything. */
+/** The answer of the portal about a user; `unanswered` when it is unreachable. */
 type Response = SessionVerdict | 'gone'
 type Found = { readonly user: LoginName; readonly response: Response }
 
@@ -105,7 +105,7 @@ async function ask(
   })
 }
 
-/** Somebody who stands in for the portal keeps it silent: no reason to let sessions be. */
+/** An impostor in the portal's place counts as an outage: no reason to keep sessions. */
 async function unlessRefused<T>(world: Parts<'syslog'>, otherwise: T, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -116,7 +116,7 @@ async function unlessRefused<T>(world: Parts<'syslog'>, otherwise: T, work: () =
   }
 }
 
-/** A grant that cannot be destroyed keeps nobody logged in. */
+/** A grant that cannot be destroyed does not keep a session. */
 async function forgetGrant(world: Parts<'syslog'>, parts: RoundParts, user: LoginName): Promise<void> {
   await orElse(
     () => parts.forgetGrant(user),
@@ -124,7 +124,7 @@ async function forgetGrant(world: Parts<'syslog'>, parts: RoundParts, user: Logi
   )
 }
 
-/** No public address is asked: somebody who answers, even with a refusal, or a default route is a network. */
+/** No public address is asked: any answer, even a refusal, or a default route shows a network. */
 const reachOf = (world: Parts<'timeout' | 'fetch' | 'files' | 'syslog'>, config: Config): Promise<Reach> =>
   unlessRefused<Reach>(world, 'silent', () => findReach(world, config))
 

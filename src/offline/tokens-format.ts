@@ -1,4 +1,4 @@
-// LLNGCACHE02: what token introspection said about one token of one user, sealed. The C implementation's file, but for
+// LLNGCACHE02: the introspection of one token of one user, sealed. The C implementation's file, but for
 // its unsealed variant, which anybody could have written.
 import { concat, decodeUtf8, equalBytes, hex, sha256, utf8 } from '../base/bytes.ts'
 import { open, seal } from '../secrets/sealed-format.ts'
@@ -39,7 +39,7 @@ export type OpenedToken =
   | { readonly kind: 'entry'; readonly entry: TokenEntry }
   | { readonly kind: 'tampered' | 'unreadable'; readonly detail: string }
 
-/** What a file holds. Its first line says how long it lives, in the open, and the seal must say the same. */
+/** The entry in a file. Its first line says how long it lives, in the open, and the seal must say the same. */
 export async function openTokenEntry(key: Uint8Array, file: Uint8Array): Promise<OpenedToken> {
   const end = file.subarray(0, 17).indexOf(0x0a)
   const expires = decodeUtf8(file.subarray(0, Math.max(end, 0))) ?? ''

@@ -1,4 +1,4 @@
-// What token introspection said, kept for a few minutes. One-time tokens never come here.
+// Introspected access tokens, cached for a few minutes. One-time tokens never come here.
 
 import { olderThan, sweep } from '../base/expire-files.ts'
 import { orElse } from '../base/fault.ts'
@@ -30,7 +30,7 @@ export type TokenCache = {
   ) => Promise<void>
   readonly lookup: (token: Secret, user: LoginName) => Promise<CachedToken>
   readonly forget: (token: Secret, user: LoginName) => boolean
-  /** Forgets all that is kept about a user, who may have had many tokens. Returns how much that was. */
+  /** Forgets all entries of a user, who may have had many tokens. Returns their number. */
   readonly forgetUser: (user: LoginName) => Promise<number>
 }
 

@@ -1,5 +1,5 @@
-// What this host remembers of a portal that was away a moment ago, so that the next logins do not pay for it again. The
-// portal is still asked each time: nobody goes by the cache unasked.
+// The circuit breaker: this host remembers that the portal was unreachable a moment ago, so that the next logins wait
+// less. The portal is still asked each time: the cache never counts before that.
 
 import { orElse } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
@@ -66,9 +66,9 @@ export function openHttpWithBreaker(
     // Not loaded before, because a portal that refuses once more needs none of it.
     const { openHttp } = await import('./http.ts')
     const { result: answer, gapSeconds } = await watched(world, () => openHttp(world, { ...config, timeout })(request))
-    // Whoever can stop this process can keep it from hearing the portal. Only who listened all the time may say that
-    // there was no answer; what is cached stays shut, and nobody else is told of an outage.
-    // A refused connection is no wait: no stop makes one of a portal that takes it.
+    // A user who can stop this process can keep it from reading the answer. Only a process that ran all the time may
+    // say that there was no answer; the caches stay closed, and other logins learn of no outage.
+    // A refused connection is no wait: stopping this process causes none at a portal that takes it.
     if (answer.kind === 'unreachable' && gapSeconds > longestGap && !/Refused|ECONNREFUSED/.test(answer.detail))
       return { kind: 'garbled', detail: `this process was stopped for ${Math.round(gapSeconds)} s while it waited` }
     const waitedSeconds = (world.monotonic() - startedAt) / 1000

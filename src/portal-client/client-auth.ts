@@ -29,7 +29,7 @@ export function clientMethod(config: Config): ClientMethod {
   return config.client_secret === undefined ? 'none' : 'client_secret_jwt'
 }
 
-/** The configuration with the client secret itself, wherever it is kept. */
+/** The configuration with the client secret itself, wherever it is stored. */
 export const withClientSecret = async (
   world: Parts<'random' | 'files' | 'keyring'>,
   config: Config,

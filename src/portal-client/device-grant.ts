@@ -34,7 +34,7 @@ export type DeviceGrant = { readonly code: DeviceCode; readonly poll: () => Prom
 
 const scope = 'pam:server offline_access'
 
-/** Asks for a device code; the grant it returns is polled until somebody approved it at the portal. */
+/** Asks for a device code; the grant it returns is polled until an administrator approved it at the portal. */
 export async function requestDeviceCode(
   world: Parts<'now' | 'random' | 'files' | 'keyring'>,
   config: Config,
@@ -161,5 +161,5 @@ function fetchThrough(http: Http) {
   }
 }
 
-/** What goes to a terminal holds no escape sequences, whoever wrote it. */
+/** Text for a terminal holds no escape sequences, whoever wrote it. */
 const printable = (text: string): string => text.slice(0, 512).replace(/[^ -~]/g, '?')

@@ -1,5 +1,5 @@
-// What a portal says about its own OAuth endpoints (RFC 8414, OpenID Connect Discovery 1.0). Its lists of methods and
-// grants are not believed: a LemonLDAP::NG portal leaves out what it does accept.
+// The description that a portal gives of its OAuth endpoints (RFC 8414, OpenID Connect Discovery 1.0). Its lists of
+// methods and grants are not believed: a LemonLDAP::NG portal leaves out what it does accept.
 import * as v from 'valibot'
 
 export type Endpoints = {
@@ -40,7 +40,7 @@ export function parseDiscovery(text: string, portalUrl: string): Endpoints | { r
   return found
 }
 
-// Whoever writes the document must not be able to send our proofs elsewhere.
+// The author of the document must not be able to send our proofs elsewhere.
 function belongs(address: string, portalUrl: string): boolean {
   if (!URL.canParse(address) || !/^[!-~]{1,512}$/.test(address)) return false
   const { origin, username, password, hash } = new URL(address)

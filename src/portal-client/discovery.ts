@@ -1,4 +1,4 @@
-// Asks the portal where its OAuth endpoints are. One that says nothing usable has them where LemonLDAP::NG puts them.
+// Asks the portal where its OAuth endpoints are. Without a usable answer they are where LemonLDAP::NG puts them.
 
 import { decodeUtf8 } from '../base/bytes.ts'
 import { Fault, orElse } from '../base/fault.ts'

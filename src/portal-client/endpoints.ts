@@ -73,7 +73,7 @@ export function openPortal(
   const send = async (path: string, body: object): Promise<HttpAnswer | NoAnswer> => {
     const bearer = tokens.read().accessToken
     const first = await post(path, body, bearer)
-    // Only the plugin knows whether the token is expired: a 401 of somebody else says nothing about it.
+    // Only the plugin knows whether the token is expired: a 401 of another program says nothing about it.
     if (first.kind !== 'answer' || first.status !== 401) return first
     if (expectJson(first, path).kind !== 'refuses-host') return first
     const renewed = await tokens.renew(bearer, heartbeat)
@@ -113,7 +113,7 @@ export function openPortal(
 
 export const programVersion = '0.1.0'
 
-/** What a heartbeat sends; with the Secret itself instead of its text it can be shown. */
+/** The body of a heartbeat; with the Secret itself instead of its text it can be shown. */
 export const heartbeatBody = (
   world: Parts<'hostname'>,
   config: Config,

@@ -9,7 +9,7 @@ import type { TokenFile } from './server-token-format.ts'
 export const refreshLifetime = 30 * 86_400
 const lapseWarning = 7 * 86_400
 
-/** Used when the portal names none, and what it names is kept within these bounds. Seconds. */
+/** Used when the portal names none; its own value is held within these bounds. Seconds. */
 const interval = { usual: 300, shortest: 60, longest: 86_400 } as const
 
 export const toleratedSkew = 60

@@ -1,5 +1,5 @@
-// What a heartbeat tells the portal, and what this host remembers of it: /run/open-bastion/heartbeat.json, which is
-// gone after a reboot. Nothing in it is secret, and nothing that is lost with it is missed.
+// The report that a heartbeat sends to the portal, and the record of it on this host: /run/open-bastion/heartbeat.json,
+// which is gone after a reboot. Nothing in it is secret, and nothing that is lost with it is missed.
 import * as v from 'valibot'
 import type { Secret } from '../base/secret.ts'
 import type { Session } from '../sessions/list-format.ts'
@@ -10,7 +10,7 @@ const results = ['ok', 'unsaved', 'unreachable', 'out-of-order', 'garbled', 'ref
 export type HeartbeatResult = (typeof results)[number]
 
 export type HeartbeatState = {
-  /** Grows by one with each attempt: tells a process that waited whether somebody else asked meanwhile. */
+  /** Grows by one with each attempt: shows a process that waited whether another one asked meanwhile. */
   readonly attempts: number
   /** The last attempt, those of logins included; epoch seconds, as everywhere here. */
   readonly at: number
@@ -20,7 +20,7 @@ export type HeartbeatState = {
   readonly next?: number
   /** The last time the portal renewed the access token. */
   readonly renewedAt?: number
-  /** The last full heartbeat: what the audit log holds after it has not been told yet. */
+  /** The last full heartbeat: later lines of the audit log have not been reported yet. */
   readonly reportedAt?: number
   readonly serverTime?: number
   /** This host's clock minus the portal's, in seconds. */
@@ -78,7 +78,7 @@ export const formatHeartbeatState = (state: HeartbeatState): string => `${JSON.s
 const namesLimit = 32
 
 /**
- * How often each event stands in the lines that were written after `since` and not after `until`. Lines that are cut or
+ * How often each event occurs in the lines that were written after `since` and not after `until`. Lines that are cut or
  * not ours are passed over.
  */
 export function countEvents(text: string, since: number, until: number): Stats {

@@ -62,7 +62,7 @@ export async function beat(
     const meanwhile = readHeartbeat(world)
     const failure = failureSince(before, meanwhile)
     if (failure) return failure
-    // Told since this one was started, whenever the other one was.
+    // Reported since this process was started, whenever the other one was.
     if (meanwhile && meanwhile.attempts !== before?.attempts && meanwhile.reportedAt !== before?.reportedAt)
       return { kind: 'shared', state: meanwhile }
     const current = readTokenFile(world, config.server_token_file)
@@ -78,7 +78,7 @@ const withoutRefresh = (config: Config): NoAnswer => ({
   detail: `${config.server_token_file} holds no refresh token, so it cannot be renewed; run: ob enroll --force`,
 })
 
-/** What another process was told while this one waited for it. */
+/** The answer that another process got while this one waited for it. */
 function failureSince(before: HeartbeatState | undefined, after: HeartbeatState | undefined): NoAnswer | undefined {
   if (!after || after.attempts === before?.attempts) return undefined
   const { result, detail = 'another process asked a moment ago' } = after
@@ -97,7 +97,7 @@ function failureSince(before: HeartbeatState | undefined, after: HeartbeatState 
 
 type Exchanged = { readonly answer: Renewal; readonly state: HeartbeatState }
 
-/** Asks, saves, records; `reportedAt` when the portal was told about this host as well. */
+/** Asks, saves, records; `reportedAt` when the report about this host was sent as well. */
 async function exchange(
   { world, config }: Host,
   current: TokenFile,
@@ -125,8 +125,8 @@ async function exchange(
 }
 
 /**
- * What could not be saved, or undefined. The old file stays as usable as it was, and the new token serves whoever asked
- * for it: a full disk refuses nobody whom the portal lets in.
+ * The problem when the token could not be saved, or undefined. The old file stays usable, and the new token serves the
+ * login that asked for it: a full disk refuses no user whom the portal allows.
  */
 function save({ world, config }: Host, current: TokenFile, renewal: Renewal & { kind: 'renewed' }): string | undefined {
   const path = config.server_token_file
@@ -156,7 +156,7 @@ export function readHeartbeat(world: Parts<'files'>): HeartbeatState | undefined
   )
 }
 
-/** What was true before stays, but for the last detail. Nobody is refused because it cannot be kept. */
+/** What was true before stays, but for the last detail. A login is never refused because it cannot be written. */
 function record(
   world: Parts<'now' | 'files' | 'syslog'>,
   news: Partial<HeartbeatState> & { readonly result: HeartbeatResult },

@@ -13,7 +13,7 @@ export const isHostRefused = (world: Parts<'files'>): boolean =>
 export function noteAccepted(world: Parts<'files' | 'syslog'>): void {
   for (const path of marks) {
     if (world.files.stat(path) === undefined) continue
-    // What cannot be removed goes on shutting the caches, and says so.
+    // A mark that cannot be removed keeps the caches closed, and that is logged.
     attempt(world, () => world.files.remove(path))
   }
 }

@@ -1,4 +1,4 @@
-// What a heartbeat tells the portal about this host: how long it runs, who is logged in, what was decided since.
+// The report about this host in a heartbeat: how long it runs, who is logged in, which decisions were made since.
 import { decodeBytewise, decodeUtf8 } from '../base/bytes.ts'
 import { orElse } from '../base/fault.ts'
 import type { Parts } from '../base/world.ts'
@@ -73,7 +73,7 @@ async function logindSessions(world: Parts<'now' | 'files' | 'spawn'>): Promise<
   const ids = parseSessionIds(listed.stdout)
   if (ids.length === 0) return []
   const properties = sessionProperties.flatMap((name) => ['-p', name])
-  // A session that ends between the two calls makes the second one fail after it told the others.
+  // A session that ends between the two calls makes the second one fail after it printed the others.
   const { stdout } = await world.spawn(['loginctl', 'show-session', ...ids, ...properties, '--no-pager'])
   return parseLogindSessions(stdout, { now: world.now(), uptime: uptimeOf(world) ?? 0 })
 }

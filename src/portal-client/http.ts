@@ -1,5 +1,5 @@
-// The one HTTP client, with fixed rules: no redirects, no retries, no environment proxies, one deadline
-// that covers the body, and a size limit while it streams. It tells weather from refusal; it never throws for weather.
+// The one HTTP client, with fixed rules: no redirects, no retries, no environment proxies, one deadline that covers the
+// body, and a size limit while it streams. It tells an outage from a refusal, and never throws for an outage.
 import { ofetch } from 'ofetch'
 import { concat, decodeUtf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
@@ -20,7 +20,7 @@ export type HttpRequest = {
 
 export type HttpAnswer =
   | { readonly kind: 'answer'; readonly status: number; readonly headers: Headers; readonly text: string }
-  /** `heard`: somebody answered, with a refusal or an error; the network is there. */
+  /** `responded`: there was an answer, a refusal or an error; the network is there. */
   | { readonly kind: 'unreachable'; readonly detail: string; readonly responded: boolean }
   | { readonly kind: 'garbled'; readonly detail: string }
 
@@ -186,7 +186,7 @@ const noConnection = new Set([
 // Not ECONNREFUSED: the runtime says that too when no route leads there.
 const answeredCodes = new Set(['ECONNRESET', 'ECONNABORTED', 'EPIPE'])
 
-/** Said inside TLS, so it is the peer that says it. */
+/** It came inside TLS, so the peer itself sent it. */
 const nonsense = new Set([
   'Malformed_HTTP_Response',
   'UnrequestedUpgrade',
@@ -198,8 +198,8 @@ const nonsense = new Set([
   'ResponseHeadersTooLarge',
 ])
 
-// Only what is on the list is weather. Everything else, certificates above all, is a fault: it must never look like an
-// outage.
+// Only the errors on the list are an outage. Everything else, certificates above all, is a fault: it must never look
+// like an outage.
 type Attempt = { readonly host: string; readonly signal: AbortSignal; readonly peer: Peer }
 
 function judge(error: unknown, { host, signal, peer }: Attempt): HttpAnswer {

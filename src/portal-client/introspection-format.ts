@@ -1,5 +1,5 @@
-// What a portal says about an access token (RFC 7662 §2.2). Strict where it decides: an answer that lacks the members a
-// login needs is garbled and says nothing.
+// The answer of a portal about an access token (RFC 7662 §2.2). Strict where it decides: an answer that lacks the
+// members a login needs is garbled and says nothing.
 import * as v from 'valibot'
 import type { NoAnswer } from './reply-format.ts'
 

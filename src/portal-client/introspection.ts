@@ -1,4 +1,4 @@
-// Asks the portal about an access token that somebody typed (RFC 7662). This host proves itself as a client, not with
+// Asks the portal about an access token that a person typed (RFC 7662). This host proves itself as a client, not with
 // its server token.
 
 import { Fault } from '../base/fault.ts'

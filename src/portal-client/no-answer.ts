@@ -1,4 +1,4 @@
-// What becomes of a decision when the portal says nothing usable.
+// The outcome of a decision when the portal gives no usable answer.
 
 import { type Outcome, unavailable } from '../base/outcome.ts'
 import type { Reason } from '../base/reason.ts'

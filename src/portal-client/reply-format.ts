@@ -5,7 +5,7 @@ import { type LoginName, parseLoginName } from '../base/names.ts'
 import type { Reason } from '../base/reason.ts'
 import { Secret } from '../base/secret.ts'
 
-/** What the portal says about a person: unchecked text or numbers until accounts/policy.ts judges them. */
+/** The portal's attributes of a person: unchecked text or numbers until accounts/policy.ts judges them. */
 export type Attributes = {
   readonly uid?: string | number
   readonly gecos?: string
@@ -16,7 +16,7 @@ export type Attributes = {
 }
 
 /**
- * No usable answer. `out-of-order`: somebody else's page in the portal's place, an outage like any other. `garbled`:
+ * No usable answer. `out-of-order`: another page in the portal's place, an outage like any other. `garbled`:
  * the plugin's own answer, and not usable; it may have been a denial. `refuses-host`: the portal does not accept the
  * credentials of this host.
  */
@@ -41,9 +41,9 @@ export type Granted = {
   readonly groups: readonly string[]
   readonly sudoAllowed: boolean
   readonly attributes: Attributes
-  /** Seconds this answer may be used when the portal is away; absent when the portal does not allow that. */
+  /** Seconds this answer may be used when the portal is unreachable; absent when the portal does not allow that. */
   readonly offlineSeconds?: number
-  /** An Argon2id string (PHC) of the user's password, for when the portal is away. */
+  /** An Argon2id string (PHC) of the user's password, for when the portal is unreachable. */
   readonly offlineVerifier?: Secret
   /** On a bastion: what the portal wants back for a certificate of a hop, and for how long. */
   readonly hopVoucher?: { readonly text: Secret; readonly seconds: number }
@@ -79,7 +79,8 @@ const stringLimit = 4096
 const listLimit = 256
 const keyLimit = 32
 
-// Each schema is made when its answer is there: a login hears one or two of them, and none while the portal is away.
+// Each schema is made when its answer is there: a login gets one or two of them, and none while the portal is
+// unreachable.
 const text = () => v.pipe(v.string(), v.maxLength(stringLimit))
 /** A member of the wrong type is treated as absent: it decides nothing. */
 const optionalText = () => v.fallback(v.optional(text()), undefined)

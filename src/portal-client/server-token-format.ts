@@ -55,7 +55,7 @@ export function parseTokenFile(text: string): TokenFile | TokenFileProblem {
     ...(refresh_token === '' ? {} : { refreshToken: new Secret(refresh_token) }),
     ...(expires_at === undefined ? {} : { expiresAt: expires_at }),
     ...(enrolled_at === undefined ? {} : { enrolledAt: enrolled_at }),
-    // Only ever told, never decided by: what is wrong with it refuses nobody.
+    // Only shown, never used in a decision: an error in it refuses no login.
     ...(isInstant(renewed_at) ? { renewedAt: renewed_at } : {}),
     ...(strangers.length === 0 ? {} : { more: Object.fromEntries(strangers) }),
   }

@@ -41,7 +41,7 @@ export async function armTimer(world: Parts<'files' | 'spawn'>): Promise<Arming>
   return { armed: false, text: `${unit} could not be armed (${cause}); run: ${command}` }
 }
 
-/** The timer of ob monitor, which looks after sessions that began while the portal was away. */
+/** The timer of ob monitor, which looks after sessions that began while the portal was unreachable. */
 export async function armMonitor(world: Parts<'files' | 'spawn'>): Promise<Arming | undefined> {
   const state = await timerState(world, monitor)
   if (state !== 'idle' && state !== 'until-reboot') return undefined

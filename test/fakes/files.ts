@@ -1,5 +1,5 @@
-// A disk of plain values. What it refuses is what the real disk refuses, by the real disk's own rules of trust; both pass
-// test/modes/world/files/contract.test.ts.
+// A disk of plain values. What it refuses is what the real disk refuses, by the real disk's own rules of trust; both
+// pass test/modes/world/files/contract.test.ts.
 import { insistOnRoot, insistOnTrust, insistOnUnwritable } from '../../modes/world/files/safe-path.ts'
 import { concat, decodeBytewise } from '../../src/base/bytes.ts'
 import { Fault } from '../../src/base/fault.ts'

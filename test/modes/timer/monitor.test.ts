@@ -1,5 +1,5 @@
-// ob monitor: what a round does to sessions, and what it leaves in the log and on the screen. Who may stay is decided in
-// src/offline/revalidate.ts, whose test has the cases.
+// ob monitor: what a round does to sessions, and what it leaves in the log and on the screen. Who may stay is decided
+// in src/offline/revalidate.ts, whose test has the cases.
 import { expect, test } from 'bun:test'
 import { mode } from '../../../modes/timer/monitor.ts'
 import type { LoginName } from '../../../src/base/names.ts'

@@ -1,5 +1,5 @@
-// One contract for the disk of the machine and for the disk of the tests: whoever believes a test that ran on the second
-// believes that it is like the first.
+// One contract for the disk of the machine and for the disk of the tests: whoever believes a test that ran on the
+// second believes that it is like the first.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, chownSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { disk } from '../../../../modes/world/files/disk.ts'
