@@ -271,7 +271,7 @@ const conf = '/etc/open-bastion/service-accounts.conf'
 
 async function hostWithKey(config = '') {
   const host = await enrolledHost({ config })
-  put(host.world, '/root/backup.pub', `${line}\n`)
+  put(host.world, '/root/collector.pub', `${line}\n`)
   return host
 }
 
@@ -279,17 +279,17 @@ test('ob service-account add writes the section, the key and the account, and ke
   const { world } = await hostWithKey()
   put(world, conf, '# by hand\n', 0o600)
   expect(
-    (await run(serviceAccount, world, 'add', 'backup', '--key', '/root/backup.pub', '--uid', '20001')).outcome,
+    (await run(serviceAccount, world, 'add', 'collector', '--key', '/root/collector.pub', '--uid', '20001')).outcome,
   ).toBe('allowed done')
-  expect(textOf(world, conf)).toStartWith('# by hand\n\n[backup]\nkey_fingerprint = SHA256:')
+  expect(textOf(world, conf)).toStartWith('# by hand\n\n[collector]\nkey_fingerprint = SHA256:')
   expect(world.disk.get(conf)?.mode).toBe(0o600)
-  expect(textOf(world, '/etc/open-bastion/service-accounts.d/backup.pub')).toBe(`${bare} backup\n`)
-  expect(textOf(world, '/var/lib/extrausers/passwd')).toContain('backup:x:20001:20001::/home/backup:')
-  expect((await run(keys, world, 'backup')).text).toBe(`${bare}\n`)
-  await run(serviceAccount, world, 'remove', 'backup')
+  expect(textOf(world, '/etc/open-bastion/service-accounts.d/collector.pub')).toBe(`${bare} collector\n`)
+  expect(textOf(world, '/var/lib/extrausers/passwd')).toContain('collector:x:20001:20001::/home/collector:')
+  expect((await run(keys, world, 'collector')).text).toBe(`${bare}\n`)
+  await run(serviceAccount, world, 'remove', 'collector')
   expect(textOf(world, conf)).toBe('# by hand\n')
-  expect(textOf(world, '/var/lib/extrausers/passwd')).not.toContain('backup')
-  expect((await run(keys, world, 'backup')).text).toBe('')
+  expect(textOf(world, '/var/lib/extrausers/passwd')).not.toContain('collector')
+  expect((await run(keys, world, 'collector')).text).toBe('')
 })
 
 const impossible: readonly (readonly [string, readonly string[]])[] = [
@@ -300,18 +300,18 @@ const impossible: readonly (readonly [string, readonly string[]])[] = [
 ]
 test.each(impossible)('ob service-account add refuses %s and writes nothing', async (_, words) => {
   const { world } = await hostWithKey()
-  const done = run(serviceAccount, world, 'add', 'backup', '--key', '/root/backup.pub', ...words)
+  const done = run(serviceAccount, world, 'add', 'collector', '--key', '/root/collector.pub', ...words)
   await expect(done).rejects.toBeInstanceOf(Fault)
   expect(textOf(world, conf)).toBeUndefined()
-  expect(textOf(world, '/etc/open-bastion/service-accounts.d/backup.pub')).toBeUndefined()
+  expect(textOf(world, '/etc/open-bastion/service-accounts.d/collector.pub')).toBeUndefined()
 })
 
 test('an account that is there is not added twice, and root never', async () => {
   const { world } = await hostWithKey()
-  const add = (name: string) => run(serviceAccount, world, 'add', name, '--key', '/root/backup.pub')
-  await add('backup')
+  const add = (name: string) => run(serviceAccount, world, 'add', name, '--key', '/root/collector.pub')
+  await add('collector')
   const before = textOf(world, conf)
-  await expect(add('backup')).rejects.toThrow('is there already')
+  await expect(add('collector')).rejects.toThrow('is there already')
   await expect(add('root')).rejects.toThrow('root cannot be')
   expect(textOf(world, conf)).toBe(before!)
 })
@@ -319,18 +319,18 @@ test('an account that is there is not added twice, and root never', async () => 
 test('a uid that somebody has is not given to a service account, and its own never changes', async () => {
   const { world } = await hostWithKey()
   const add = (name: string, uid: string) =>
-    run(serviceAccount, world, 'add', name, '--key', '/root/backup.pub', '--uid', uid)
+    run(serviceAccount, world, 'add', name, '--key', '/root/collector.pub', '--uid', uid)
   // 1000 is a local account's.
-  expect((await add('backup', '1000')).text).toContain('belongs to somebody else')
-  await run(serviceAccount, world, 'remove', 'backup')
-  expect((await add('backup', '20001')).outcome).toBe('allowed done')
-  await run(serviceAccount, world, 'remove', 'backup')
-  expect((await add('backup', '20002')).text).toContain('ids never change')
+  expect((await add('collector', '1000')).text).toContain('belongs to somebody else')
+  await run(serviceAccount, world, 'remove', 'collector')
+  expect((await add('collector', '20001')).outcome).toBe('allowed done')
+  await run(serviceAccount, world, 'remove', 'collector')
+  expect((await add('collector', '20002')).text).toContain('ids never change')
 })
 
 test('a person of the portal does not become the service account that was removed', async () => {
   const host = await hostWithKey()
-  await run(serviceAccount, host.world, 'add', 'rtyler', '--key', '/root/backup.pub')
+  await run(serviceAccount, host.world, 'add', 'rtyler', '--key', '/root/collector.pub')
   await run(serviceAccount, host.world, 'remove', 'rtyler')
   await logIn(host)
   const opened = await host.phase('open_session', { ...alice, SSH_AUTH_INFO_0: 'password\n' })
@@ -339,36 +339,36 @@ test('a person of the portal does not become the service account that was remove
 
 test('a file of service accounts that others may read stops every login, and the log names it', async () => {
   const host = await hostWithKey()
-  put(host.world, conf, '[backup]\n', 0o644)
+  put(host.world, conf, '[collector]\n', 0o644)
   expect((await host.phase('account', alice)).outcome).toBe('unavailable fault')
   expect(String(audited(host.world).at(-1)?.['details'])).toContain(conf)
 })
 
 test('ob service-account check finds orphans, other keys and errors', async () => {
   const { world } = await hostWithKey()
-  await run(serviceAccount, world, 'add', 'backup', '--key', '/root/backup.pub')
-  put(world, '/etc/open-bastion/service-accounts.d/backup.pub', `${rsa}\n`)
+  await run(serviceAccount, world, 'add', 'collector', '--key', '/root/collector.pub')
+  put(world, '/etc/open-bastion/service-accounts.d/collector.pub', `${rsa}\n`)
   put(world, '/etc/open-bastion/service-accounts.d/orphan.pub', `${rsa}\n`)
   put(world, conf, `${textOf(world, conf)}[odd]\nkey_fingerprint = MD5:aa\n`, 0o600)
   const { outcome, text } = await run(serviceAccount, world, 'check')
   expect(outcome).toBe('denied found-problems')
-  for (const told of ['orphan.pub', 'backup.pub: the key is not', 'line 4: key_fingerprint must be'])
+  for (const told of ['orphan.pub', 'collector.pub: the key is not', 'line 4: key_fingerprint must be'])
     expect(text).toContain(told)
 })
 
 test('a service account logs in with its key while the portal is away, and its portal namesake is not asked about', async () => {
   const host = await hostWithKey()
-  await run(serviceAccount, host.world, 'add', 'backup', '--key', '/root/backup.pub', '--sudo')
+  await run(serviceAccount, host.world, 'add', 'collector', '--key', '/root/collector.pub', '--sudo')
   host.portal.control.fault({ kind: 'reset' })
-  const backup = { PAM_USER: 'backup' }
-  const proven = (text: string) => host.phase('open_session', { ...backup, SSH_AUTH_INFO_0: text })
-  expect((await host.phase('auth', backup, 'guess')).outcome).toBe('denied service-account-key-only')
-  expect((await host.phase('account', backup)).outcome).toBe('allowed service-account-allowed')
+  const collector = { PAM_USER: 'collector' }
+  const proven = (text: string) => host.phase('open_session', { ...collector, SSH_AUTH_INFO_0: text })
+  expect((await host.phase('auth', collector, 'guess')).outcome).toBe('denied service-account-key-only')
+  expect((await host.phase('account', collector)).outcome).toBe('allowed service-account-allowed')
   expect((await proven(`publickey ${bare}\n`)).outcome).toBe('allowed service-account-opened')
   expect((await proven(`publickey ${rsa}\n`)).outcome).toBe('denied service-account-other-key')
   expect((await proven('password\n')).outcome).toBe('denied service-account-key-only')
   expect((await proven('')).outcome).toBe('denied no-proof')
-  const sudo = { PAM_SERVICE: 'sudo', PAM_USER: 'backup', PAM_RUSER: 'backup' }
+  const sudo = { PAM_SERVICE: 'sudo', PAM_USER: 'collector', PAM_RUSER: 'collector' }
   expect((await host.phase('account', sudo)).outcome).toBe('allowed service-account-sudo')
   expect(host.portal.control.requests()).toEqual([])
 })
@@ -376,12 +376,12 @@ test('a service account logs in with its key while the portal is away, and its p
 test('a service account does not get into a session with another uid than its own', async () => {
   const host = await hostWithKey()
   const key = listed('ed25519').fingerprint
-  put(host.world, conf, `[backup]\nkey_fingerprint = ${key}\nuid = 20500\n`, 0o600)
+  put(host.world, conf, `[collector]\nkey_fingerprint = ${key}\nuid = 20500\n`, 0o600)
   const connection = host.world.connectionSeed().split(' ')[1]
   // ob serve has told sshd of a name that it knew from nowhere.
-  put(host.world, `/run/open-bastion/promises/20600.${connection}.backup`, '', 0o600)
-  const backup = { PAM_USER: 'backup' }
-  const opened = await host.phase('open_session', { ...backup, SSH_AUTH_INFO_0: `publickey ${bare}\n` })
+  put(host.world, `/run/open-bastion/promises/20600.${connection}.collector`, '', 0o600)
+  const collector = { PAM_USER: 'collector' }
+  const opened = await host.phase('open_session', { ...collector, SSH_AUTH_INFO_0: `publickey ${bare}\n` })
   expect(opened.outcome).toBe('denied newcomer-registered')
 })
 
