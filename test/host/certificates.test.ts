@@ -171,6 +171,11 @@ lab_test(
   },
 )
 
+const nonsense = [
+  [{ kind: 'html' }, 'portal-out-of-order'],
+  [{ kind: 'empty' }, 'portal-garbled'],
+] as const
+
 lab_test(
   'a portal that is away or answers nonsense gives no certificate, and the token can be used afterwards',
   async () => {
@@ -179,7 +184,32 @@ lab_test(
     expect((await askAuthority(lab, 'second', `token ${token}`)).code).toBe(69)
     await lab.restore()
     await lab.need('rm -f /run/open-bastion/absent-portal /run/open-bastion/silent-portal')
+    // Nonsense in place of the answer: the portal did not come to its work, and the token is still good.
+    for (const [fault, reason] of nonsense) {
+      lab.audit()
+      await lab.portal('fault', { ...fault, path: '/pam/verify' })
+      const ran = await askAuthority(lab, 'second', `token ${token}`)
+      await lab.portal('fault', { kind: 'none' })
+      expect([fault.kind, ran.code, ran.stdout, ran.stderr]).toEqual([fault.kind, 69, '', expect.stringMatching(/\S/)])
+      expect(events('CERTIFICATE_REFUSED')).toEqual([expect.stringContaining(reason)])
+    }
     expect((await askAuthority(lab, 'second', `token ${token}`)).code).toBe(0)
+  },
+)
+
+lab_test(
+  'a portal that spoils its answers gives no certificate, neither about the token nor about the person',
+  async () => {
+    for (const path of ['/pam/verify', '/pam/authorize'])
+      for (const kind of ['truncated-json', 'wrong-member', 'text-json'] as const) {
+        lab.audit()
+        await lab.portal('fault', { kind, path })
+        const ran = await askAuthority(lab, 'second', `token ${await mintToken(lab, 'alice')}`)
+        await lab.portal('fault', { kind: 'none' })
+        expect([path, kind, ran.code, ran.stdout]).toEqual([path, kind, 69, ''])
+        expect(events('CERTIFICATE_REFUSED')).toEqual([expect.stringContaining('portal-garbled')])
+      }
+    expect((await certify(lab, 'second', 'alice')).code).toBe(0)
   },
 )
 

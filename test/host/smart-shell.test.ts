@@ -290,6 +290,14 @@ lab_test('what the client sends in its environment changes nothing', async () =>
   await lab.setStack('e')
 })
 
+/** Another page in the portal's place, half an answer, an answer whose verdict is no yes or no, and nothing at all. */
+const nonsense = [
+  [{ kind: 'html' }, 'portal-out-of-order', 'cannot be reached'],
+  [{ kind: 'truncated-json' }, 'portal-garbled', 'cannot be reached'],
+  [{ kind: 'wrong-member' }, 'portal-garbled', 'cannot be reached'],
+  [{ kind: 'empty' }, 'portal-garbled', 'cannot be reached'],
+] as const
+
 lab_test(
   'a portal that denies, is away or answers nonsense lets nobody become anybody, and the person reads why',
   async () => {
@@ -302,6 +310,17 @@ lab_test(
     expect([away.code, away.stdout]).toEqual([254, expect.stringContaining('cannot be reached')])
     await lab.restore()
     await lab.need('rm -f /run/open-bastion/absent-portal /run/open-bastion/silent-portal')
+    for (const [fault, reason, text] of nonsense) {
+      lab.audit()
+      await lab.portal('fault', { ...fault, path: '/pam/authorize' })
+      const ran = await enter('alice', 'id -un')
+      await lab.portal('fault', { kind: 'none' })
+      const told = [fault.kind, ran.code, ran.stdout, reasons()]
+      expect(told).toEqual([fault.kind, 254, expect.stringContaining(text), ['functional-account', reason]])
+      // Neither the command nor a record of the person is left behind.
+      expect(ran.stdout).not.toContain('alice\n')
+      expect(await lab.need('ls /run/open-bastion/proven')).toBe('')
+    }
     expect((await enter('alice', 'id -un')).stdout).toBe('alice\n')
   },
 )
