@@ -25,7 +25,7 @@ export async function parse<A extends ArgsDef>(
   if (args.some((arg) => help.has(arg))) return { ending: await usageText(syntax) }
   try {
     const parsed = parseArgs<A>([...args], syntax.args)
-    const problem = unknownOption(syntax, parsed) ?? surplus(syntax, parsed)
+    const problem = valuedSwitch(syntax, args) ?? unknownOption(syntax, parsed) ?? surplus(syntax, parsed)
     return problem === undefined ? { parsed } : { ending: usage(`${problem}; ob ${syntax.name} --help explains`) }
   } catch (error) {
     const text = error instanceof Error ? error.message : 'wrong arguments'
@@ -43,6 +43,20 @@ function unknownOption<A extends ArgsDef>({ args }: Syntax<A>, parsed: Parsed<A>
   const known = new Set(Object.entries(args).flatMap(([name, about]) => [name, ...aliasesOf(about)]))
   const name = Object.keys(parsed).find((key) => key !== '_' && !known.has(key) && !known.has(dashed(key)))
   return name === undefined ? undefined : `unknown option --${name}`
+}
+
+/**
+ * A switch that was given a value: citty takes every value but "false" for yes, and `--json=maybe` would do what nobody
+ * meant. The second spelling of the name is citty's own.
+ */
+function valuedSwitch<A extends ArgsDef>({ args: known }: Syntax<A>, args: readonly string[]): string | undefined {
+  const end = args.indexOf('--')
+  const options = args.slice(0, end === -1 ? args.length : end)
+  const given = options.flatMap((arg) => /^--?([^=]+)=/.exec(arg)?.[1] ?? [])
+  const switches = Object.entries(known).filter(([, { type }]) => type === 'boolean')
+  const names = new Set(switches.flatMap(([name, about]) => [name, ...aliasesOf(about)]))
+  const name = given.find((one) => names.has(one) || names.has(dashed(one)))
+  return name === undefined ? undefined : `--${dashed(name)} takes no value`
 }
 
 const dashed = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
