@@ -2,7 +2,7 @@
 
 import { decodeUtf8 } from '../base/bytes.ts'
 import { bad, type Finding, good, note } from '../base/finding.ts'
-import { paths } from '../base/paths.ts'
+import { dirname, paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
 import { type Config, checkConfig, configPath, loadConfig, problemText } from '../config/load.ts'
 
@@ -39,15 +39,13 @@ export function judgeConfiguration(world: Parts<'files'>): readonly Finding[] {
   return [good(`${configPath} is complete`), ...warnings.map((problem) => note(problemText(configPath, problem)))]
 }
 
-const directoryOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/'
-
 export async function judgeDirectories(world: Parts<'files' | 'spawn'>, config: Config): Promise<readonly Finding[]> {
   const wanted = [
     paths.run,
     paths.state,
-    directoryOf(config.server_token_file),
+    dirname(config.server_token_file),
     config.rate_limit_state_dir,
-    directoryOf(config.audit_log_file),
+    dirname(config.audit_log_file),
   ]
   const there = [...new Set(wanted)].filter((path) => world.files.stat(path))
   const findings = there.flatMap((path) => {
@@ -56,16 +54,25 @@ export async function judgeDirectories(world: Parts<'files' | 'spawn'>, config: 
     if (facts.uid !== 0) return [bad(`${path} belongs to uid ${facts.uid}`, `chown root: ${path}`)]
     return (facts.mode & 0o022) === 0 ? [] : [bad(`${path} can be written by others`, `chmod go-w ${path}`)]
   })
-  const full = await judgeSpace(world, there)
+  const full = await judgeSpace(world, fileSystemsOf(world, wanted))
   return findings.length + full.length > 0
     ? [...findings, ...full]
     : [good('state and log directories belong to root and have room')]
 }
 
+/** Where the directories are, or will be made: each one or what is there above it. */
+function fileSystemsOf(world: Parts<'files'>, directories: readonly string[]): readonly string[] {
+  const nearest = (path: string): string => (path === '/' || world.files.stat(path) ? path : nearest(dirname(path)))
+  return [...new Set(directories.map(nearest))]
+}
+
 /** What a login writes is small; a disk with less room than this is as good as full. KiB. */
 const leastRoom = 1_024
 
-/** df(1) says so for bytes and for inodes, one line a directory. */
+/**
+ * df(1) says so for bytes and for inodes, one line a directory. There is always a directory: without one df speaks of
+ * every mount of the machine, also of those that are full by nature, such as an image of a CD.
+ */
 async function judgeSpace(world: Parts<'spawn'>, directories: readonly string[]): Promise<readonly Finding[]> {
   const findings: Finding[] = []
   const seen = new Set<string>()
