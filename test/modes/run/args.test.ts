@@ -1,7 +1,7 @@
 // Arguments that people type: what no mode takes is refused with a sentence, for every mode alike.
 import { expect, test } from 'bun:test'
-import { parse } from '../../../modes/run/args.ts'
 import { mode as enroll } from '../../../modes/admin/enroll.ts'
+import { parse } from '../../../modes/run/args.ts'
 import { fakeWorld } from '../../fakes/world.ts'
 
 const syntax = {
