@@ -169,8 +169,12 @@ test.each([
   ['ENROLLMENT_START', 1],
   ['SERVER_ERROR', 1],
   ['USER_CREATED', 1],
+  ['BREAK_GLASS', 0],
   ['CACHE_HIT', 2],
+  ['CACHE_MISS', 2],
+  ['TOKEN_INTROSPECT', 2],
   ['TOKEN_REFRESH', 2],
+  ['TOKEN_REFRESH_ROTATED', 2],
   ['GROUP_SYNC', 2],
   ['constructor', 1],
 ])('%s is an event of level %d', (type, level) => {
@@ -183,6 +187,17 @@ test('one connection has one id, another has another, and both look like UUIDs',
   expect(correlationId('boot 7 pid 42')).toBe(id)
   expect(correlationId('boot 7 pid 43')).not.toBe(id)
   expect(reference(id)).toBe(id.slice(0, 8).toUpperCase())
+})
+
+test('an id is the hash of its seed, but for the digits that say what kind of UUID it is', () => {
+  for (const seed of ['boot 7 pid 42', 'boot 7 pid 43', 'another']) {
+    const hash = new Bun.CryptoHasher('sha256').update(seed).digest('hex').slice(0, 32)
+    const digits = correlationId(seed).replaceAll('-', '')
+    const others = (text: string) => [text.slice(0, 12), text.slice(13, 16), text.slice(17)]
+    expect(others(digits)).toEqual(others(hash))
+    expect(digits[12]).toBe('8')
+    expect(Number.parseInt(digits[16]!, 16)).toBe((Number.parseInt(hash[16]!, 16) & 3) | 8)
+  }
 })
 
 test('a reference holds nothing but hexadecimal digits', () => {

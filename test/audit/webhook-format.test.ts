@@ -68,6 +68,11 @@ test('whatever is in the event, the body is one line of JSON of at most 2 KiB', 
   )
 })
 
+test('a text of the body is cut at 256 characters', () => {
+  const body = (length: number) => JSON.parse(formatWebhookBody({ ...event, user: 'x'.repeat(length) })).user.length
+  expect([255, 256, 257, 1000].map(body)).toEqual([255, 256, 256, 256])
+})
+
 const nonce = makeNonce(1_700_000_000_000, new Uint8Array(16).fill(7))
 
 test('a waiting event is read back as it was written, and its name is its nonce', () => {
@@ -89,6 +94,13 @@ test.each(['.lock', 'dropped', 'dead', `${nonce}.json.tmp.0011`, `${nonce}`, `..
     expect(nonceOf(name)).toBeUndefined()
   },
 )
+
+test('a body that no event could have is none that waits', () => {
+  const waiting = (length: number) =>
+    parseWaiting(formatWaiting({ nonce, body: 'x'.repeat(length), queuedAt: 1, attempts: 0, notBefore: 0 }))
+  expect(waiting(4096)).toBeDefined()
+  expect(waiting(4097)).toBeUndefined()
+})
 
 test('a damaged file is nothing, or an event with a nonce that is a file name', () => {
   fuzzText([formatWaiting({ nonce, body: '{}', queuedAt: 1, attempts: 0, notBefore: 0 })], (text) => {

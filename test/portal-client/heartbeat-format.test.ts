@@ -14,7 +14,7 @@ const states = fc.record(
   {
     attempts: fc.nat(),
     at: instant,
-    result: fc.constantFrom('ok', 'unsaved', 'unreachable', 'garbled', 'refuses-host', 'untrusted'),
+    result: fc.constantFrom('ok', 'unsaved', 'unreachable', 'out-of-order', 'garbled', 'refuses-host', 'untrusted'),
     detail: fc.string(),
     next: instant,
     renewedAt: instant,

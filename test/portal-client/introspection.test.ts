@@ -115,6 +115,12 @@ test('the access token is in no log', async () => {
   expect(JSON.stringify(audited(world)) + world.logged.join()).not.toContain(token)
 })
 
+test('a token may end at any second but the first', () => {
+  const ending = (exp: number) => parseIntrospection({ active: true, sub: 'alice', exp }, 0)
+  expect(ending(0).kind).toBe('garbled')
+  expect(ending(1)).toMatchObject({ kind: 'active', secondsLeft: 1 })
+})
+
 test('no answer, however damaged, is believed without its members', () => {
   const good = JSON.stringify({ active: true, sub: 'alice', exp: 2_000_000_000, client_id: 'c', scope: 'openid' })
   fuzzText([good], (text) => {

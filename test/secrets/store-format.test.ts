@@ -1,12 +1,14 @@
 // The C implementation's sealed secrets, byte for byte, and our own format beside them.
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { hex, utf8 } from '../../src/base/bytes.ts'
+import { concat, hex, utf8 } from '../../src/base/bytes.ts'
 import { deriveKey, parseMachineId } from '../../src/secrets/kdf.ts'
 import { open, seal } from '../../src/secrets/sealed-format.ts'
 import {
   formatStoreHeader,
   isLeftover,
+  keyFileCheck,
+  machineCheck,
   nameInFile,
   openSecret,
   parseStoreHeader,
@@ -93,6 +95,33 @@ test('a damaged header and one of a later version are told apart', () => {
   for (const text of ['', '{', 'null', '[]', '{"version":1}', formatStoreHeader(header).slice(0, -3)])
     expect(parseStoreHeader(text)).toEqual({ problem: 'damaged' })
   expect(parseStoreHeader(formatStoreHeader({ ...header, generation: '../../etc' }))).toEqual({ problem: 'damaged' })
+})
+
+test.each([
+  ['generation', 'zzzzzzzz'],
+  ['generation', '0102030'],
+  ['generation', '010203040'],
+  ['generation', '0A0B0C0D'],
+  ['salt', 'g'.repeat(32)],
+  ['salt', '00'.repeat(15)],
+  ['machine', '00'.repeat(15)],
+  ['key_file', '../../../../../../../../../../etc'],
+])('a header whose %s is %j is damaged', (member, value) => {
+  const text = JSON.stringify({ ...JSON.parse(formatStoreHeader(header)), [member]: value })
+  expect(parseStoreHeader(text)).toEqual({ problem: 'damaged' })
+})
+
+// A store of today is opened by the program of tomorrow: these words may never change.
+test('the header’s two checks are HMACs of what they check, each under its own word', () => {
+  const openssl = (key: Uint8Array, word: string): string => {
+    const mac = ['mac', '-digest', 'SHA256', '-macopt', `hexkey:${hex(key)}`, '-in', '-', 'HMAC']
+    const { stdout } = Bun.spawnSync(['openssl', ...mac], { stdin: concat(utf8(word), header.salt) })
+    return stdout.toString().trim().toLowerCase().slice(0, 32)
+  }
+  const machineId = '0123456789abcdef0123456789abcdef'
+  expect(machineCheck(machineId, header.salt)).toBe(openssl(utf8(machineId), 'open-bastion machine-id\0'))
+  const file = Uint8Array.from({ length: 40 }, (_, at) => at + 1)
+  expect(keyFileCheck(file, header.salt)).toBe(openssl(file.subarray(0, 32), 'open-bastion key file\0'))
 })
 
 test('whatever stands in a header, nothing is thrown, and what is accepted is written the same', () => {

@@ -77,6 +77,8 @@ test('a key that the policy refuses is not said', () => {
 test('a portal may export many keys, and 32 of them count', () => {
   const text = Array.from({ length: 40 }, (_, at) => `${at % 2 ? key : rsa} ${at}`).join('\n')
   expect(select('portal', text).length).toBe(2)
+  const last = (lines: number) => select('portal', `${`${rsa}\n`.repeat(lines - 1)}${key}`).includes(key)
+  expect([last(32), last(33)]).toEqual([true, false])
 })
 
 test('whatever a source says, every line that comes out is a key line, and the portal’s a key alone', () => {
