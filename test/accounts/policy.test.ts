@@ -7,6 +7,15 @@ import { emptyRegistry, formatRegistry, parseRegistry, type RegistryUser } from 
 import { viewOf } from '../../src/accounts/registry-index.ts'
 import { isReservedUid } from '../../src/accounts/uid.ts'
 
+// Groups that give power wherever they exist, by the packages that make them.
+const powerful = [
+  ...['open-bastion-sudo', 'open-bastion-nopasswd', 'sudo', 'wheel', 'adm', 'disk', 'shadow', 'kmem', 'kvm', 'lxd'],
+  ...['docker', 'podman', 'incus', 'incus-admin', 'libvirt', 'libvirt-qemu', 'sgx', 'systemd-journal', 'wireshark'],
+  ...['vboxusers', 'lpadmin', 'netdev', 'video', 'render', 'input', 'audio', 'ssl-cert', 'microk8s', 'tss', 'plugdev'],
+  ...['staff', 'backup', 'operator', 'tty', 'dialout', 'bluetooth', 'crontab', 'postdrop', 'ssh', '_ssh', 'sssd'],
+  'uucp',
+]
+
 const alice: RegistryUser = {
   uid: 45475,
   gid: 45475,
@@ -131,7 +140,7 @@ const rows: readonly (readonly [string, Partial<EntryFacts>, string])[] = [
     'refused local-account',
   ],
   ['a name that is a local group', { name: 'sudo' }, 'refused group-name-taken'],
-  ...['open-bastion-sudo', 'open-bastion-nopasswd', 'docker', 'wheel', 'lxd', 'disk'].map(
+  ...powerful.map(
     (name) =>
       [`the name ${name}, whose group would be more than a person`, { name }, 'refused group-name-taken'] as const,
   ),

@@ -155,6 +155,19 @@ test.each(['', 'x', 'null', '[]', '7', '{}', '{"module":"ob"}'])('%j is no audit
   expect(parseAuditLine(line)).toBeUndefined()
 })
 
+test.each([
+  ['timestamp', [7, null, '2026-05-28', '2026-05-28T20:26:40Z', '2026-13-28T20:26:40.250Z']],
+  ...['event_type', 'correlation_id', 'host', 'reason'].map((name) => [name, [7, null, undefined]] as const),
+  ...['user', 'service', 'client_ip', 'tty', 'details'].map((name) => [name, [7, null, ['x']]] as const),
+  ['result_code', ['7', null, undefined]],
+  ['cache_hit', ['true', 1, null]],
+  ['latency_ms', ['12', true, null]],
+] as const)('a line whose %s is of another type is none of ours', (name, values) => {
+  const line = JSON.parse(formatAuditLine(event))
+  for (const value of values)
+    expect([value, parseAuditLine(JSON.stringify({ ...line, [name]: value }))]).toEqual([value, undefined])
+})
+
 test('the line of another program is not ours', () => {
   expect(parseAuditLine(formatAuditLine(event).replace('"ob"', '"pam_llng"'))).toBeUndefined()
 })

@@ -54,6 +54,8 @@ test('a new entry has upstream’s members in upstream’s order, and ours behin
   const [upstreams, ours] = [Object.keys(JSON.parse(written[0]!.plaintext)), ['argon2', 'generation']]
   expect(Object.keys(members)).toEqual([...upstreams, ...ours])
   expect(parsePassword(formatJsonC(members))).toMatchObject({ user: 'alice', cost: usualCost, generation: 7 })
+  // Nobody has failed yet, and nothing is locked.
+  expect(parsePassword(formatJsonC(members))).toMatchObject({ failedAttempts: 0, lockedUntil: 0, lastSuccessAt: 1 })
 })
 
 test('members that this program does not know stay where they are', () => {

@@ -105,6 +105,10 @@ test('a refresh token that lapses is told with what to do', () => {
   expect(verdict(at(31))).toStartWith(
     'bad: the portal has not heard of this host for 31 days and may have forgotten it',
   )
+  // The thirty days are over in this second; a second earlier they are not.
+  expect(verdict(at(30))).toStartWith('bad: the portal has not heard of this host for 30 days')
+  const second = judgeRefresh(undefined, { ...tokens, renewedAt: now - 30 * day + 1 }, now)
+  expect(verdict(second)).toBe('bad: the portal keeps this host for 1 s more → ob heartbeat --once')
   expect(judgeRefresh(undefined, { accessToken: tokens.accessToken }, now).remedy).toBe('ob enroll --force')
 })
 

@@ -121,6 +121,27 @@ test('a token may end at any second but the first', () => {
   expect(ending(1)).toMatchObject({ kind: 'active', secondsLeft: 1 })
 })
 
+test('what an answer leaves out is empty, and the log says so', () => {
+  const least = { active: true, sub: 'alice', exp: 90 }
+  expect(parseIntrospection(least, 30)).toEqual({
+    kind: 'active',
+    subject: 'alice',
+    client: '',
+    scopes: [],
+    bearer: true,
+    secondsLeft: 60,
+    detail: 'bearer token of client (unnamed), scope (none), 60 s left',
+  })
+  const whole = { ...least, client_id: 'pam-user', scope: ' openid  profile', token_type: 'BEARER' }
+  expect(parseIntrospection(whole, 30.5)).toMatchObject({
+    client: 'pam-user',
+    scopes: ['openid', 'profile'],
+    bearer: true,
+    secondsLeft: 59,
+    detail: 'BEARER token of client pam-user, scope  openid  profile, 59 s left',
+  })
+})
+
 test('no answer, however damaged, is believed without its members', () => {
   const good = JSON.stringify({ active: true, sub: 'alice', exp: 2_000_000_000, client_id: 'c', scope: 'openid' })
   fuzzText([good], (text) => {

@@ -99,6 +99,8 @@ test('a damaged header and one of a later version are told apart', () => {
 
 test.each([
   ['generation', 'zzzzzzzz'],
+  ['generation', 'zzzzzzz1'],
+  ['generation', '1zzzzzzz'],
   ['generation', '0102030'],
   ['generation', '010203040'],
   ['generation', '0A0B0C0D'],
