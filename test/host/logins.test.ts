@@ -277,13 +277,53 @@ lab_test('passwords switched on by mistake let nobody into the stacks without pa
   await lab.need('rm /etc/ssh/sshd_config.d/00-aaa.conf')
 })
 
-test('every stack has its account line, its session line first, and no line that reads the user’s environment', () => {
+const inWords = (line: string): string => line.replace(/ +/g, ' ')
+
+/** The stacks that ask nobody whether the user may use this host, and the lines that make that harmless. */
+const withoutAccountLine: Readonly<Record<string, readonly string[]>> = {
+  // The step of sudo from a functional account. sshd's stack has asked about the person before, and nobody can be asked
+  // about the account: the portal does not know it, and would refuse everybody. Nothing typed is accepted, and the two
+  // commands that sudo starts with this stack decide themselves.
+  'open-bastion-switch': [
+    'auth requisite pam_deny.so',
+    'account required pam_permit.so',
+    'password requisite pam_deny.so',
+  ],
+  // The person is on this host already, and su is about an account of the host, root for one, which the portal does not
+  // know. The key of that account is what counts: nobody but root comes past both lines of ob.
+  'mode-g.su': [
+    'auth sufficient pam_rootok.so',
+    'auth requisite pam_exec.so quiet stdout seteuid /usr/sbin/ob gpg ask',
+    'auth requisite pam_exec.so quiet stdout seteuid expose_authtok /usr/sbin/ob gpg check',
+    'auth required pam_permit.so',
+  ],
+}
+
+test('the stack of the switch serves two commands of ob, which decide themselves, and nothing else', () => {
+  const folder = join(import.meta.dir, '..', '..', 'packaging', 'sudoers')
+  for (const name of readdirSync(folder)) {
+    const text = readFileSync(join(folder, name), 'utf8')
+    expect([name, text.includes('pam_service')]).toEqual([name, name === 'open-bastion-functional'])
+  }
+  const rules = readFileSync(join(folder, 'open-bastion-functional'), 'utf8').match(/^(?!#|Defaults|User_Alias).+$/gm)
+  expect(rules).toEqual([
+    'OB_FUNCTIONAL ALL=(root) NOPASSWD: /usr/sbin/ob shell --enter',
+    'OB_AUTHORITY ALL=(root) NOPASSWD: /usr/sbin/ob ca sign',
+  ])
+})
+
+test('every stack but two has its account line, its session line first, and no line that reads the user’s environment', () => {
   const folder = join(import.meta.dir, '..', '..', 'pam.d')
   for (const name of readdirSync(folder)) {
     const lines = readFileSync(join(folder, name), 'utf8')
       .split('\n')
       .filter((line) => line !== '' && !line.startsWith('#'))
     expect([name, lines.some((line) => line.includes('user_readenv'))]).toEqual([name, false])
+    const about = withoutAccountLine[name]
+    if (about) {
+      expect([name, lines.filter((line) => !/^(?:session|@include)/.test(line)).map(inWords)]).toEqual([name, about])
+      continue
+    }
     expect([name, lines.some((line) => /^account +requisite +pam_exec\.so .*\/usr\/sbin\/ob$/.test(line))]).toEqual([
       name,
       true,
