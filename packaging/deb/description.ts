@@ -36,6 +36,20 @@ const hostUnits = [
   ...['ob-monitor.service', 'ob-monitor.timer', 'ob-serve.service', 'ob-ca-agent.service'],
 ]
 
+/** For whom sets a host up by hand: the very files of this distribution, each of which says where it belongs. */
+const samples = (folder: string, from: string, names: readonly string[]): readonly Entry[] =>
+  names.map((name) => ({ to: `usr/share/ob/${folder}/${name}`, from: `${from}/${name}`, mode: 0o644 }))
+
+const modes = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'k', 'ag', 'cg', 'eg'].map((mode) => `mode-${mode}`)
+
+const stacks = [
+  ...modes.flatMap((mode) => [`${mode}.sshd`, `${mode}.sudo`]),
+  ...['mode-g.login', 'mode-g.su', 'open-bastion-switch'],
+  ...['desktop.gdm-password', 'desktop.lightdm', 'desktop.login', 'desktop.unlock'],
+]
+
+const snippets = [...modes, 'mode-g-key', 'certificate-authority'].map((name) => `${name}.conf`)
+
 const tmpfiles = `#Type Path Mode User Group Age
 d /run/open-bastion 0711 root root -
 d /var/lib/open-bastion 0711 root root -
@@ -115,6 +129,7 @@ export const host: Package = {
   architecture: 'native',
   files: [
     { to: 'usr/sbin/ob', from: 'dist/ob', mode: 0o755 },
+    { to: 'usr/sbin/ob-shell', from: 'packaging/functional/ob-shell', mode: 0o755 },
     ...hostUnits.map(unit),
     { to: 'usr/lib/sysusers.d/open-bastion.conf', from: 'packaging/sysusers.d/open-bastion.conf', mode: 0o644 },
     { to: 'usr/lib/tmpfiles.d/ob.conf', text: () => tmpfiles, mode: 0o644 },
@@ -127,6 +142,9 @@ export const host: Package = {
       gzip: true,
     },
     { to: 'usr/share/ob/openbastion.conf.sample', from: 'packaging/openbastion.conf.sample', mode: 0o644 },
+    ...samples('pam.d', 'pam.d', stacks),
+    ...samples('ssh', 'packaging/ssh', snippets),
+    ...samples('sudoers', 'packaging/sudoers', ['open-bastion', 'open-bastion-functional']),
     { to: 'usr/share/doc/ob/copyright', text: copyright, mode: 0o644 },
     { to: 'usr/share/doc/ob/changelog.gz', from: 'CHANGELOG.md', mode: 0o644, gzip: true },
   ],

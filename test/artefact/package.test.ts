@@ -31,6 +31,9 @@ test.skipIf(!isBuilt)(
       const path = join(directories[0]!, file!)
       const listed = run(['dpkg-deb', '-c', path]).text
       for (const { to } of host.files) expect(listed).toContain(` ./${to}\n`)
+      // The login shell of functional accounts is in its place, and the samples are read and not run.
+      expect(listed).toMatch(/^-rwxr-xr-x root\/root .* \.\/usr\/sbin\/ob-shell$/m)
+      expect(listed).toMatch(/^-rw-r--r-- root\/root .* \.\/usr\/share\/ob\/sudoers\/open-bastion-functional$/m)
       // Nothing is owned by a user, and /etc holds the one file that dpkg may ask about.
       expect(listed.split('\n').filter((line) => line !== '' && !line.includes(' root/root '))).toEqual([])
       expect(listed.match(/ \.\/etc\/.*[^/]$/gm)).toEqual([' ./etc/logrotate.d/ob'])
@@ -82,4 +85,36 @@ test('every unit of packaging/systemd is in one package', () => {
   const packaged = [...host.files, ...portal.files].flatMap(({ from }) => (from ? [from] : []))
   const units = [...new Bun.Glob('packaging/systemd/*').scanSync(root)].sort()
   expect(packaged.filter((path) => path.startsWith('packaging/systemd/')).sort()).toEqual(units)
+})
+
+test.each([
+  ['pam.d', 'pam.d'],
+  ['packaging/ssh', 'ssh'],
+  ['packaging/sudoers', 'sudoers'],
+])('every file of %s is in the package as a sample, with its own name', (from, folder) => {
+  const names = [...new Bun.Glob('*').scanSync(join(root, from))].sort()
+  expect(names.length).toBeGreaterThan(1)
+  const packaged = host.files.filter(({ to }) => to.startsWith(`usr/share/ob/${folder}/`))
+  const expected = names.map((name) => ({ to: `usr/share/ob/${folder}/${name}`, from: `${from}/${name}`, mode: 0o644 }))
+  expect([...packaged].sort((a, b) => (a.to < b.to ? -1 : 1))).toEqual(expected)
+})
+
+const pages = ['README.md', ...new Bun.Glob('docs/**/*.md').scanSync(root)].sort()
+
+test('what the documents name below /usr/share/ob is in a package', () => {
+  const packaged = new Set([...host.files, ...portal.files].map(({ to }) => `/${to}`))
+  // The list of software is printed when the package is built. A name with a variable stands for the files of each mode.
+  packaged.add('/usr/share/ob/sbom.json')
+  const named = pages.flatMap((page) =>
+    [...readFileSync(join(root, page), 'utf8').matchAll(/\/usr\/share\/ob\/[\w.$/-]*[\w]/g)].map(([path]) => [
+      page,
+      path,
+    ]),
+  )
+  expect(named.length).toBeGreaterThan(5)
+  for (const [page, path = ''] of named) {
+    const meant = path.replace('$mode', 'a')
+    const isThere = [...packaged].some((file) => file === meant || file.startsWith(`${meant}/`))
+    expect([page, path, isThere]).toEqual([page, path, true])
+  }
 })
