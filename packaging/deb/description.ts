@@ -48,7 +48,7 @@ const stacks = [
   ...['desktop.gdm-password', 'desktop.lightdm', 'desktop.login', 'desktop.unlock'],
 ]
 
-const snippets = [...modes, 'mode-g-key', 'certificate-authority'].map((name) => `${name}.conf`)
+const snippets = [...modes, 'mode-g-key', 'certificate-authority', 'functional'].map((name) => `${name}.conf`)
 
 const tmpfiles = `#Type Path Mode User Group Age
 d /run/open-bastion 0711 root root -

@@ -321,7 +321,10 @@ test('every stack but two has its account line, its session line first, and no l
     expect([name, lines.some((line) => line.includes('user_readenv'))]).toEqual([name, false])
     const about = withoutAccountLine[name]
     if (about) {
-      expect([name, lines.filter((line) => !/^(?:session|@include)/.test(line)).map(inWords)]).toEqual([name, about])
+      expect([name, lines.filter((line) => !/^(?:session|@include)/.test(line)).map(inWords)]).toEqual([
+        name,
+        [...about],
+      ])
       continue
     }
     expect([name, lines.some((line) => /^account +requisite +pam_exec\.so .*\/usr\/sbin\/ob$/.test(line))]).toEqual([
