@@ -142,7 +142,11 @@ const rows: readonly (readonly [string, Partial<EntryFacts>, string])[] = [
   ['a name that is a local group', { name: 'sudo' }, 'refused group-name-taken'],
   ...powerful.map(
     (name) =>
-      [`the name ${name}, whose group would be more than a person`, { name }, 'refused group-name-taken'] as const,
+      [
+        `the name ${name}, whose group would be more than a person`,
+        { name, localGroup: new Map() },
+        'refused group-name-taken',
+      ] as const,
   ),
   ['a name that is a managed group', { name: 'dev', ...withUsers({}, { dev: 20000 }) }, 'refused group-name-taken'],
   [
@@ -150,6 +154,29 @@ const rows: readonly (readonly [string, Partial<EntryFacts>, string])[] = [
     { rules: { ...rules, range: { min: 10000, max: 10001 } }, localPasswd: new Map([['app', 10000]]) },
     'refused no-free-uid',
   ],
+  [
+    'the uid that an administrator asked for is taken',
+    { wanted: { uid: '12345', insist: true }, localPasswd: new Map([['app', 12345]]) },
+    'refused uid-taken',
+  ],
+  [
+    'the name of a service account, for a person',
+    withUsers({ alice: { ...alice, source: 'service' } }),
+    'refused service-name',
+  ],
+  ...[
+    { uid: 45475, gid: 45476 },
+    { uid: 45476, gid: 45475 },
+    { uid: 45476, gid: undefined },
+    { uid: undefined, gid: 45476 },
+  ].map(
+    (service) =>
+      [
+        `a service account whose file names other ids: ${JSON.stringify(service)}`,
+        { ...withUsers({ alice: { ...alice, source: 'service' } }), wanted: { service } },
+        'refused ids-differ',
+      ] as const,
+  ),
   ['nothing new about a known user', known, 'keep 45475:45475:Alice:/home/alice:/bin/bash dev active'],
   [
     'uid and home of a known user never change',

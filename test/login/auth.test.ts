@@ -59,6 +59,8 @@ const withPassword = (kind: PasswordCheck['kind']): AuthFacts => ({
 const rows: readonly (readonly [string, AuthFacts, string])[] = [
   ['a name this host does not accept', { ...base, user: undefined }, 'denied bad-login-name'],
   ['root is never for the portal to decide', { ...base, user: 'root' as LoginName }, 'denied root-refused'],
+  ['an account of this host that stays out of it', { ...base, local: 'refused' }, 'denied local-account'],
+  ['a functional account of nobody', { ...base, unmapped: true }, 'denied service-unmapped'],
   ['authorize_only never authenticates', { ...base, authorizeOnly: true }, 'denied authorize-only'],
   ['nothing typed', { ...base, answer: 'absent' }, 'denied no-token'],
   ['an answer that pam_exec cut', { ...base, answer: 'cut' }, 'denied token-cut'],

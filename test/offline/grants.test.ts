@@ -61,6 +61,19 @@ test.each(set!.checks)('$user of $server_group at $host: found as upstream found
     })
 })
 
+test('a file of more than 256 KiB is not read at all', async () => {
+  const detail = async (size: number): Promise<string> => {
+    const world = host()
+    const cache = openAuthCache(world, config)
+    await cache.store(name, { authorization: grant, seconds: 3600 })
+    put(world, fileIn(world), new Uint8Array(size))
+    const found = await cache.lookup(name)
+    return found.kind === 'unreadable' ? found.detail : found.kind
+  }
+  expect(await detail(256 * 1024)).toContain('its first line')
+  expect(await detail(256 * 1024 + 1)).not.toContain('its first line')
+})
+
 test('what is kept is found, with its age and end', async () => {
   const world = host()
   const cache = openAuthCache(world, config)
