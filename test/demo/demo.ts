@@ -5,6 +5,7 @@ import { type AuditLine, type Lab, Refused, startLab } from '../host/lab.ts'
 import { changedFiles, machineFiles, machineState } from '../host/machine.ts'
 import { codeIn, decrypt, knock, makeKeys, messageIn } from '../host/person.ts'
 import { startServe } from '../host/serve.ts'
+import { webLogin } from './web-login.ts'
 
 /** What a step tried, whether it went as it must, and what happened in words. */
 type Told = { readonly good: boolean; readonly happened: string }
@@ -202,6 +203,11 @@ const steps: readonly Step[] = [
         happened: `she decrypts the challenge at home, types its code, and is ${entered ? 'in' : 'refused'} (log: ${reasons})`,
       }
     },
+  },
+  {
+    tried:
+      'alice’s key is only the first half (mode K): she reads an address, where "ob portal serve" asks for her web login',
+    run: (lab) => webLogin(lab, auditOf),
   },
   {
     tried: 'the host becomes a certificate authority, and alice types "ssh ca@host token TOKEN > id-cert.pub"',

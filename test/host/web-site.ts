@@ -12,14 +12,19 @@ const people = {
 }
 const site = await startSite({ people })
 const credential = await site.addHost(host, group)
-const browser = await startBrowser()
+// Started when it is first needed: without chromium the service and the provider are good for something, too.
+let starting: ReturnType<typeof startBrowser> | undefined
+const browser = () => {
+  starting ??= startBrowser()
+  return starting
+}
 
 const inBrowser = async <T>(
   url: string,
   name: string,
   work: (page: Awaited<ReturnType<typeof newPerson>>) => Promise<T>,
 ) => {
-  const page = await newPerson(browser)
+  const page = await newPerson(await browser())
   try {
     await signIn(page, url, name)
     return await work(page)
@@ -32,6 +37,14 @@ const verbs: Readonly<Record<string, (...words: readonly string[]) => unknown>> 
   facts: () => ({ base: site.base, credential, ca: `${site.directory}/cert.pem` }),
   confirm: (url = '', name = '', remember = '') =>
     inBrowser(url, name, (page) => pressMine(page, remember === 'remember')),
+  /** Why nobody can act as the person; null when there is a browser that starts. */
+  browser: () => {
+    if (Bun.which('chromium') === null) return 'there is no chromium on this machine'
+    return browser().then(
+      () => null,
+      () => 'the chromium of this machine does not start',
+    )
+  },
   /** “This was not me”; the heading of the page after that. */
   refuse: (url = '', name = '') =>
     inBrowser(url, name, async (page) => {
@@ -42,9 +55,18 @@ const verbs: Readonly<Record<string, (...words: readonly string[]) => unknown>> 
   look: (url = '', name = '') => inBrowser(url, name, (page) => page.textContent('main')),
   restart: () => site.restartService('SIGKILL'),
   stopService: () => site.service.end('SIGKILL').then(() => null),
+  stop: async () => {
+    await starting?.then(
+      (started) => started.close(),
+      () => undefined,
+    )
+    await site.stop()
+    // It waits for the response to this request.
+    void server.stop().then(() => process.exit(0))
+  },
 }
 
-Bun.serve({
+const server = Bun.serve({
   hostname: '127.0.0.1',
   port: Number(port),
   idleTimeout: 60,

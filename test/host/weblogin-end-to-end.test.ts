@@ -2,45 +2,29 @@
 // person uses. Nothing is faked but the network.
 import { expect, test } from 'bun:test'
 import { browserRefusal } from '../browser/parts.ts'
+import { type Elsewhere, startElsewhere } from './elsewhere.ts'
 import type { Lab } from './lab.ts'
-import { environment } from './namespace.ts'
 import { inLab, startServe } from './suite.ts'
 import { onScreen, type Screen, sshCommand } from './web.ts'
 
 const refusal = browserRefusal()
 if (refusal !== undefined) console.error(`the end-to-end test of the web login is skipped: ${refusal}`)
 
-const port = 19666
 let lab: Lab
-let facts: { readonly base: string; readonly credential: string; readonly ca: string }
-
-/** What is done at the service, at the provider, or in the browser. */
-async function elsewhere(verb: string, ...words: readonly string[]): Promise<unknown> {
-  const code = `const r = await fetch('http://127.0.0.1:${port}/${verb}', { method: 'POST', body: process.argv[1] }); const t = await r.text(); if (!r.ok) throw new Error(t); console.log(t)`
-  const ran = await lab.space.run([lab.space.bun, '-e', code, JSON.stringify(words)])
-  if (ran.code !== 0) throw new Error(`${verb}: ${ran.stderr}`)
-  return JSON.parse(ran.stdout)
-}
+let site: Elsewhere
+const elsewhere: Elsewhere['ask'] = (verb, ...words) => site.ask(verb, ...words)
 
 const configure = (extra: string): void =>
   lab.write(
     '/etc/open-bastion/openbastion.conf',
-    `weblogin_url = ${facts.base}\nweblogin_token = ${facts.credential}\nweblogin_ca_cert = ${facts.ca}\nserver_group = web
+    `${site.settings}server_group = web
 create_user = true\nweblogin_allow = %staff\nweblogin_sudo = %admins\nsecrets_use_keyring = false\n${extra}`,
     0o600,
   )
 
 const prepare = async (started: Lab): Promise<void> => {
   lab = started
-  const script = `${lab.space.repository}/test/host/web-site.ts`
-  const site = Bun.spawn(lab.space.command([lab.space.bun, script, String(port), 'lab', 'web']), {
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'inherit',
-    env: environment({}),
-  })
-  await site.stdout.getReader().read()
-  facts = (await elsewhere('facts')) as typeof facts
+  site = await startElsewhere(lab, 'web')
   await lab.need("sed -i -E 's/^(passwd|group|shadow):.*/\\1: files extrausers systemd/' /etc/nsswitch.conf")
   configure('weblogin = portal\n')
   await startServe(lab, '/run/systemd/userdb/io.openbastion')
@@ -124,7 +108,7 @@ lab_test('the web login alone, and a host that speaks to it as pam-weblogin does
   await lab.setStack('f')
   expect((await login('alice', confirmAs('sub-alice'), [])).entered).toBe('alice')
   await lab.setStack('k')
-  configure(`weblogin = pam-weblogin\nweblogin_url = ${facts.base}/pam-weblogin\nweblogin_allow = alice\n`)
+  configure(`weblogin = pam-weblogin\nweblogin_url = ${site.base}/pam-weblogin\nweblogin_allow = alice\n`)
   const seen = await login('alice', confirmAs('sub-alice'))
   expect(seen.entered).toBe('alice')
   configure('weblogin = portal\n')
