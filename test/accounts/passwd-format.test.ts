@@ -8,6 +8,7 @@ import {
   mergeExport,
   parseGroup,
   parsePasswd,
+  readIds,
 } from '../../src/accounts/passwd-format.ts'
 import { Fault } from '../../src/base/fault.ts'
 import { fuzzText } from '../fakes/mutate.ts'
@@ -147,6 +148,14 @@ test('a line with the fields of another file is malformed', () => {
   }
 })
 
+test('in shadow(5) a name is a name, and a password may be none', () => {
+  const none = { managed: new Map<string, string>(), ownedNames: new Set<string>() }
+  const merged = (line: string) => mergeExport({ file: 'shadow', existing: `${line}\n`, ...none })
+  expect(merged('app::1:0:99999:7:::')).toEqual({ text: 'app::1:0:99999:7:::\n' })
+  for (const text of [':!:1:0:99999:7:::', '+:!:1:0:99999:7:::', '-app:!:1:0:99999:7:::'])
+    expect(merged(text)).toEqual({ malformed: { line: 1, text } })
+})
+
 test('a managed line under another name, or two lines in one, is a fault', () => {
   expect(() => merge('', { bob: aliceLine }, [])).toThrow(Fault)
   expect(() => merge('', { alice: `${aliceLine}\n${foreign}` }, [])).toThrow(Fault)
@@ -155,4 +164,14 @@ test('a managed line under another name, or two lines in one, is a fault', () =>
 test('no mutation of a passwd file does more than a fault', () => {
   const sample = `# c\n${foreign}\n${aliceLine}\n`
   expect(fuzzText([sample], (text) => merge(text, { alice: aliceLine }, ['alice']))).toBeGreaterThan(0)
+})
+
+test.each<readonly [string, Readonly<Record<string, number>>]>([
+  ['app:x:900:900::/:/bin/sh\ngroup:x:901:\n', { app: 900, group: 901 }],
+  ['app:x:900\n  late:x:901:901\n\tlater:x: 902 :', { app: 900, late: 901, later: 902 }],
+  ['# app:x:900:\n#app:x:901:\n:x:902:\n\n', {}],
+  ['app:x:\napp:x:nine:\napp:x:-1:\napp\n+::::::\n', {}],
+  ['app:x:900:\napp:x:901:\n', { app: 900, 'app:901': 901 }],
+])('in %j the C library finds the ids %j', (text, ids) => {
+  expect(Object.fromEntries(readIds(text))).toEqual(ids)
 })

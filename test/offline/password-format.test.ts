@@ -62,6 +62,7 @@ test('members that this program does not know stay where they are', () => {
   const before: JsonObject = { ...JSON.parse(written[0]!.plaintext), more: { a: [1, 'x'] } }
   const after = changedMembers(before, { failedAttempts: 2, cost: usualCost, generation: 1, lastFailureAt: 9 })
   expect(after['more']).toEqual({ a: [1, 'x'] })
+  expect(parsePassword(formatJsonC(after))).toMatchObject({ failedAttempts: 2, generation: 1, lastFailureAt: 9 })
   expect(Object.keys(after).slice(-4)).toEqual(['failed_attempts', 'argon2', 'generation', 'last_failure'])
   const again = changedMembers(after, {
     failedAttempts: 0,

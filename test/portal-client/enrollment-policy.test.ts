@@ -105,6 +105,8 @@ test('a refresh token that lapses is told with what to do', () => {
   expect(verdict(at(31))).toStartWith(
     'bad: the portal has not heard of this host for 31 days and may have forgotten it',
   )
+  const unknown = judgeRefresh(undefined, { accessToken: tokens.accessToken, refreshToken: new Secret('r') }, now)
+  expect(verdict(unknown)).toBe('note: the token file does not say when the portal last heard of this host')
   // The thirty days are over in this second; a second earlier they are not.
   expect(verdict(at(30))).toStartWith('bad: the portal has not heard of this host for 30 days')
   const second = judgeRefresh(undefined, { ...tokens, renewedAt: now - 30 * day + 1 }, now)

@@ -1,7 +1,12 @@
 // How much of a portal's answer is taken: more would be a portal that fills the memory of whoever logs in.
 import { expect, test } from 'bun:test'
 import type { LoginName } from '../../src/base/names.ts'
-import { parseAuthorization, parseUserInfo, parseVerification } from '../../src/portal-client/reply-format.ts'
+import {
+  parseAuthorization,
+  parseRenewal,
+  parseUserInfo,
+  parseVerification,
+} from '../../src/portal-client/reply-format.ts'
 
 const user = 'alice' as LoginName
 const granted = (more: object) => {
@@ -35,3 +40,11 @@ test('an answer about somebody else says so', () => {
   expect(parseAuthorization({ authorized: true, user: 'bob' }, user)).toEqual(words as never)
   expect(parseUserInfo({ found: true, user: 'bob' }, user)).toEqual(words as never)
 })
+
+test.each(['', ' tok', 'tok ', 'to k', 'tok\n', '\r\ntok', 'tök', 'x'.repeat(4097)])(
+  'a renewed token %j could leave its header, or is none',
+  (access_token) => {
+    expect(parseRenewal({ status: 'ok', access_token: 'tok', expires_in: 1 }).kind).toBe('renewed')
+    expect(parseRenewal({ status: 'ok', access_token, expires_in: 1 }).kind).toBe('garbled')
+  },
+)
