@@ -30,7 +30,7 @@ export async function runDecision(
   try {
     refuseDuplicates(world)
     config = loadConfig(world.files)
-    const result = await decide(request, { world, config })
+    const result = await Promise.race([decide(request, { world, config }), whenDeadlinePassed(world)])
     if (result.isStep === true) return ended(result.outcome)
     const isWritten = await report(phase, request, result, { world, config, startedAt })
     const outcome = !isWritten && config.audit_required ? unavailable('audit-unwritable') : result.outcome
@@ -46,6 +46,14 @@ export async function runDecision(
     return ended(outcome, messageFor(result, request))
   }
 }
+
+/** The deadline of a phase passes two seconds before the process ends: time for the audit line and a sentence. */
+const whenDeadlinePassed = ({ deadline }: World): Promise<PhaseResult> =>
+  new Promise((resolve) =>
+    deadline.addEventListener('abort', () => resolve({ outcome: unavailable('deadline-passed'), notes: [] }), {
+      once: true,
+    }),
+  )
 
 /** Where another line of the stack decides, the person does not have to wait. */
 const isRefusal = (phase: Phase, { kind, reason }: Outcome): boolean =>

@@ -30,6 +30,8 @@ export type Options = {
   readonly broken?: (path: string) => string | undefined
   /** false: the kernel keeps no keys, as in many containers. */
   readonly keyring?: boolean
+  /** Never passes unless a test hands one over. */
+  readonly deadline?: AbortSignal
   /** None unless a test hands one over: then hash-wasm does the work. */
   readonly argon2?: World['argon2']
 }
@@ -64,7 +66,7 @@ export function fakeWorld(options: Options = {}): FakeWorld {
     userId: 0,
     connectionSeed: () => 'boot 100 200',
     callerSeed: () => 'boot 300 400',
-    deadline: new AbortController().signal,
+    deadline: options.deadline ?? new AbortController().signal,
     timeout: (seconds) => AbortSignal.timeout(seconds * 1000),
     interrupted: () => new AbortController().signal,
     probeTcp: async () => (options.fetch ? undefined : 'ECONNREFUSED'),

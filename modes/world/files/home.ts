@@ -41,6 +41,7 @@ export function makeHome(home: HomeRequest): boolean {
     const temporary = `.${name}.new-${crypto.getRandomValues(new Uint8Array(6)).toHex()}`
     try {
       mkdirSync(at(temporary), { mode: 0o700 })
+      checkSkeleton(home.skeleton)
       fill(at(temporary), home.skeleton, home)
       own(at(temporary), home, home.mode)
       renameSync(at(temporary), at(name))
@@ -98,6 +99,23 @@ function own(path: string, owner: Owner, mode: number): void {
     fchmodSync(descriptor, mode)
   } finally {
     closeSync(descriptor)
+  }
+}
+
+/** A skeleton behind a symbolic link, or below a directory that others can write, would be theirs to fill. */
+function checkSkeleton(path: string): void {
+  const parts = path.split('/').filter((part) => part !== '')
+  for (let length = 1; length <= parts.length; length++) {
+    const part = `/${parts.slice(0, length).join('/')}`
+    const stats = lstatSync(part, { throwIfNoEntry: false })
+    if (!stats) return
+    if (!stats.isDirectory() || stats.uid !== 0 || (stats.mode & 0o022) !== 0)
+      throw new Fault(
+        `${part} must be a directory of root that only root can write, and no link: the skeleton is below it`,
+        {
+          hint: `chown root: ${part} && chmod go-w ${part}, or set create_user_skel to another directory`,
+        },
+      )
   }
 }
 

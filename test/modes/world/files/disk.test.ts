@@ -419,6 +419,16 @@ test('a skeleton that others can write is not copied', () => {
   expect(readdirSync(`${directory}/home`)).toEqual([])
 })
 
+test('a skeleton behind a link, or below a directory that others can write, is not copied', () => {
+  skeleton()
+  symlinkSync(`${directory}/skel`, `${directory}/link`)
+  expect(faultOf(() => files.makeHome({ ...home(), skeleton: `${directory}/link` }))).toContain('and no link')
+  mkdirSync(`${directory}/theirs/skel`, { recursive: true })
+  chownSync(`${directory}/theirs`, 20001, 20001)
+  expect(faultOf(() => files.makeHome({ ...home(), skeleton: `${directory}/theirs/skel` }))).toContain('theirs must be')
+  expect(readdirSync(`${directory}/home`)).toEqual([])
+})
+
 test('without a skeleton the home is empty', () => {
   expect(files.makeHome(home())).toBe(true)
   expect(readdirSync(`${directory}/home/alice`)).toEqual([])
