@@ -18,8 +18,11 @@ const separate = ['artefact', 'browser', 'host']
 /** What is not a unit test. */
 const apart = [...separate, 'scripts', 'vectors', 'fakes', 'demo', 'bench', 'mutation']
 
-/** What these count includes the loops in which threads wait, and they wait longer on a busy machine. */
-const alone = ['host/budget']
+/**
+ * The first counts the loops in which threads wait, and they wait longer on a busy machine. In the others a person has only
+ * so much time for a page, and a browser takes both processors.
+ */
+const alone = ['host/budget', 'browser/login', 'browser/pages', 'host/weblogin-end-to-end']
 
 const under = (folder: string): string => `test/${folder}/**/*.test.ts`
 

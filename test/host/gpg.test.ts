@@ -195,7 +195,8 @@ test('the time until a challenge appears says nothing about the name', async () 
     }
   const medians = names.map((name) => took.get(name)!.sort((a, b) => a - b)[4]!)
   console.error(`ob gpg ask, median ms: ${names.map((name, at) => `${name} ${medians[at]!.toFixed(0)}`).join(', ')}`)
-  expect(Math.max(...medians) - Math.min(...medians)).toBeLessThan(120)
+  // A ratio within this run: on a busy machine every one of them takes longer.
+  expect(Math.max(...medians) / Math.min(...medians)).toBeLessThan(1.8)
 })
 
 test('the lockout is the one of the other methods', async () => {

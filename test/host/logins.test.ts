@@ -261,7 +261,12 @@ lab_test('drop-ins that distributions and clouds ship do not win over ours', asy
   }
   await lab.need('rm /etc/ssh/sshd_config.d/20-* /etc/ssh/sshd_config.d/50-*')
   const command = '/usr/sbin/ob keys %u %t %k %f'
-  expect(settings).toEqual(['a no yes /bin/false %u', `c no no ${command}`, `d yes yes ${command}`, 'e no no none'])
+  expect(settings).toEqual([
+    'a no yes /bin/false %u',
+    `c no no ${command}`,
+    `d yes yes ${command}`,
+    'e no no /usr/bin/true',
+  ])
 })
 
 lab_test('passwords switched on by mistake let nobody into the stacks without passwords', async () => {

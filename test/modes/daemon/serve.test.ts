@@ -23,7 +23,8 @@ inOwnRun('it starts neither for others than root, nor with arguments, nor with n
   expect(served('refusals')).toEqual({
     arguments: 'usage',
     user: 'serve must be started by root | undefined',
-    nothing: expect.stringMatching(/^there is nothing to serve \| set serve_userdb or serve_hops/),
+    // With nothing to serve it ends as a service that was ready: systemd does not start it again and again.
+    nothing: 'usage',
     sockets: [],
   })
 })
