@@ -68,8 +68,15 @@ export async function reloadSshd(world: World): Promise<boolean> {
   }
   const pid = textAt(world, '/run/sshd.pid')?.trim()
   if (pid === undefined || !/^[1-9][0-9]*$/.test(pid)) return false
-  // SIGHUP ends an sshd that is still starting; it names itself a listener when it is ready.
+  // SIGHUP ends an sshd that is still starting; it names itself a listener when it is ready. So this waits before and
+  // after.
   const isReady = async () => (await world.spawn(['grep', '-qa', 'listener', `/proc/${pid}/cmdline`])).code === 0
-  for (let tries = 0; tries < 30 && !(await isReady()); tries++) await world.sleep(0.1)
-  return (await world.spawn(['kill', '-HUP', pid])).code === 0
+  const untilReady = async (): Promise<void> => {
+    for (let tries = 0; tries < 30 && !(await isReady()); tries++) await world.sleep(0.1)
+  }
+  await untilReady()
+  const { code } = await world.spawn(['kill', '-HUP', pid])
+  await world.sleep(0.3)
+  await untilReady()
+  return code === 0
 }

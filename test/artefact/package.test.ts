@@ -103,7 +103,8 @@ const pages = ['README.md', ...new Bun.Glob('docs/**/*.md').scanSync(root)].sort
 
 test('what the documents name below /usr/share/ob is in a package', () => {
   const packaged = new Set([...host.files, ...portal.files].map(({ to }) => `/${to}`))
-  // The list of software is printed when the package is built. A name with a variable stands for the files of each mode.
+  // The list of software is printed when the package is built. A name with a variable stands for the files of each
+  // mode.
   packaged.add('/usr/share/ob/sbom.json')
   const named = pages.flatMap((page) =>
     [...readFileSync(join(root, page), 'utf8').matchAll(/\/usr\/share\/ob\/[\w.$/-]*[\w]/g)].map(([path]) => [

@@ -13,7 +13,9 @@ const { config } = checked
 /** What is mounted, and what is left there: [KiB, inodes]. */
 type Mounts = Readonly<Record<string, readonly [number, number]>>
 
-/** A df(1) that prints the mounts of the directories that it is asked about, and without one all, as the real one does. */
+/**
+ * A df(1) that prints the mounts of the directories that it is asked about, and without one all, as the real one does.
+ */
 function df(mounts: Mounts, [, option = '', ...asked]: readonly string[]): string {
   const of = (path: string): string =>
     Object.keys(mounts)
