@@ -80,7 +80,7 @@ labTest('set up, log in, sudo, confirm, and back: /etc is as before to the byte'
 labTest('one command takes a bare host to a first login: configuration, identity, stacks', async () => {
   await asDebian()
   await lab.need(
-    'rm -f /etc/open-bastion/openbastion.conf /var/lib/open-bastion/token /run/open-bastion/heartbeat.json; printf pamsecret > /root/client-secret',
+    'mv /etc/open-bastion/openbastion.conf /root/openbastion.conf; rm -f /var/lib/open-bastion/token /run/open-bastion/heartbeat.json; printf pamsecret > /root/client-secret',
   )
   const argv = ['--mode', 'a', '--portal', lab.portalUrl, '--client-id', 'pam-access', '--server-group', group, '--yes']
   argv.push('--client-secret-file', '/root/client-secret', '--ca-cert', '/etc/open-bastion/portal-ca.pem')
@@ -94,6 +94,8 @@ labTest('one command takes a bare host to a first login: configuration, identity
   expect(seconds).toBeLessThan(60)
   expect((await lab.run('stat -c %a /etc/open-bastion/openbastion.conf')).stdout).toBe('600\n')
   await setup('undo')
+  // The host had no configuration before, so it has none now.
+  await lab.need('! test -e /etc/open-bastion/openbastion.conf && mv /root/openbastion.conf /etc/open-bastion/')
 })
 
 labTest('a host that the portal does not take is as before', async () => {
