@@ -17,7 +17,7 @@ const lab_test = inLab(
     await lab.need('ob nss add alice')
     await lab.need('mkdir -p /root/keys && ssh-keygen -q -t ed25519 -N "" -f /root/keys/budget')
   },
-  120_000,
+  400_000,
 )
 
 type Run = { readonly argv: string; readonly env?: Readonly<Record<string, string>>; readonly stdin?: string }
@@ -31,10 +31,13 @@ type Counted = {
   readonly allMillions: number
 }
 
-/** Counted up to three times while it is too much: the runtime collects garbage when it likes, which is 10 million. */
+/**
+ * Counted again while it is too much, up to a dozen times: while the main thread waits for another one, the runtime turns
+ * in a loop, and below callgrind that is anything from nothing to 25 million. Work of ours is in every one of the counts.
+ */
 async function count(run: Run, bound: number): Promise<Counted> {
   let least = await countOnce(run)
-  for (let tries = 0; tries < 2 && least.millions >= bound; tries++) {
+  for (let tries = 1; tries < 12 && least.millions >= bound; tries++) {
     const next = await countOnce(run)
     if (next.millions < least.millions) least = next
   }
