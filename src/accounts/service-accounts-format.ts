@@ -54,6 +54,8 @@ const booleans: ReadonlyMap<string, boolean> = new Map(
   }),
 )
 
+const strangeText = 'the line holds a byte order mark, or a blank that is neither a space nor a tab; remove it'
+
 type Section = {
   /** Undefined when the header is wrong: its keys belong to no account. */
   readonly name: string | undefined
@@ -97,11 +99,16 @@ function readSections(text: string): Section[] {
 const headerName = (raw: string): string | undefined =>
   raw.length > longestLine ? undefined : /^\s*\[([^[\]]*)\]\s*(?:\s#.*)?$/.exec(raw)?.[1]
 
+// The C implementation sees no header behind a byte order mark, and takes any other blank for a part of the value: what
+// switched nothing on there must not switch sudo on here.
+const strangeBlank = /[^\S \t\r\n]/
+
 function readHeader(raw: string, line: number): Section {
   const written = headerName(raw)
   const name = written !== undefined && parseGroupName(written) && parseLoginName(written)
   const problems: ConfProblem[] = []
-  if (written === undefined)
+  if (strangeBlank.test(raw)) problems.push({ line, text: strangeText })
+  else if (written === undefined)
     problems.push({ line, text: 'the section header is not [name]; the lines below it belong to no account' })
   else if (!name) problems.push({ line, text: 'a name is 1 to 32 of a-z 0-9 _ - and begins with a letter or _' })
   else if (name === 'root') problems.push({ line, text: 'root cannot be a service account' })
@@ -118,6 +125,8 @@ function entryProblem(section: Section, raw: string, line: number): string | und
   const { entries, problems } = parseConf(raw)
   const [entry] = entries
   if (!entry) return problems[0]?.text
+  if (strangeBlank.test(raw)) return strangeText
+  if (entry.cut) return 'a # behind a value is a part of it for Open Bastion; give the comment a line of its own'
   const key = Object.hasOwn(aliases, entry.key) ? aliases[entry.key]! : entry.key
   if (section.line === 0) return 'the line stands before the first [name]'
   if (!known.includes(key)) return `unknown key; known are ${known.join(', ')}`
@@ -135,7 +144,7 @@ function judgeSection(section: Section, rules: ServiceRules): ServiceAccount | u
     if (value === undefined) section.problems.push({ line: written.line, text: `${key} must be ${rule}` })
     return value
   }
-  const flag = (key: string): boolean => read(key, (text) => booleans.get(text.toLowerCase()), 'true or false') ?? false
+  const flag = (key: string): boolean => read(key, parseFlag, 'true or false, in lower case') ?? false
   const id = (key: string): number | undefined =>
     read(key, parseId, '1000 or more, below 61184, or 0 for none: lower and higher ids are reserved')
   const sha = 'SHA256: and 43 characters, as ssh-keygen -l prints it'
@@ -160,6 +169,12 @@ function judgeSection(section: Section, rules: ServiceRules): ServiceAccount | u
     ...(uid === undefined ? {} : { uid }),
     ...(gid === undefined ? {} : { gid }),
   }
+}
+
+/** True only in the letters that mean true to the C implementation; nothing that was no there is yes here. */
+function parseFlag(text: string): boolean | undefined {
+  const value = booleans.get(text.toLowerCase())
+  return value && !booleans.has(text) ? undefined : value
 }
 
 const keep = (text: string, valid: boolean): string | undefined => (valid ? text : undefined)

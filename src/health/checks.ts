@@ -6,6 +6,7 @@ import type { Parts } from '../base/world.ts'
 import { type Config, hasPortal } from '../config/load.ts'
 import type { Ports } from '../login/ports.ts'
 import { judgeAccounts } from './accounts.ts'
+import { judgeCached } from './cached.ts'
 import { judgeChallenges } from './challenges.ts'
 import { askPortal, judgeClockHere, judgeHeartbeats, judgePortal, judgeToken, type PortalAnswer } from './enrollment.ts'
 import { judgeHops } from './hops.ts'
@@ -55,6 +56,7 @@ const checks: readonly Check[] = [
   { name: 'directories', run: ({ world, config }) => judgeDirectories(world, config) },
   { name: 'token', ofPortal: true, run: ({ world, config }) => judgeToken(world, config) },
   { name: 'secrets', ofPortal: true, run: ({ world, config }) => judgeSecrets(world, config) },
+  { name: 'cached', ofPortal: true, run: ({ world, config }) => judgeCached(world, config) },
   { name: 'portal', ofPortal: true, run: ({ config, portal }) => judgePortal(config, portal) },
   { name: 'heartbeat', ofPortal: true, run: ({ world, config, portal }) => judgeHeartbeats(world, config, portal) },
   { name: 'clock', ofPortal: true, run: ({ world, config, portal }) => judgeClockHere(world, config, portal) },

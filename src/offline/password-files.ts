@@ -17,6 +17,7 @@ import {
   sealGeneration,
   sealPassword,
 } from './password-format.ts'
+import { isCurrent, nextGeneration } from './password-policy.ts'
 
 export type OpenedEntry =
   | { readonly kind: 'entry'; readonly credential: OfflinePassword }
@@ -31,6 +32,7 @@ export type PasswordFiles = {
   readonly doubt: (key: Uint8Array, credential: OfflinePassword) => Promise<string | undefined>
   readonly generation: (key: Uint8Array, user: string) => Promise<number | undefined>
   readonly setGeneration: (key: Uint8Array, user: string, generation: number) => Promise<void>
+  readonly isThere: (user: string) => boolean
   /** True when there was one. */
   readonly destroy: (user: string) => boolean
   /** Runs this under the lock of the user's entry. */
@@ -52,11 +54,12 @@ export function openPasswordFiles(world: Parts<'now' | 'random' | 'files'>, dire
     const bytes = trusted(generationOf(user), 1024)
     return bytes ? ((await openGeneration(key, bytes, user)) ?? 'broken') : 'absent'
   }
-  const doubt = async (key: Uint8Array, { user, generation }: OfflinePassword): Promise<string | undefined> => {
+  const doubt = async (key: Uint8Array, credential: OfflinePassword): Promise<string | undefined> => {
+    const { user, generation } = credential
     const known = await recorded(key, user)
     if (known === 'broken') return `${generationOf(user)} does not open`
     if (known === 'absent') return generation === undefined ? undefined : `${generationOf(user)} is gone`
-    return generation !== undefined && generation >= known ? undefined : 'an old copy was put in its place'
+    return isCurrent(credential, known) ? undefined : 'an old copy was put in its place'
   }
   return {
     open: async (key, user) => {
@@ -83,7 +86,7 @@ export function openPasswordFiles(world: Parts<'now' | 'random' | 'files'>, dire
         change.failedAttempts === before.failedAttempts &&
         (change.lockedUntil ?? before.lockedUntil) === before.lockedUntil &&
         before.generation !== undefined
-      const generation = same ? before.generation : (before.generation ?? 0) + 1
+      const generation = same ? before.generation : nextGeneration(before, world.now())
       await write(key, before.user, changedMembers(before.members, { ...change, generation }))
       if (!same) await setGeneration(key, before.user, generation)
     },
@@ -92,6 +95,7 @@ export function openPasswordFiles(world: Parts<'now' | 'random' | 'files'>, dire
       return typeof known === 'number' ? known : undefined
     },
     setGeneration,
+    isThere: (user) => world.files.stat(fileOf(user)) !== undefined,
     destroy: (user) => world.files.destroy(fileOf(user)),
     alone: (user, work) => {
       world.files.makeDirectory(directory, 0o700)

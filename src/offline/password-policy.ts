@@ -1,5 +1,5 @@
 // Passwords verified without the portal: how failures count, and the message for each result of a try.
-import type { PasswordState } from './password-format.ts'
+import type { OfflinePassword, PasswordState } from './password-format.ts'
 
 export type PasswordPolicy = { readonly maxFailures: number; readonly lockoutSeconds: number }
 
@@ -66,3 +66,25 @@ export const passwordCode: Readonly<Record<PasswordResult, number>> = {
 /** The message for the greeter (PAM_TEXT_INFO); a lock says how long it still lasts. */
 export const greeterMessage = (end: PasswordResult, secondsLeft = 0): string =>
   end === 'locked' ? `OFFLINE_ERROR:${passwordCode.locked}:${secondsLeft}` : `OFFLINE_ERROR:${passwordCode[end]}`
+
+type Written = Pick<OfflinePassword, 'createdAt' | 'lastSuccessAt'>
+
+/** When the C implementation last wrote an entry, as far as the entry says. */
+const lastWrittenAt = ({ createdAt, lastSuccessAt }: Written): number => Math.max(createdAt, lastSuccessAt)
+
+/**
+ * A generation number that is higher than every one before it, and no lower than the clock: what the C implementation
+ * wrote earlier is then known for old.
+ */
+export const nextGeneration = (entry: Written & Pick<OfflinePassword, 'generation'>, now: number, known = 0): number =>
+  Math.max(Math.floor(now), (entry.generation ?? lastWrittenAt(entry)) + 1, known + 1)
+
+/** Numbers below were counted from one, and say nothing about a time. Epoch seconds. */
+const earliestTime = 1_000_000_000
+
+/**
+ * Whether an entry is no older than the generation number that stands beside it. One without a number of its own is
+ * the C implementation's: it counts if it was written after the number was.
+ */
+export const isCurrent = (entry: Written & Pick<OfflinePassword, 'generation'>, known: number): boolean =>
+  entry.generation === undefined ? known >= earliestTime && lastWrittenAt(entry) > known : entry.generation >= known

@@ -1,8 +1,9 @@
 // Passwords that count while the portal is unreachable. Every change of an entry is made under the user's lock, and
 // every refusal costs the same two hashes, for every user.
 import { equalBytes, utf8 } from '../base/bytes.ts'
-import { Fault } from '../base/fault.ts'
+import { Fault, orElse } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
+import { paths } from '../base/paths.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
@@ -23,6 +24,7 @@ import {
   afterWrongPassword,
   isLockTooLong,
   lockLeft,
+  nextGeneration,
   type PasswordPolicy,
   type PasswordResult,
 } from './password-policy.ts'
@@ -91,7 +93,7 @@ export function openOfflinePasswords(
   const opened = async (user: LoginName): Promise<OpenedEntry & { readonly key?: Uint8Array }> => {
     try {
       const key = await keys.find()
-      if (!key) return { kind: 'unknown', detail: 'no password is kept on this host' }
+      if (!key) return withoutKey(world, directory, entries.isThere(user))
       const found = await entries.open(key, user)
       // An administrator who shortens offline_cache_ttl means the cached entries, too.
       if (found.kind === 'entry' && isOutlived(found.credential, config.offline_cache_ttl, world.now()))
@@ -145,7 +147,12 @@ export function openOfflinePasswords(
       const key = await keys.make()
       await entries.alone(user, async () => {
         const now = Math.floor(world.now())
-        const generation = Math.max(((await entries.generation(key, user)) ?? 0) + 1, now)
+        const past = await orElse<OpenedEntry, undefined>(
+          () => entries.open(key, user),
+          () => undefined,
+        )
+        const written = past?.kind === 'entry' ? past.credential : nothingKnown
+        const generation = nextGeneration(written, now, await entries.generation(key, user))
         const ownEnd = 'password' in proof ? (proof.secondsLeft ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY
         const life = { createdAt: now, expiresAt: now + Math.min(config.offline_cache_ttl, Math.floor(ownEnd)) }
         await entries.write(key, user, newPassword({ user, ...life, verifier, attributes, generation }))
@@ -157,11 +164,11 @@ export function openOfflinePasswords(
       entries.alone(user, async () => {
         const key = await keys.find()
         const found = key ? await entries.open(key, user) : undefined
-        const past = found?.kind === 'entry' ? (found.credential.generation ?? 0) : 0
+        const past = found?.kind === 'entry' ? found.credential : nothingKnown
         const there = entries.destroy(user)
         if (key && there) {
           const known = (await entries.generation(key, user)) ?? 0
-          await entries.setGeneration(key, user, Math.max(past, known, Math.floor(world.now())) + 1)
+          await entries.setGeneration(key, user, nextGeneration(past, world.now() + 1, known))
         }
         return there
       }),
@@ -180,6 +187,21 @@ export function openOfflinePasswords(
 /** The C implementation's entries say themselves when they end. */
 const isOutlived = ({ createdAt, generation }: OfflinePassword, ttl: number, now: number): boolean =>
   generation !== undefined && createdAt + ttl <= now
+
+const nothingKnown = { createdAt: 0, lastSuccessAt: 0, generation: undefined }
+
+const lostSaltRemedy = 'restore it, or run: ob cache invalidate-all --yes'
+
+const lostSalt = (world: Parts<'files'>, directory: string): string => {
+  const path = `${directory}/${passwordSalt}`
+  return world.files.stat(path) ? `${path} is too short, or ${paths.machineId} is empty` : `${path} is gone`
+}
+
+/** Without the salt nothing opens, and a lost salt is no empty cache. */
+const withoutKey = (world: Parts<'files'>, directory: string, isKept: boolean): OpenedEntry =>
+  isKept
+    ? { kind: 'unreadable', detail: `${lostSalt(world, directory)}: nothing kept there opens; ${lostSaltRemedy}` }
+    : { kind: 'unknown', detail: 'no password is kept on this host' }
 
 const someText = utf8('nobody’s password')
 const someSalt = new Uint8Array(argon2SaltLength)

@@ -109,8 +109,12 @@ export function readMachineId(world: Parts<'files'>): string | undefined {
 }
 
 /** The content of the key file; a Fault when it is no key, undefined when there is no file. */
-export function readKeyFile(world: Parts<'files'>, path: string = paths.keyFile): Uint8Array<ArrayBuffer> | undefined {
-  const bytes = world.files.readTrusted(path, { limit: 65_536, secret: true })
+export function readKeyFile(
+  world: Parts<'files'>,
+  path: string = paths.keyFile,
+  { secret } = { secret: true },
+): Uint8Array<ArrayBuffer> | undefined {
+  const bytes = world.files.readTrusted(path, { limit: 65_536, secret })
   if (bytes && bytes.length < keyLength)
     throw new Fault(`${path} holds ${bytes.length} bytes, and a key file holds at least ${keyLength}`, {
       hint: 'restore it from a backup',

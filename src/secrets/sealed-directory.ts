@@ -40,8 +40,12 @@ export function openCacheKey(
   // As many locks as there are beginnings of names.
   const alone = <T>(file: string, work: () => Promise<T> | T): Promise<T> =>
     locked(`${directory}/.lock-${file.slice(file.lastIndexOf('/') + 1).slice(0, 2)}`, work)
-  const derive = (salt: Uint8Array, machineId: string): Promise<Uint8Array> =>
-    keys.keyFor({ keyFile: keyFile === undefined ? undefined : readKeyFile(world, keyFile), machineId }, salt)
+  const derive = (salt: Uint8Array, machineId: string): Promise<Uint8Array> => {
+    // A key file that others may read opens what it sealed all the same, as in the C implementation: ob doctor says so,
+    // and refusing it would shut everybody out while the portal is away.
+    const key = keyFile === undefined ? undefined : readKeyFile(world, keyFile, { secret: false })
+    return keys.keyFor({ keyFile: key, machineId }, salt)
+  }
   const machineId = (): string | undefined =>
     readMachineId(world) ?? parseMachineId(trusted(instanceFile, 4096) ?? new Uint8Array(0))
   const salt = (): Uint8Array | undefined => {

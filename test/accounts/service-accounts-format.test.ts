@@ -82,9 +82,9 @@ const differences: readonly Difference[] = [
   { why: 'an open quote', cases: ["fingerprint '\"SHA256:abc'"], says: 'does not end with it' },
   { why: 'a line that is no entry', cases: ['line without = ignored'], says: 'it has no =' },
   {
-    why: 'TRUE is true',
+    why: 'TRUE was no, and somebody meant yes: nobody knows which counts',
     cases: ["sudo_allowed 'True'", "sudo_allowed 'TRUE'", "sudo_allowed 'YES'"],
-    names: 'ansible with sudo',
+    says: 'sudo_allowed must be true or false, in lower case',
   },
   { why: 'a word that is neither', cases: ["sudo_allowed '2'"], says: 'sudo_allowed must be true or false' },
   {
@@ -166,6 +166,24 @@ test('an account with an error keeps its name, so that nobody else is asked abou
   })
 })
 
+// Upstream reads "true # c" and "true" with a blank of another kind as no, and sees no header behind a byte order mark.
+test.each([
+  ['a comment behind the value', `[a]\nkey_fingerprint = ${key}\nsudo_allowed = true # since May\n`, 3],
+  ['a comment behind the fingerprint', `[a]\nkey_fingerprint = ${key} # laptop\n`, 2],
+  ['a byte order mark', `\ufeff[a]\nkey_fingerprint = ${key}\nsudo_allowed = true\n`, 1],
+  ['a no-break space', `[a]\nkey_fingerprint = ${key}\nsudo_allowed = true\u00a0\n`, 3],
+])('what gave nothing to the account there gives nothing here: %s', (_, text, line) => {
+  expect(standing(text)).toEqual({ good: [], broken: ['a'], lines: [line] })
+})
+
+test('a # inside quotes is a part of the value', () => {
+  expect(standing(`[a]\nkey_fingerprint = ${key}\ngecos = "Printer #3"\n`)).toEqual({
+    good: ['a'],
+    broken: [],
+    lines: [],
+  })
+})
+
 test('lines before the first section belong to nobody', () => {
   expect(standing(`sudo = yes\n[a]\nssh_key = ${key}\n`)).toEqual({ good: ['a'], broken: [], lines: [1] })
 })
@@ -202,7 +220,7 @@ test('what is written is read as it was', () => {
   )
 })
 
-const neighbours = `# ours\n[first]\nkey_fingerprint = ${key} # of the backup\n\n# the second one\n[second]\nssh_key = ${key}\n`
+const neighbours = `# ours\n[first]\n# of the backup\nkey_fingerprint = ${key}\n\n# the second one\n[second]\nssh_key = ${key}\n`
 
 test('adding and removing an account leaves everything else as it was', () => {
   fc.assert(
@@ -219,7 +237,7 @@ test('adding and removing an account leaves everything else as it was', () => {
 test('a comment above the next section stays when the one before it goes', () => {
   expect(removeSection(neighbours, 'first')).toBe(`# ours\n\n# the second one\n[second]\nssh_key = ${key}\n`)
   expect(removeSection(neighbours, 'second')).toBe(
-    `# ours\n[first]\nkey_fingerprint = ${key} # of the backup\n\n# the second one\n`,
+    `# ours\n[first]\n# of the backup\nkey_fingerprint = ${key}\n\n# the second one\n`,
   )
   expect(removeSection(neighbours, 'nobody')).toBe(neighbours)
 })

@@ -232,6 +232,60 @@ test('nor does an entry of upstream’s from before', async () => {
   expect((await credentials.verify(user, right)).kind).toBe('invalid')
 })
 
+test('what the C implementation wrote after us counts, and older copies of that do not', async () => {
+  const [set] = vectors.sets
+  const { created_at } = JSON.parse(set!.entries.find(({ user }) => user === 'alice')!.plaintext) as {
+    created_at: number
+  }
+  // This program kept a password long before; then the host went back to the C implementation, which kept another.
+  const world = upstreamHost(set!, created_at - 86_400)
+  const theirs = copyOf(world, fileOf(user))
+  const credentials = openOfflinePasswords(world, config)
+  world.disk.delete(fileOf(user))
+  await credentials.store(user, { password: wrong }, {})
+  put(world, fileOf(user), theirs)
+  world.clock.now = vectors.clock_checked
+  const password = new Secret(set!.checks.find((one) => one.user === 'alice' && one.expect_rc === 0)!.password)
+  expect((await credentials.verify(user, password)).kind).toBe('accepted')
+  // From here on its number is ours again.
+  put(world, fileOf(user), theirs)
+  expect((await credentials.verify(user, password)).kind).toBe('invalid')
+})
+
+test('nor do they after this program forgot or replaced them, with whatever clock they were written', async () => {
+  const [set] = vectors.sets
+  for (const end of ['forget', 'store'] as const) {
+    // The clock of the C implementation was ahead.
+    const world = upstreamHost(set!, vectors.clock_checked - 90 * 86_400)
+    const theirs = copyOf(world, fileOf(user))
+    const credentials = openOfflinePasswords(world, config)
+    if (end === 'forget') await credentials.forget(user)
+    else await credentials.store(user, { password: wrong }, {})
+    put(world, fileOf(user), theirs)
+    world.clock.now = vectors.clock_checked
+    expect((await credentials.verify(user, right)).kind).toBe('invalid')
+  }
+})
+
+test('a lost salt is said, and a cache in which nothing is kept has lost none', async () => {
+  const { world, credentials } = await keeping()
+  world.disk.delete(`${directory}/.cred_salt`)
+  const verdict = await credentials.verify(user, right)
+  expect(verdict).toMatchObject({ kind: 'unreadable', secondsLeft: 0 })
+  expect('detail' in verdict && verdict.detail).toContain(`${directory}/.cred_salt is gone`)
+  expect((await credentials.verify(parseLoginName('bob')!, right)).kind).toBe('unknown')
+})
+
+test('a key file that others may read opens what was sealed with it', async () => {
+  const world = host()
+  put(world, '/etc/open-bastion/cache.key', new Uint8Array(32).fill(7))
+  world.disk.get('/etc/open-bastion/cache.key')!.mode = 0o644
+  await openOfflinePasswords(world, config).store(user, { password: right }, {})
+  expect((await openOfflinePasswords(world, config).verify(user, right)).kind).toBe('accepted')
+  world.disk.get('/etc/open-bastion/cache.key')!.mode = 0o666
+  expect((await openOfflinePasswords(world, config).verify(user, right)).kind).toBe('io')
+})
+
 test('a success that changes no counter writes the entry and nothing else', async () => {
   const { world, credentials } = await keeping()
   const before = copyOf(world, generationOf(user))

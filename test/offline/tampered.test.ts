@@ -170,7 +170,6 @@ const passwordDamages: Readonly<Record<string, Damage>> = {
 const passwordDifferences: Readonly<Record<string, { readonly code: number; readonly why: string }>> = {
   'magic-only-8-bytes': { code: passwordCode.unreadable, why: 'a seal without content is a broken seal' },
   'empty-file': { code: passwordCode.invalid, why: 'a file that is there is no missing entry' },
-  'salt-15-bytes': { code: passwordCode.unknown, why: 'a salt of another length is no salt' },
   'json-no-expires_at': { code: passwordCode.invalid, why: 'a password that never ends is none' },
   'json-expires_at-string': { code: passwordCode.invalid, why: 'a number in quotes is no number' },
   'json-failed_attempts-string-wrong-password': { code: passwordCode.invalid, why: 'a number in quotes is no number' },
