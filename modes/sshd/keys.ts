@@ -24,11 +24,14 @@ export const mode: ReadingMode = {
     if (!isComplete(args)) return usage('AuthorizedKeysCommand /usr/sbin/ob keys %u %t %k %f')
     const user = parseLoginName(name)
     if (!user) return ended(denied('bad-login-name'))
-    const offered = await offerOf(blob, fingerprint)
-    if (!offered) return ended(denied('no-keys'))
-    const { offer, key } = offered
-    const hop = world.files.stat(paths.hopPolicy) ? await hopOf(world, user, key) : undefined
+    const hasHops = world.files.stat(paths.hopPolicy) !== undefined
+    const { offer, key, problem } = await offerOf(blob, fingerprint)
+    // Elsewhere keys of any kind are offered all day, and nobody vouches for one.
+    if (problem !== undefined && hasHops)
+      world.syslog('info', `the key that is offered for ${user} cannot be read: ${problem}`)
+    const hop = hasHops && problem === undefined ? await hopOf(world, user, key) : undefined
     if (hop) return listed(hop)
+    if (!offer) return ended(denied('no-keys'))
     const tokens = { u: user, t: type, k: blob ?? '', f: fingerprint ?? '' }
     const sources = await collect(world, user, () => chained(world, tokens))
     const lines = sources.length > 0 ? await select(world, sources, offer) : []
@@ -44,21 +47,26 @@ async function hopOf(world: ReadOnlyWorld, user: LoginName, key: PublicKey | und
   return (await import('../../src/bastion/offered.ts')).hopLines(world, user, key)
 }
 
-type Offered = { readonly offer: Offer; readonly key?: PublicKey }
+type Offered = {
+  /** Undefined for what no source of keys can list. */
+  readonly offer?: Offer
+  readonly key?: PublicKey
+  readonly problem?: string
+}
 
-/** sshd asks for one key at a time and need not read the others. Undefined when the offer cannot be understood. */
-async function offerOf(blob: string | undefined, fingerprint: string | undefined): Promise<Offered | undefined> {
+/** sshd asks for one key at a time and need not read the others. */
+async function offerOf(blob: string | undefined, fingerprint: string | undefined): Promise<Offered> {
   if (blob === undefined) return { offer: { kind: 'anything' } }
   const { parsePublicKey } = await import('../../src/ssh/wire.ts')
   const bytes = decodeBase64(blob)
-  const key = bytes && parsePublicKey(bytes)
-  if (!key || 'problem' in key || (fingerprint !== undefined && key.fingerprint !== fingerprint)) return undefined
+  const key = bytes ? parsePublicKey(bytes) : { problem: 'not base64' }
+  if ('problem' in key) return { problem: key.problem }
+  if (fingerprint !== undefined && key.fingerprint !== fingerprint) return { problem: 'its fingerprint is another' }
   const { certificate } = key
   if (!certificate) return { key, offer: { kind: 'key', fingerprint: key.fingerprint } }
   const { principals, signatureKey } = certificate
-  return certificate.type === 'user'
-    ? { key, offer: { kind: 'certificate', authority: signatureKey.fingerprint, principals } }
-    : undefined
+  if (certificate.type === 'host') return { key }
+  return { key, offer: { kind: 'certificate', authority: signatureKey.fingerprint, principals } }
 }
 
 const isComplete = (args: readonly string[]): boolean => args.length >= 1 && args.length <= 4

@@ -7,7 +7,7 @@ import { carrierExtension } from '../ssh/proof.ts'
 import { optionText, type PublicKey } from '../ssh/wire.ts'
 import type { BastionClaims } from './token-format.ts'
 
-/** The token in this certificate, not yet read; undefined when it carries none. */
+/** The token in this certificate, not yet read; undefined when it carries none where it should be. */
 export function carriedToken({ certificate }: PublicKey): string | undefined {
   const value = certificate?.extensions.get(carrierExtension)
   return value && (optionText(value) ?? '')

@@ -70,7 +70,9 @@ export async function verifyToken(text: string, facts: TokenFacts): Promise<Toke
 
 /** The same for a certificate that carries a token. Which key came first with it is found out elsewhere. */
 export async function verifyCarrier(key: PublicKey, facts: TokenFacts): Promise<TokenVerdict> {
-  const verdict = await verifyToken(carriedToken(key) ?? '', facts)
+  const token = carriedToken(key)
+  if (token === undefined) return refused('hop-certificate')
+  const verdict = await verifyToken(token, facts)
   if (verdict.kind === 'refused') return verdict
   const { claims } = verdict
   const reason =

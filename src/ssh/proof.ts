@@ -75,7 +75,7 @@ export type Hop =
 export const carrierExtension = 'bastion-jwt@openbastion.io'
 
 /** What kind of proof of a hop this certificate claims to be; undefined for every other certificate. */
-export function hopKind({ keyId, extensions }: Certificate): 'token' | 'certificate' | undefined {
-  if (extensions.has(carrierExtension)) return 'token'
+export function hopKind({ keyId, extensions, criticalOptions }: Certificate): 'token' | 'certificate' | undefined {
+  if (extensions.has(carrierExtension) || criticalOptions.has(carrierExtension)) return 'token'
   return /^\s*bastion=/i.test(keyId) ? 'certificate' : undefined
 }

@@ -227,7 +227,8 @@ function parsePlainKey(blob: Uint8Array): PublicKey | Problem {
   const reader = wireReader(blob)
   const type = reader.text()
   const read = keyTypes.get(type)
-  if (read === undefined) return { problem: 'not a key of a known type' }
+  if (read === undefined)
+    return { problem: plainTypeOf(type) ? 'a certificate, not a key' : 'not a key of a known type' }
   const bits = read(reader)
   const problem = reader.end()
   if (problem !== undefined) return { problem }

@@ -43,7 +43,7 @@ test('what is read is what was written', () => {
 })
 
 test('everything that looks like a certificate for a hop is judged as one', () => {
-  const kindOf = (id: string) => hopKind({ keyId: id, extensions: new Map() } as never)
+  const kindOf = (id: string) => hopKind({ keyId: id, extensions: new Map(), criticalOptions: new Map() } as never)
   for (const id of [keyId, 'BASTION=x', ' bastion=', 'bastion=']) expect(kindOf(id)).toBe('certificate')
   for (const id of ['alice@llng-1', 'user=alice;bastion=x', 'bastion']) expect(kindOf(id)).toBeUndefined()
 })

@@ -1,54 +1,15 @@
 // A hop as the backend sees it, on a host in memory: what sshd asks before the proof, and what PAM decides after it.
 import { expect, test } from 'bun:test'
-import { mode as keys } from '../../modes/sshd/keys.ts'
 import { mode as principals } from '../../modes/sshd/principals.ts'
 import { mode as heartbeat } from '../../modes/timer/heartbeat.ts'
 import { formatKeyLine } from '../../src/ssh/certificate-format.ts'
-import { type PublicKey, parsePublicKeyLine } from '../../src/ssh/wire.ts'
+import { parsePublicKeyLine } from '../../src/ssh/wire.ts'
 import { audited, textOf } from '../fakes/world.ts'
-import { enrolledHost, type Host, portalUrl } from '../modes/host.ts'
+import { enrolledHost, type Host } from '../modes/host.ts'
+import { ask, backend, offer, person, proven, session, vouch } from './backend.ts'
 import { carrier, newKey } from './cast.ts'
 
 const jwks = '/var/lib/open-bastion/jwks.json'
-const person = 'rtyler'
-
-const ask = async (host: Host, path: string, body: object): Promise<Record<string, string>> => {
-  const { access_token } = JSON.parse(textOf(host.world, '/var/lib/open-bastion/token') ?? '')
-  const headers = { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' }
-  const answer = await host.portal.handle(
-    new Request(`${portalUrl}${path}`, { method: 'POST', headers, body: JSON.stringify(body) }),
-  )
-  return (await answer.json()) as Record<string, string>
-}
-
-/** The same machine plays bastion and backend: its own id is on its list. */
-async function backend(extra = ''): Promise<Host & { readonly id: string }> {
-  const first = await enrolledHost()
-  const id = (await ask(first, '/pam/bastion-token', { probe: true }))['bastion_id']!
-  const text = `bastion_jwt_allowed_bastions = ${id}\n${extra}`
-  const path = '/etc/open-bastion/openbastion.conf'
-  const file = first.world.disk.get(path)!
-  file.data = new TextEncoder().encode(new TextDecoder().decode(file.data) + text)
-  expect(
-    (await first.phase('auth', { PAM_USER: person }, first.portal.control.mintToken({ user: person }))).outcome,
-  ).toBe('allowed token-accepted')
-  expect((await first.phase('account', { PAM_USER: person })).outcome).toBe('allowed portal-allowed')
-  return { ...first, id }
-}
-
-const vouch = async (host: Host, change: object = {}): Promise<string> =>
-  (await ask(host, '/pam/bastion-token', { user: person, target_host: 'host1', target_group: 'backend', ...change }))[
-    'bastion_jwt'
-  ]!
-
-async function offer(host: Host, key: PublicKey, user = person): Promise<string> {
-  const ending = await keys.run([user, key.type, key.blob.toBase64(), key.fingerprint], host.world)
-  return ending.text ?? ''
-}
-
-const proven = (key: PublicKey) => ({ SSH_AUTH_INFO_0: `publickey ${formatKeyLine(key.blob)}\n` })
-const session = (host: Host, key: PublicKey, user = person) =>
-  host.phase('open_session', { PAM_USER: user, ...proven(key) })
 
 test('a login leaves sshd’s helpers the rules and the keys of the portal, and takes them away with the configuration', async () => {
   const host = await backend()

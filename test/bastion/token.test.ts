@@ -268,7 +268,7 @@ const alterations: readonly (readonly [string, (body: CertificateBody) => Partia
       criticalOptions: new Map([[carrierExtension, body.extensions.get(carrierExtension)!]]),
       extensions: new Map(),
     }),
-    'hop-malformed',
+    'hop-certificate',
   ],
 ]
 test.each(alterations)('refused: a certificate that %s', async (_name, change, word) => {

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { makeCarrier, openHopKey } from '../../src/bastion/carrier.ts'
 import { carriedToken } from '../../src/bastion/carrier-policy.ts'
-import { formatKeyLine } from '../../src/ssh/certificate-format.ts'
 import { parsePublicKey } from '../../src/ssh/wire.ts'
+import { type Forgery, forgeries } from '../bastion/forged.ts'
 import { mintToken } from './enrolled.ts'
 import type { Lab } from './lab.ts'
 import { environment, type Ran } from './namespace.ts'
@@ -38,13 +38,20 @@ async function wrapAndTry(
   { as, login = 'alice' }: { as: string; login?: string },
 ): Promise<Ran> {
   const seed = crypto.getRandomValues(new Uint8Array(32))
-  const key = await openHopKey(seed)
-  const certificate = await makeCarrier(key, { token, user: login, nonce: seed.slice() })
+  const blob = await makeCarrier(await openHopKey(seed), { token, user: login, nonce: seed.slice() })
+  return present(lab, { blob, seed }, { as, login })
+}
+
+/** ssh as `login` from this machine, with this certificate in an agent and nothing else. */
+async function present(
+  lab: Lab,
+  { blob, seed }: Forgery,
+  { as, login = 'alice' }: { as: string; login?: string },
+): Promise<Ran> {
   const directory = (await lab.need(`d=$(mktemp -d /run/attack-XXXXXX); chown ${as}: $d; chmod 700 $d; echo $d`)).trim()
-  lab.write(`${directory}/hop.pub`, `${formatKeyLine(certificate)}\n`)
   const order = {
     seed: seed.toBase64(),
-    certificate: certificate.toBase64(),
+    certificate: blob.toBase64(),
     directory,
     expiresAt: Math.floor(Date.now() / 1000) + 100,
   }
@@ -55,7 +62,8 @@ async function wrapAndTry(
     stderr: 'inherit',
   })
   await agent.stdout.getReader().read()
-  const options = `-F none -o BatchMode=yes -o IdentityAgent=${directory}/agent -o IdentityFile=${directory}/hop.pub -o IdentitiesOnly=yes`
+  // With the name of a file ssh would not offer a certificate for a host; what an agent has, it offers as it is.
+  const options = `-F none -o BatchMode=yes -o IdentityAgent=${directory}/agent -o IdentityFile=none`
   const ran = await lab.run(`ssh ${options} ${login}@${addresses.backend} id -un`, { user: as })
   agent.kill()
   return ran
@@ -123,6 +131,25 @@ host_test(
     expect(log.slice(-2)).toEqual(['hop-target', 'hop-signature'])
   },
 )
+
+/** What `ob keys` has left in syslog about keys, line by line. */
+const aboutKeys = (): readonly string[] =>
+  [...hosts.backend.text(syslog).matchAll(/the (?:hop of|key that is offered for) alice .*$/gm)].map(([line]) => line)
+
+for (const { name, make, refusal, unreadable } of forgeries)
+  host_test(`a forged certificate around a good token is refused: ${name}`, async () => {
+    const forged = await make(await freshToken('backend'), 'alice')
+    const before = aboutKeys().length
+    const ran = await present(hosts.bastion, forged, { as: 'alice' })
+    expect([ran.code, ran.stdout, ran.stderr]).toEqual([255, '', expect.stringContaining('Permission denied')])
+    // What the client never sends reaches `ob keys` by hand.
+    if (unreadable) {
+      const type = 'ssh-ed25519-cert-v01@openssh.com'
+      const asked = await hosts.backend.run(`ob keys alice ${type} ${forged.blob.toBase64()}`)
+      expect(asked.stdout).toBe('')
+    }
+    expect(aboutKeys().slice(before)).toEqual([refusal.replace('USER', 'alice')])
+  })
 
 host_test(
   'a certificate of the portal for the hop, where the backend trusts its authority and names the bastion',
