@@ -11,6 +11,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { modes } from '../modes/run/modes.ts'
 
 const program = resolve(import.meta.dir, '../dist/ob')
 const launcher = join(import.meta.dir, 'execve.ts')
@@ -91,3 +92,40 @@ function perform(text: string): void {
 }
 
 test.each(readdirSync(scripts).sort())('%s', (name) => perform(readFileSync(join(scripts, name), 'utf8')), 60_000)
+
+const verbs: Readonly<Record<string, string>> = {
+  krl: 'status',
+  'service-account': 'list',
+  secret: 'list',
+  gpg: 'list',
+  recovery: 'list',
+  nss: 'list',
+  notify: 'list',
+  portal: 'check',
+  weblogin: 'approvals',
+  cache: 'list',
+  setup: 'status',
+  why: 'alice',
+  ca: 'status',
+}
+
+test('whoever asks for JSON reads JSON, on a host without configuration and with wrong arguments too', async () => {
+  const asked: string[] = []
+  for (const [name, entry] of modes) {
+    const { syntax } = await entry.load()
+    if (!syntax || !Object.hasOwn(syntax.args, 'json')) continue
+    asked.push(name)
+    const words = verbs[name] === undefined ? [name] : [name, verbs[name]]
+    for (const args of [
+      [...words, '--json'],
+      [...words, '--json', '--no-such-option'],
+    ]) {
+      const { stdout, status } = run(args, [], '')
+      const lines = stdout.trimEnd().split('\n')
+      expect([args, status, lines.every((line) => typeof JSON.parse(line) === 'object')]).toEqual([args, status, true])
+      if (status !== 0) expect([args, stdout]).toEqual([args, expect.stringMatching(/"(error|findings)":/)])
+    }
+  }
+  expect(asked).toContain('enroll')
+  expect(asked.length).toBeGreaterThan(12)
+}, 120_000)

@@ -2,15 +2,20 @@
 // portal accepts.
 
 import { Fault, orElse } from '../../src/base/fault.ts'
+import { parseJsonObject, textMember } from '../../src/base/json.ts'
 import { type LoginName, parseLoginName } from '../../src/base/names.ts'
 import { allowed, denied, unavailable } from '../../src/base/outcome.ts'
+import { remedyFor } from '../../src/base/remedy.ts'
+import type { Secret } from '../../src/base/secret.ts'
 import { dirname } from '../../src/base/text.ts'
 import type { World } from '../../src/base/world.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import { openPorts } from '../../src/login/ports.ts'
 import { clientMethod, withClientSecret } from '../../src/portal-client/client-auth.ts'
 import { type DeviceGrant, type Poll, requestDeviceCode } from '../../src/portal-client/device-grant.ts'
-import { type Http, openHttp } from '../../src/portal-client/http.ts'
+import { authorizationBody, authorizePath, expectJson, openPortal } from '../../src/portal-client/endpoints.ts'
+import { type Http, type HttpAnswer, openHttp } from '../../src/portal-client/http.ts'
+import type { Tokens } from '../../src/portal-client/server-token.ts'
 import { armMonitor, armTimer } from '../../src/portal-client/timer.ts'
 import { readTokenFile, saveEnrollment } from '../../src/portal-client/token-file.ts'
 import { parse } from '../run/args.ts'
@@ -61,14 +66,15 @@ async function rehearse(config: Config, http: Http, output: Output): Promise<End
     url: `${config.portal_url}/.well-known/openid-configuration`,
     headers: {},
   })
-  const reachable = answer.kind === 'answer'
+  const problem = problemOf(answer)
+  const reachable = problem === undefined
   const method = clientMethod(config)
   output.say(
     [
-      `would enroll at ${config.portal_url} as client ${config.client_id ?? '(client_id is not set)'}, group ${config.server_group}`,
+      `would enroll at ${config.portal_url} as client ${config.client_id ?? '(client_id is not set)'}, group ${config.server_group ?? '(server_group is not set: the portal says which)'}`,
       `would authenticate by ${method === 'none' ? 'no secret (public client)' : method} with PKCE`,
       `would write ${config.server_token_file}`,
-      reachable ? `the portal answers (HTTP ${answer.status})` : answer.detail,
+      problem ?? 'the portal answers, and it is an OpenID provider',
     ].join('\n'),
     {
       event: 'dry-run',
@@ -76,9 +82,21 @@ async function rehearse(config: Config, http: Http, output: Output): Promise<End
       client_id: config.client_id,
       file: config.server_token_file,
       reachable,
+      ...(problem === undefined ? {} : { problem }),
     },
   )
-  return ended(reachable && config.client_id !== undefined ? allowed('done') : unavailable('portal-unreachable'))
+  if (config.client_id === undefined) return ended(denied('found-problems'))
+  if (answer.kind !== 'answer') return ended(unavailable('portal-unreachable'))
+  return ended(reachable ? allowed('done') : denied('found-problems'))
+}
+
+/** Why this is no answer of a portal at which hosts enroll (OpenID Connect Discovery 1.0 §4.2). */
+function problemOf(answer: HttpAnswer): string | undefined {
+  if (answer.kind !== 'answer') return answer.detail
+  const address = '/.well-known/openid-configuration'
+  const isProvider = answer.status === 200 && textMember(parseJsonObject(answer.text) ?? {}, 'issuer') !== undefined
+  if (isProvider) return undefined
+  return `what answers at portal_url is no OpenID provider (HTTP ${answer.status} for ${address}); check portal_url`
 }
 
 async function enroll(world: World, config: Config, http: Http, output: Output): Promise<Ending> {
@@ -99,17 +117,49 @@ async function enroll(world: World, config: Config, http: Http, output: Output):
   const now = Math.floor(world.now())
   const { accessToken, refreshToken } = granted
   const expiresAt = now + granted.expiresIn
+  const refusal = await refusalOf(world, config, http, accessToken)
+  if (refusal !== undefined && readable(world, config))
+    throw new Fault(`the portal refuses what it approved just now, so ${config.server_token_file} stays: ${refusal}`, {
+      hint: remedyFor('portal-refuses-host', refusal) ?? '',
+    })
   await saveEnrollment(world, config, { accessToken, refreshToken, expiresAt, enrolledAt: now, renewedAt: now })
   if (!(await proves(world, config)))
-    throw new Fault(`the token was saved in ${config.server_token_file}, but the portal does not accept it`, {
-      hint: 'check that the PAM plugin of the portal is active, then run: ob doctor',
-    })
+    throw new Fault(
+      `the token was saved in ${config.server_token_file}, but the portal does not accept it${refusal === undefined ? '' : `: ${refusal}`}`,
+      {
+        hint:
+          refusal === undefined
+            ? 'check that the PAM plugin of the portal is active, then run: ob doctor'
+            : hintAfter(refusal),
+      },
+    )
   output.say(`enrolled: the portal accepts this host; its token is in ${config.server_token_file}`, {
     event: 'enrolled',
     file: config.server_token_file,
   })
   await arm(world, output)
   return ended(allowed('done'))
+}
+
+/** Nobody has to approve again when only a setting is wrong. */
+const hintAfter = (refusal: string): string => {
+  const remedy = remedyFor('portal-refuses-host', refusal) ?? ''
+  return remedy.includes('ob enroll') ? remedy : `${remedy}; then run ob enroll again, which needs no new approval`
+}
+
+/**
+ * What the portal says against a host with this token: its scope, its group. Asked before the old token is replaced,
+ * and past what notes refusals: it is not this host as it is that is refused.
+ */
+async function refusalOf(world: World, config: Config, http: Http, accessToken: Secret): Promise<string | undefined> {
+  const tokens: Tokens = {
+    read: () => ({ accessToken }),
+    renew: async () => ({ kind: 'refuses-host', detail: 'the portal refuses the token that it gave just now' }),
+  }
+  const body = authorizationBody(world, config, { user: probe(), service: 'sshd' })
+  const answer = await openPortal(world, config, http, tokens).send(authorizePath, body)
+  const reply = answer.kind === 'answer' ? expectJson(answer, authorizePath) : answer
+  return reply.kind === 'refuses-host' ? reply.detail : undefined
 }
 
 /** Without heartbeats the portal forgets this host after a month; their absence does not undo the enrollment. */

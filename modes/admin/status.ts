@@ -3,6 +3,7 @@
 import { orElse } from '../../src/base/fault.ts'
 import { bad, type Finding } from '../../src/base/finding.ts'
 import { allowed, denied } from '../../src/base/outcome.ts'
+import { remedyFor } from '../../src/base/remedy.ts'
 import { duration, printable, wrap } from '../../src/base/text.ts'
 import type { World } from '../../src/base/world.ts'
 import { type HopSummary, summarizeHops } from '../../src/bastion/summary.ts'
@@ -18,7 +19,7 @@ import {
 } from '../../src/portal-client/enrollment-policy.ts'
 import { readHeartbeat, startedAt } from '../../src/portal-client/heartbeat.ts'
 import type { HeartbeatState } from '../../src/portal-client/heartbeat-format.ts'
-import { isHostRefused } from '../../src/portal-client/host-refusal.ts'
+import { refusalOfHost } from '../../src/portal-client/host-refusal.ts'
 import { type Probe, probePortal, tlsFloor } from '../../src/portal-client/probe.ts'
 import type { TokenFile } from '../../src/portal-client/server-token-format.ts'
 import { timerState } from '../../src/portal-client/timer.ts'
@@ -92,12 +93,17 @@ async function look(world: World, config: Config): Promise<View> {
       : []),
     ...(isEnrolled ? [judgeClock(skew)] : []),
     ...(await tried(() => judgeServedConfig(world), [])),
-    ...(isHostRefused(world)
-      ? [bad('the portal refused this host, so nothing cached counts', 'ob enroll --force')]
-      : []),
+    ...refusal(world),
     ...here.problems.map((message): Finding => ({ verdict: 'bad', message, remedy: 'ob doctor' })),
   ]
   return { config, tokens, beat, probe, skew, here, hops, findings }
+}
+
+function refusal(world: World): readonly Finding[] {
+  const said = refusalOfHost(world)
+  if (said === undefined) return []
+  const remedy = remedyFor('portal-refuses-host', said) ?? ''
+  return [bad(`the portal refused this host, so nothing cached counts${said === '' ? '' : `: ${said}`}`, remedy)]
 }
 
 function screen(world: World, view: View): string {
@@ -123,7 +129,10 @@ function rowsOf(world: World, { config, tokens, beat, probe, skew, here, hops }:
   const due = beat?.next === undefined ? 'now' : beat.next > now ? `in ${duration(beat.next - now)}` : 'now'
   return [
     ['host', `${world.hostname()}${role}`],
-    ['enrolled', tokens ? `as ${config.client_id ?? '?'} in group ${config.server_group}, ${since(tokens)}` : 'no'],
+    [
+      'enrolled',
+      tokens ? `as ${config.client_id ?? '?'} in group ${config.server_group ?? '(not set)'}, ${since(tokens)}` : 'no',
+    ],
     ['token', tokens ? `renewed ${ago(lastRenewalAt(beat, tokens))}, ${expiry(tokens, now)}` : 'none'],
     ['heartbeat', beat ? `${lastBeat(beat, ago)}; next due ${due}` : 'none since boot'],
     ['portal', portalText(config, probe)],

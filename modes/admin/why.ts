@@ -4,7 +4,7 @@
 import { type AuditEvent, parseAuditLine, reference } from '../../src/audit/event-format.ts'
 import { decodeBytewise, decodeUtf8 } from '../../src/base/bytes.ts'
 import { type LoginName, parseLoginName } from '../../src/base/names.ts'
-import { allowed, denied } from '../../src/base/outcome.ts'
+import { allowed, denied, type Outcome } from '../../src/base/outcome.ts'
 import { auditText, everyReason, type Reason } from '../../src/base/reason.ts'
 import { remedyFor } from '../../src/base/remedy.ts'
 import { printable } from '../../src/base/text.ts'
@@ -33,7 +33,7 @@ export const syntax = {
     },
     rhost: { type: 'string', description: 'the address the user comes from, for the lockout' },
     last: { type: 'boolean', description: 'explain the last refusal of this user from the audit log', default: false },
-    ref: { type: 'string', description: 'explain the refusal with this reference' },
+    ref: { type: 'string', description: 'explain every refusal with this reference, the last one first' },
     json: { type: 'boolean', description: 'print JSON', default: false },
   },
 } as const
@@ -48,8 +48,13 @@ export const mode: Mode = {
     if (ref === undefined && !user) return usage(`"${name?.slice(0, 40)}" is not a name this host accepts`)
     const config = loadConfig(world.files)
     if (ref !== undefined)
-      return explain(world, config, (event) => reference(event.correlation_id) === ref.toUpperCase(), json)
-    if (last || !user) return explain(world, config, (event) => event.user === name, json)
+      return explain(
+        world,
+        config,
+        { matches: (event) => reference(event.correlation_id) === ref.toUpperCase(), most: shown },
+        json,
+      )
+    if (last || !user) return explain(world, config, { matches: (event) => event.user === name, most: 1 }, json)
     if (!isPhase(phase)) return usage(`"${printable(phase)}" is no phase; the phases are auth, account and session`)
     const proof = await provenBy(world, config, { user, file: key })
     if (!proof) return usage(`${key} holds no public key or certificate`)
@@ -106,7 +111,17 @@ async function answer(world: World, config: Config, question: Question, json: bo
       : []),
     ...(assumed === undefined ? [] : [{ about: 'assumed', text: assumed }]),
   ]
-  return verdict(`${user}, service ${service}, phase ${phase}`, outcome.kind, outcome.reason, found, json)
+  const said = authorization && 'detail' in authorization ? authorization.detail : ''
+  const about = `${user}, service ${service}, phase ${phase}`
+  const told = {
+    about,
+    kind: outcome.kind,
+    reason: outcome.reason,
+    facts: found,
+    remedy: remedyFor(outcome.reason, said),
+  }
+  const text = json ? `${JSON.stringify(asJson(told))}\n` : `${linesOf(told).join('\n')}\n`
+  return ended(outcome.kind === 'allowed' ? allowed('done') : denied('found-problems'), text)
 }
 
 const grantText = ({ groups, sudoAllowed }: Granted): string =>
@@ -146,41 +161,68 @@ async function accountFact(world: World, config: Config, ports: Ports, user: Log
   }
 }
 
-function verdict(about: string, kind: string, reason: Reason, facts: readonly Fact[], json: boolean): Ending {
-  const remedy = remedyFor(reason)
-  const outcome = kind === 'allowed' ? allowed('done') : denied('found-problems')
-  if (json)
-    return ended(
-      outcome,
-      `${JSON.stringify({ about, outcome: kind, reason, text: auditText(reason), facts, remedy })}\n`,
-    )
-  const lines = [
-    `${about}: ${kind} (${reason})`,
-    `  ${'because'.padEnd(8)} ${auditText(reason)}`,
-    ...facts.map((fact) => `  ${fact.about.padEnd(8)} ${printable(fact.text)}`),
-    ...(remedy === undefined ? [] : [`  ${'remedy'.padEnd(8)} ${remedy}`]),
-  ]
-  return ended(outcome, `${lines.join('\n')}\n`)
+/** One decision, foreseen or read in the log. */
+type Told = {
+  readonly about: string
+  readonly kind: string
+  readonly reason: Reason
+  readonly facts: readonly Fact[]
+  readonly remedy: string | undefined
 }
+
+const asJson = ({ about, kind, reason, facts, remedy }: Told) => ({
+  about,
+  outcome: kind,
+  reason,
+  text: auditText(reason),
+  facts,
+  remedy,
+})
+
+const linesOf = ({ about, kind, reason, facts, remedy }: Told): readonly string[] => [
+  `${about}: ${kind} (${reason})`,
+  `  ${'because'.padEnd(8)} ${auditText(reason)}`,
+  ...facts.map((fact) => `  ${fact.about.padEnd(8)} ${printable(fact.text)}`),
+  ...(remedy === undefined ? [] : [`  ${'remedy'.padEnd(8)} ${remedy}`]),
+]
 
 /** The end of the log that is searched, in bytes: some twenty thousand events. */
 const searched = 8 << 20
 
-function explain(world: World, config: Config, matches: (event: AuditEvent) => boolean, json: boolean): Ending {
+/** One connection rarely meets more refusals than sshd's MaxAuthTries, and each of its sudo may meet some. */
+const shown = 20
+
+type Wanted = { readonly matches: (event: AuditEvent) => boolean; readonly most: number }
+
+function explain(world: World, config: Config, { matches, most }: Wanted, json: boolean): Ending {
   const bytes = world.files.readEnd(config.audit_log_file, searched)
   if (!bytes)
-    return ended(denied('found-problems'), `${config.audit_log_file} does not exist: nothing was decided here yet\n`)
+    return notFound(
+      `${config.audit_log_file} does not exist: nothing was decided here yet`,
+      denied('found-problems'),
+      json,
+    )
   const whole = bytes.length < searched ? bytes : bytes.subarray(bytes.indexOf(10) + 1)
   // A full disk may have cut a letter in two: that damages one line, not the log.
   const lines = (decodeUtf8(whole) ?? decodeBytewise(whole)).split('\n')
-  for (let i = lines.length - 1; i >= 0; i--) {
+  const found: Told[] = []
+  for (let i = lines.length - 1; i >= 0 && found.length < most; i--) {
     const event = parseAuditLine(lines[i]!)
-    if (event && event.result_code !== 0 && matches(event)) return explainEvent(event, json)
+    if (event && event.result_code !== 0 && matches(event)) found.push(toldOf(event))
   }
-  return ended(allowed('done'), json ? `${JSON.stringify({ found: false })}\n` : 'no such refusal in the audit log\n')
+  const [last, ...earlier] = found
+  // A user without a refusal is good news; a reference that somebody read aloud must be there.
+  if (!last)
+    return notFound('no such refusal in the audit log', most === 1 ? allowed('done') : denied('found-problems'), json)
+  const outcome = denied('found-problems')
+  if (json) return ended(outcome, `${JSON.stringify({ ...asJson(last), earlier: earlier.map(asJson) })}\n`)
+  return ended(outcome, `${found.map((told) => linesOf(told).join('\n')).join('\n\n')}\n`)
 }
 
-function explainEvent(event: AuditEvent, json: boolean): Ending {
+const notFound = (text: string, outcome: Outcome, json: boolean): Ending =>
+  ended(outcome, json ? `${JSON.stringify({ found: false, text })}\n` : `${text}\n`)
+
+function toldOf(event: AuditEvent): Told {
   const facts: Fact[] = [
     { about: 'when', text: new Date(event.timestamp * 1000).toISOString() },
     { about: 'from', text: event.client_ip ?? 'this host itself' },
@@ -189,11 +231,6 @@ function explainEvent(event: AuditEvent, json: boolean): Ending {
   ]
   const reason = everyReason.find((known) => known === event.reason) ?? 'fault'
   const kind = printable(String(event.more?.['outcome'] ?? 'denied'))
-  return verdict(
-    `${printable(event.user ?? '?')}, service ${printable(event.service ?? '?')}`,
-    kind,
-    reason,
-    facts,
-    json,
-  )
+  const about = `${printable(event.user ?? '?')}, service ${printable(event.service ?? '?')}`
+  return { about, kind, reason, facts, remedy: remedyFor(reason, event.details) }
 }

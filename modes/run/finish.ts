@@ -19,20 +19,26 @@ export async function finish(caller: Caller, world: ReadOnlyWorld, work: () => P
 /** Who asked for JSON gets JSON: an error is an answer, too. */
 export async function asJson(work: Promise<Ending>, world: Pick<ReadOnlyWorld, 'stdout'>): Promise<Ending> {
   try {
-    return await work
+    const ending = await work
+    if (ending.kind === 'usage') world.stdout(`${JSON.stringify({ error: ending.text })}\n`)
+    return ending
   } catch (error) {
-    if (error instanceof Fault) world.stdout(`${JSON.stringify({ error: error.message, hint: error.hint })}\n`)
+    const { text, hint } = told(error)
+    world.stdout(`${JSON.stringify({ error: text, hint })}\n`)
     throw error
   }
 }
 
 const isPerson = (caller: Caller): boolean => caller === 'admin' || caller === 'ssh'
 
+/** The message of a bug could quote a secret, so only the text of a Fault is shown. */
+function told(error: unknown): { readonly text: string; readonly hint: string | undefined } {
+  if (error instanceof Fault) return { text: error.message, hint: error.hint }
+  return { text: `internal error (${error instanceof Error ? error.name : typeof error})`, hint: 'please report it' }
+}
+
 async function complain(caller: Caller, error: unknown, world: ReadOnlyWorld): Promise<void> {
-  // The message of a bug could quote a secret, so only the text of a Fault is shown.
-  const text =
-    error instanceof Fault ? error.message : `internal error (${error instanceof Error ? error.name : typeof error})`
-  const hint = error instanceof Fault ? error.hint : 'please report it'
+  const { text, hint } = told(error)
   if (isPerson(caller)) world.stderr(`ob: ${text}\n${hint === undefined ? '' : `  hint: ${hint}\n`}`)
   else world.syslog('err', asciiOnly(text))
   // Loaded here: the list of reasons costs 0.2 M instructions, and most modes need none of it.

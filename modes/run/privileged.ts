@@ -36,7 +36,7 @@ export async function runPrivileged(name: string | undefined, args: readonly str
       })
     const { mode } = await entry.load()
     const running = mode.run(args, world)
-    const ending = await (entry.caller === 'admin' && args.includes('--json') ? asJson(running, world) : running)
+    const ending = await (caller === 'admin' && args.includes('--json') ? asJson(running, world) : running)
     return ending.kind === 'usage' ? { ...ending, text: `ob ${name}: ${ending.text}` } : ending
   })
 }

@@ -2,6 +2,7 @@
 
 import { drainAside } from '../../src/audit/webhooks.ts'
 import { allowed, denied, type Outcome, unavailable } from '../../src/base/outcome.ts'
+import { remedyFor } from '../../src/base/remedy.ts'
 import { duration } from '../../src/base/text.ts'
 import type { World } from '../../src/base/world.ts'
 import { tendHops } from '../../src/bastion/upkeep.ts'
@@ -108,7 +109,8 @@ function sentence(done: Beat, due: number | undefined): string {
     case 'unreachable':
     case 'out-of-order':
     case 'garbled':
-    case 'refuses-host':
       return done.detail
+    case 'refuses-host':
+      return `${done.detail}\n→ ${remedyFor('portal-refuses-host', done.detail)}`
   }
 }

@@ -219,7 +219,7 @@ const reasons = {
   'portal-unreachable': ['the portal gave no answer', 'unavailable'],
   'portal-out-of-order': ['the portal answers nonsense: something else answers in its place', 'unavailable'],
   'portal-garbled': ['the portal answered, and what it answered cannot be used', 'unavailable'],
-  'portal-refuses-host': ['the portal does not accept this host’s enrollment', 'broken'],
+  'portal-refuses-host': ['the portal refuses this host', 'broken'],
   'portal-untrusted': ['the portal’s certificate or pin was refused', 'broken'],
   'audit-unwritable': ['audit_required is set and no audit line could be written', 'broken'],
   'deadline-passed': ['no verdict before the deadline', 'unavailable'],

@@ -105,10 +105,37 @@ const remedies: Partial<Record<Reason, string>> = {
   'portal-out-of-order': 'check portal_url and that the PAM plugin of the portal is active',
   'portal-garbled': 'check portal_url and that the PAM plugin of the portal is active',
   'portal-refuses-host': 'ob enroll --force',
-  'portal-untrusted': 'check ca_cert, cert_pin and portal_url; somebody may be in between',
+  'portal-untrusted': 'check portal_url, and set or correct ca_cert and cert_pin; somebody may be in between',
   'audit-unwritable': 'make room for, or mend, the audit log',
   'deadline-passed': 'the portal is too slow; ob doctor measures it',
   fault: 'the details above name the file; ob doctor checks everything',
 }
 
-export const remedyFor = (reason: Reason): string | undefined => remedies[reason]
+type Refined = readonly [reason: Reason, said: RegExp, remedy: string]
+
+/** Where the portal's own sentence, which is in the details, asks for something else. */
+const refined: readonly Refined[] = [
+  ['portal-denied', /User not found/, 'the portal knows no such user: check the name, or add the user there'],
+  ['portal-denied', /fingerprint/i, 'sign this key at the portal, or set fingerprint_binding = never'],
+  [
+    'portal-refuses-host',
+    /server_group/,
+    'set server_group in openbastion.conf to the group of this client_id at the portal, or remove the line',
+  ],
+  [
+    'portal-refuses-host',
+    /Unknown enrolled server/,
+    'give client_id of this host a group at the portal (pamAccessServerGroups)',
+  ],
+  [
+    'portal-refuses-host',
+    /scope/,
+    'allow the scope pam:server for this client at the portal, then run: ob enroll --force',
+  ],
+  ['portal-refuses-host', /clock/, 'synchronise the clock, e.g. with systemd-timesyncd'],
+  ['portal-refuses-host', /refuses client/, 'check client_id, client_secret and client_auth_method'],
+]
+
+/** `details`: what the audit log says about this case; it may hold the portal's own sentence. */
+export const remedyFor = (reason: Reason, details = ''): string | undefined =>
+  refined.find(([of, said]) => of === reason && said.test(details))?.[2] ?? remedies[reason]

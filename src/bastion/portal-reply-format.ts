@@ -41,7 +41,5 @@ function parseRefusal(status: number, object: JsonObject, path: string): HopGran
   const detail = [`${path}: HTTP ${status}`, error, reason].filter((part) => part !== '').join(', ')
   if (status === 403 && error === 'voucher_rejected') return { kind: 'no-voucher', detail }
   if (status === 403 && /^user\b/i.test(error)) return { kind: 'refused', detail }
-  return status === 401 || status === 403
-    ? { kind: 'refuses-host', detail: `${detail}; run: ob enroll` }
-    : { kind: 'garbled', detail }
+  return status === 401 || status === 403 ? { kind: 'refuses-host', detail } : { kind: 'garbled', detail }
 }

@@ -3,7 +3,7 @@
 import { decodeUtf8 } from '../base/bytes.ts'
 import { paths } from '../base/paths.ts'
 import type { Files, Parts } from '../base/world.ts'
-import type { Config } from '../config/load.ts'
+import { type Config, groupOf } from '../config/load.ts'
 import { type IssuerKeys, parseKeysFile } from './keys-format.ts'
 import { comparableName, formatHopPolicy, type HopPolicy, parseHopPolicy } from './policy-format.ts'
 
@@ -25,7 +25,7 @@ export function policyOf(config: Config, hostname: string): HopPolicy {
     algorithms: config.bastion_jwt_algorithms,
     clockSkew: config.bastion_jwt_clock_skew,
     names: [...new Set(names.map(comparableName))],
-    groups: groups.length > 0 ? groups : [config.server_group],
+    groups: groups.length > 0 ? groups : [groupOf(config)],
     required: config.bastion_jwt_required,
     exempt: config.bastion_jwt_exempt,
     permits: config.bastion_jwt_permits,

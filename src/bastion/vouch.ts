@@ -45,7 +45,8 @@ const otherWay = (parts: VouchParts, question: Question): Promise<Vouched> | Vou
     : refused(unavailable('portal-garbled'), `the portal has no ${tokenPath}; set bastion_transport = cert`)
 
 async function askToken({ config, send }: VouchParts, { user, host, key }: Question): Promise<Vouched | 'absent'> {
-  const about = { user, target_host: host, target_group: config.hop_target_group, bastion_group: config.server_group }
+  const group = config.server_group === undefined ? {} : { bastion_group: config.server_group }
+  const about = { user, target_host: host, target_group: config.hop_target_group, ...group }
   // RFC 7800: a portal that knows it binds the token to this key at once; others ignore it.
   const body = { ...about, cnf: { kid: key.fingerprint } }
   const grant = parseHopGrant(await send(tokenPath, body), tokenPath, 'bastion_jwt')

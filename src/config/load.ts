@@ -124,6 +124,9 @@ function webNeeds(config: Config): string | undefined {
   return gpg_web_certificate && gpg_web_key ? undefined : 'gpg_web_certificate and gpg_web_key'
 }
 
+/** The group that a portal without a map of groups takes for a host that names none. */
+export const groupOf = ({ server_group }: Pick<Config, 'server_group'>): string => server_group ?? 'default'
+
 /** The address of no portal: this host decides by what a web login says. */
 export const withoutPortal = ''
 

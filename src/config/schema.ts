@@ -46,10 +46,11 @@ export const keys = {
     says: 'Where enrollment keeps the server token.',
     section: 'host',
   })),
-  server_group: key('default', () => ({
+  server_group: optional(() => ({
     schema: words(),
-    says: 'Group of servers this host belongs to; the portal’s rules name it.',
+    says: 'Group of servers this host belongs to; the portal’s rules name it. Not set: the portal says which one.',
     section: 'host',
+    example: 'production',
   })),
   node_role: optional(() => ({
     schema: choice(['standalone', 'bastion', 'backend']),

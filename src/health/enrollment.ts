@@ -3,8 +3,9 @@
 import { orElse } from '../base/fault.ts'
 import { bad, type Finding, good, note } from '../base/finding.ts'
 import { parseLoginName } from '../base/names.ts'
+import { remedyFor } from '../base/remedy.ts'
 import type { Parts } from '../base/world.ts'
-import { type Config, configPath } from '../config/load.ts'
+import { type Config, groupOf } from '../config/load.ts'
 import type { Ports } from '../login/ports.ts'
 import { judgeClock, judgeHeartbeat, judgeRefresh, judgeTimer } from '../portal-client/enrollment-policy.ts'
 import { readHeartbeat, startedAt } from '../portal-client/heartbeat.ts'
@@ -68,7 +69,7 @@ export function judgePortal(config: Config, answer: PortalAnswer | undefined): r
       return [
         {
           verdict: 'open',
-          message: `the portal grants access to a user that nobody has (group ${config.server_group})`,
+          message: `the portal grants access to a user that nobody has (group ${groupOf(config)})`,
           lets: 'everybody gets in whose name this host accepts',
           remedy: 'correct the ssh rule of this group at the portal',
         },
@@ -95,16 +96,18 @@ export function judgePortal(config: Config, answer: PortalAnswer | undefined): r
           verdict: 'shut',
           message: detail,
           lets: shutOut,
-          remedy: 'check ca_cert, cert_pin and portal_url; somebody may be in between',
+          remedy: remedyFor('portal-untrusted') ?? '',
         },
       ]
-    case 'refuses-host': {
-      const isGroup = /server_group/.test(detail)
-      const remedy = isGroup
-        ? `correct server_group in ${configPath}, or the groups of this host at the portal`
-        : 'ob enroll --force'
-      return [{ verdict: 'shut', message: detail, lets: shutOut, remedy }]
-    }
+    case 'refuses-host':
+      return [
+        {
+          verdict: 'shut',
+          message: detail,
+          lets: shutOut,
+          remedy: remedyFor('portal-refuses-host', detail) ?? '',
+        },
+      ]
   }
 }
 

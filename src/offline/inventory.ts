@@ -3,7 +3,7 @@ import { decodeBytewise } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
-import type { Config } from '../config/load.ts'
+import { type Config, groupOf } from '../config/load.ts'
 import { openCacheKey } from '../secrets/sealed-directory.ts'
 import { authSalt } from './grants.ts'
 import { authCacheFileName, authCacheLimit, authCacheSuffix, openAuthBody, openAuthHeader } from './grants-format.ts'
@@ -143,7 +143,7 @@ const limits: Readonly<Record<CachedKind, number>> = {
 }
 
 const authorizationFile = (world: Parts<'hostname'>, config: Config, user: string): string =>
-  authCacheFileName({ user, host: world.hostname(), group: config.server_group })
+  authCacheFileName({ user, host: world.hostname(), group: groupOf(config) })
 
 type Opening = (key: Uint8Array, bytes: Uint8Array, name: string) => Promise<Finding>
 

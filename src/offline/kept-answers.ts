@@ -2,7 +2,7 @@
 
 import type { Fingerprint, LoginName } from '../base/names.ts'
 import type { Parts } from '../base/world.ts'
-import type { Config } from '../config/load.ts'
+import { type Config, groupOf } from '../config/load.ts'
 import type { Granted } from '../portal-client/reply-format.ts'
 import { forcedOnline } from './force-online.ts'
 import { secondsToKeep } from './freshness.ts'
@@ -24,7 +24,7 @@ export function openOffline(
 ): Offline {
   const cache = openAuthCache(world, config)
   const limits = openCacheLimits(world, config)
-  const nameOf = (user: LoginName) => ({ user, host: world.hostname(), group: config.server_group })
+  const nameOf = (user: LoginName) => ({ user, host: world.hostname(), group: groupOf(config) })
   return {
     forceOnline: (user) => forcedOnline(world, config, user),
     lookup: async (user) => {

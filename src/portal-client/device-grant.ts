@@ -8,6 +8,7 @@ import type { Config } from '../config/load.ts'
 import { type ClientAuth, type ClientMethod, openClientAuth } from './client-auth.ts'
 import { discover } from './discovery.ts'
 import type { Endpoints } from './discovery-format.ts'
+import { clockRemark, clockRemedy, skewOf } from './enrollment-policy.ts'
 import type { Http } from './http.ts'
 
 export type DeviceCode = {
@@ -55,10 +56,12 @@ export async function requestDeviceCode(
   )
   if (response.status === unreachableStatus) throw noAnswer(response.statusText)
   const answer = await judged(() => oauth.processDeviceAuthorizationResponse(server, auth.client, response))
-  if ('problem' in answer)
+  if ('problem' in answer) {
+    const clock = clockRemark(skewOf(response.headers, world.now()))
     throw new Fault(`the portal refused to start the enrollment: ${answer.problem}`, {
-      hint: hintFor(answer.problem, auth.method),
+      hint: hintFor(answer.problem, auth.method, clock),
     })
+  }
   const { device_code, user_code, verification_uri, verification_uri_complete, expires_in, interval = 5 } = answer.value
   const code = {
     userCode: printable(user_code),
@@ -129,7 +132,9 @@ async function judged<T>(work: () => Promise<T>): Promise<Judged<T>> {
   }
 }
 
-function hintFor(problem: string, method: ClientMethod): string {
+function hintFor(problem: string, method: ClientMethod, clock: string | undefined): string {
+  // An assertion of another time is refused like one of another secret (RFC 7523 §3).
+  if (clock !== undefined) return `${clock}: ${clockRemedy}; then run ob enroll again`
   if (problem.startsWith('invalid_client') || problem.startsWith('invalid_request'))
     return (
       `check client_id and its secret or key; this host used ${method}, ` +

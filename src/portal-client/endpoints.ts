@@ -98,8 +98,8 @@ export function openPortal(
       return reply.kind === 'json' ? parseVerification(reply.json) : reply
     },
     authorize: async ({ user, service, fingerprint }) => {
-      const about = { user, host: world.hostname(), service, server_group: config.server_group }
-      const reply = await call('/pam/authorize', fingerprint === undefined ? about : { ...about, fingerprint })
+      const about = authorizationBody(world, config, { user, service })
+      const reply = await call(authorizePath, fingerprint === undefined ? about : { ...about, fingerprint })
       // Only this endpoint looks at all that makes a host: its token, the scope and the group.
       if (reply.kind === 'json') noteAccepted(world)
       return reply.kind === 'json' ? parseAuthorization(reply.json, user) : reply
@@ -110,6 +110,17 @@ export function openPortal(
     },
   }
 }
+
+export const authorizePath = '/pam/authorize'
+
+/** Where no group is configured none is sent: the portal knows the one of this host, or takes its default. */
+const groupMember = ({ server_group }: Config) => (server_group === undefined ? {} : { server_group })
+
+export const authorizationBody = (
+  world: Parts<'hostname'>,
+  config: Config,
+  { user, service }: AuthorizationRequest,
+): object => ({ user, host: world.hostname(), service, ...groupMember(config) })
 
 export const programVersion = '0.1.0'
 
@@ -122,7 +133,7 @@ export const heartbeatBody = (
 ): HeartbeatBody => ({
   refresh_token: refresh,
   hostname: world.hostname(),
-  server_group: config.server_group,
+  ...groupMember(config),
   version: programVersion,
   ...(config.node_role === undefined ? {} : { node_role: config.node_role }),
   ...report,
@@ -171,11 +182,10 @@ function isOfPlugin(object: JsonObject | undefined, isCalledJson: boolean, statu
   return textMember(object, 'error') !== undefined && !Object.hasOwn(object, 'result')
 }
 
-/** The portal's own sentence, for an administrator: a wrong group is no matter of enrolling. */
+/** The portal's own sentence, for an administrator; base/remedy.ts knows what to do about it. */
 function saidAbout(object: JsonObject | undefined): string {
   const text = textMember(object ?? {}, 'error') ?? ''
-  if (!/^[ -~]{1,200}$/.test(text) || !/server_group/.test(text)) return '; run: ob enroll'
-  return `: ${text}; correct server_group`
+  return /^[ -~]{1,200}$/.test(text) ? `: ${text}` : ''
 }
 
 /**

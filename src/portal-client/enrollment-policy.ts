@@ -1,6 +1,7 @@
 // How this host's enrollment stands: when to ask the portal again, and when an administrator has to act.
 
 import { bad, type Finding, good, note } from '../base/finding.ts'
+import { remedyFor } from '../base/remedy.ts'
 import { duration } from '../base/text.ts'
 import type { HeartbeatState } from './heartbeat-format.ts'
 import type { TokenFile } from './server-token-format.ts'
@@ -45,14 +46,27 @@ export function refreshLeft(state: HeartbeatState | undefined, tokens: TokenFile
 
 export const lapsesSoon = (left: number | undefined): boolean => left !== undefined && left < lapseWarning
 
+export const clockRemedy = 'synchronise the clock, e.g. with systemd-timesyncd'
+
+/**
+ * This host's clock minus the portal's, in seconds, by the Date of an answer (RFC 9110 §6.6.1); undefined without one.
+ */
+export function skewOf(headers: Headers, now: number): number | undefined {
+  const date = Date.parse(headers.get('date') ?? '')
+  return Number.isNaN(date) ? undefined : Math.round(now - date / 1000)
+}
+
+/** That the clocks differ by more than is tolerated; undefined when they do not, or nobody knows. */
+export function clockRemark(skew: number | undefined): string | undefined {
+  if (skew === undefined || Math.abs(skew) <= toleratedSkew) return undefined
+  return `the clock of this host is ${duration(Math.abs(skew))} ${skew > 0 ? 'ahead of' : 'behind'} the portal's`
+}
+
 export function judgeClock(skew: number | undefined): Finding {
   if (skew === undefined) return note('the portal did not tell its time')
-  const seconds = Math.abs(Math.round(skew))
-  if (seconds <= toleratedSkew) return good(`the clock agrees with the portal's within ${seconds} s`)
-  return bad(
-    `the clock is ${seconds} s ${skew > 0 ? 'ahead of' : 'behind'} the portal's`,
-    'synchronise the clock, e.g. with systemd-timesyncd',
-  )
+  const remark = clockRemark(skew)
+  if (remark !== undefined) return bad(remark, clockRemedy)
+  return good(`the clock agrees with the portal's within ${Math.abs(Math.round(skew))} s`)
 }
 
 /** Two missed in a row may be an outage; more are a timer that does not run. */
@@ -60,12 +74,16 @@ const staleAfter = 4
 
 const remedies = {
   unsaved: 'mend the disk, then run: ob heartbeat --once',
-  'refuses-host': 'ob enroll --force',
-  untrusted: 'check ca_cert, cert_pin and portal_url; somebody may be in between',
   'out-of-order': 'check portal_url and that the PAM plugin of the portal is active',
   garbled: 'check portal_url and that the PAM plugin of the portal is active',
   unreachable: 'check the network and the portal; ob heartbeat --once tries it',
 } as const
+
+function remedyOf({ result, detail }: HeartbeatState): string {
+  if (result === 'refuses-host') return remedyFor('portal-refuses-host', detail) ?? ''
+  if (result === 'untrusted') return remedyFor('portal-untrusted') ?? ''
+  return result === 'ok' ? '' : remedies[result]
+}
 
 /** A timer, or a line for cron, sends the first heartbeat after a boot or an enrollment within so many seconds. */
 const firstWithin = 360
@@ -81,7 +99,7 @@ export function judgeHeartbeat(state: HeartbeatState | undefined, now: number, s
   const age = now - state.at
   if (state.result !== 'ok') {
     const detail = state.detail === undefined ? '' : `: ${state.detail}`
-    return bad(`the last heartbeat failed ${duration(age)} ago (${state.result})${detail}`, remedies[state.result])
+    return bad(`the last heartbeat failed ${duration(age)} ago (${state.result})${detail}`, remedyOf(state))
   }
   if (state.reportedAt === undefined || state.next === undefined)
     return bad('a login renewed the token, but no heartbeat was sent since this host was booted', 'ob heartbeat')

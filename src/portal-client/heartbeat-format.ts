@@ -41,7 +41,7 @@ export type HeartbeatBody = Report & {
   /** Printed as [secret] unless it is exposed on purpose. */
   readonly refresh_token: Secret | string
   readonly hostname: string
-  readonly server_group: string
+  readonly server_group?: string
   readonly version: string
   readonly node_role?: string
 }

@@ -75,7 +75,7 @@ export async function beat(
 
 const withoutRefresh = (config: Config): NoAnswer => ({
   kind: 'refuses-host',
-  detail: `${config.server_token_file} holds no refresh token, so it cannot be renewed; run: ob enroll --force`,
+  detail: `${config.server_token_file} holds no refresh token, so it cannot be renewed`,
 })
 
 /** The answer that another process got while this one waited for it. */

@@ -1,6 +1,7 @@
 // Whether the portal refused this host and has not accepted it since. While that is so nothing cached counts, so it is
 // on the disk and survives a reboot; where the disk is full or read-only, /run must do.
-import { Fault } from '../base/fault.ts'
+import { decodeUtf8 } from '../base/bytes.ts'
+import { Fault, orElse } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
 
@@ -8,6 +9,16 @@ const marks = [paths.hostRefused, paths.hostRefusedNow] as const
 
 export const isHostRefused = (world: Parts<'files'>): boolean =>
   marks.some((path) => world.files.stat(path) !== undefined)
+
+/** What the portal said when it refused this host; undefined when it did not, or accepted it since. */
+export function refusalOfHost(world: Parts<'files'>): string | undefined {
+  const path = marks.find((mark) => world.files.stat(mark) !== undefined)
+  if (path === undefined) return undefined
+  return orElse(
+    () => decodeUtf8(world.files.readTrusted(path, { limit: 4096, secret: true }) ?? new Uint8Array())?.trim() ?? '',
+    () => '',
+  )
+}
 
 /** The portal accepts this host. */
 export function noteAccepted(world: Parts<'files' | 'syslog'>): void {

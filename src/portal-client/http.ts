@@ -38,7 +38,7 @@ type Peer = { readonly name: string; readonly hint: string; readonly caKey: stri
 
 const portalPeer: Peer = {
   name: 'the portal',
-  hint: 'if the portal is the right one, check ca_cert, cert_pin, min_tls_version and portal_url',
+  hint: 'if the portal is the right one, set or correct ca_cert, cert_pin, min_tls_version and portal_url',
   caKey: 'ca_cert',
 }
 
@@ -93,7 +93,8 @@ async function send(
     if (typeof body !== 'string') return body
     return { kind: 'answer', status: response.status, headers: response.headers, text: body }
   } catch (error) {
-    return judge(error, { host: new URL(request.url).host, signal, peer })
+    const hasOwnAuthority = config.ca_cert !== undefined
+    return judge(error, { host: new URL(request.url).host, signal, peer, hasOwnAuthority })
   }
 }
 
@@ -200,9 +201,14 @@ const nonsense = new Set([
 
 // Only the errors on the list are an outage. Everything else, certificates above all, is a fault: it must never look
 // like an outage.
-type Attempt = { readonly host: string; readonly signal: AbortSignal; readonly peer: Peer }
+type Attempt = {
+  readonly host: string
+  readonly signal: AbortSignal
+  readonly peer: Peer
+  readonly hasOwnAuthority: boolean
+}
 
-function judge(error: unknown, { host, signal, peer }: Attempt): HttpAnswer {
+function judge(error: unknown, { host, signal, peer, hasOwnAuthority }: Attempt): HttpAnswer {
   if (error instanceof Fault) throw error
   const cause = rootCause(error)
   if (signal.aborted || cause.name === 'TimeoutError' || cause.name === 'AbortError')
@@ -213,7 +219,8 @@ function judge(error: unknown, { host, signal, peer }: Attempt): HttpAnswer {
   if (nonsense.has(code)) return { kind: 'garbled', detail: `${peer.name} answered what is not HTTP (${code})` }
   if (noConnection.has(code))
     return { kind: 'unreachable', detail: `no connection to ${host} (${code})`, responded: answeredCodes.has(code) }
-  const why = (refusals[code] ?? code).replace('ca_cert', peer.caKey)
+  const believed = hasOwnAuthority ? peer.caKey : `the authorities of this host (${peer.caKey} is not set)`
+  const why = (refusals[code] ?? code).replace('ca_cert', believed)
   throw new Fault(`${peer.name} ${host} was refused: ${why}`, { kind: 'refused', hint: peer.hint })
 }
 

@@ -8,6 +8,7 @@ import type { Config } from '../config/load.ts'
 import { openClientAuth } from './client-auth.ts'
 import { discoverOnce } from './discovery.ts'
 import { expectJson } from './endpoints.ts'
+import { clockRemark, skewOf } from './enrollment-policy.ts'
 import type { Http } from './http.ts'
 import { type Introspection, parseIntrospection } from './introspection-format.ts'
 
@@ -34,8 +35,9 @@ export async function introspect(
   // RFC 6749 §5.2: a client that did not prove itself gets 401, from some portals 400.
   if (answer.kind === 'answer' && [400, 401, 403].includes(answer.status)) {
     const asked = `${pathname}: the portal refuses client ${auth.client.client_id} proven by ${auth.method}`
-    const advice = 'check client_id, client_secret and client_auth_method'
-    return { kind: 'refuses-host', detail: `${asked} (HTTP ${answer.status}); ${advice}` }
+    const clock = clockRemark(skewOf(answer.headers, world.now()))
+    const remark = clock === undefined ? '' : `; ${clock}`
+    return { kind: 'refuses-host', detail: `${asked} (HTTP ${answer.status})${remark}` }
   }
   const reply = expectJson(answer, pathname)
   return reply.kind === 'json' ? parseIntrospection(reply.json, world.now()) : reply

@@ -2,6 +2,7 @@
 
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
+import { skewOf } from './enrollment-policy.ts'
 import { openHttp } from './http.ts'
 
 export type Probe = {
@@ -21,10 +22,7 @@ export async function probePortal(
   const answer = await openHttp(world, config)({ method: 'GET', url, headers: {} })
   const tookMs = Math.round(world.monotonic() - startedAt)
   if (answer.kind !== 'answer') return { problem: answer.detail, tookMs, skew: undefined }
-  // RFC 9110 §6.6.1
-  const date = Date.parse(answer.headers.get('date') ?? '')
-  const skew = Number.isNaN(date) ? undefined : Math.round(world.now() - date / 1000)
-  return { problem: undefined, tookMs, skew }
+  return { problem: undefined, tookMs, skew: skewOf(answer.headers, world.now()) }
 }
 
 export const tlsFloor = (config: Config): string =>

@@ -2,7 +2,7 @@
 import { Fault } from '../base/fault.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Parts } from '../base/world.ts'
-import type { Config } from '../config/load.ts'
+import { type Config, groupOf } from '../config/load.ts'
 import { openPortal } from '../portal-client/endpoints.ts'
 import { type HttpSettings, openHttp } from '../portal-client/http.ts'
 import { openTokens } from '../portal-client/server-token.ts'
@@ -24,7 +24,7 @@ export async function openWebService(world: WebWorld, config: Config): Promise<W
         credential: await credentialOf(world, config),
         now: world.now,
         host: world.hostname(),
-        group: config.server_group,
+        group: groupOf(config),
       })
     case 'pam-weblogin':
       return openModuleDriver({

@@ -99,7 +99,7 @@ lab_test('an enrollment that the portal dropped is said to be one', async () => 
   const beat = await lab.run('/usr/sbin/ob heartbeat --once')
   expect([beat.code, beat.stdout]).toEqual([
     70,
-    '/pam/heartbeat: the portal refuses this host (HTTP 401); run: ob enroll\n',
+    '/pam/heartbeat: the portal refuses this host (HTTP 401): Invalid refresh_token\n→ ob enroll --force\n',
   ])
   const again = await enroll(lab)
   expect(again.code).toBe(0)

@@ -33,9 +33,15 @@ export type Host = {
 export type Ran = { readonly outcome: string; readonly said: string; readonly ending: Ending }
 
 export async function enrolledHost(
-  options: { readonly config?: string; readonly files?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly config?: string
+    readonly files?: Readonly<Record<string, string>>
+    /** Client id to group, as an administrator of the portal may map them. */
+    readonly serverGroups?: Readonly<Record<string, string>>
+  } = {},
 ): Promise<Host> {
-  const portal = createPortal({ url: portalUrl })
+  const { serverGroups } = options
+  const portal = createPortal({ url: portalUrl, ...(serverGroups === undefined ? {} : { serverGroups }) })
   const tokens = await portal.control.enroll({})
   let broken: (path: string) => string | undefined = () => undefined
   const settings: Options = {

@@ -4,6 +4,8 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { openHttp } from '../../src/portal-client/http.ts'
+import { fakeWorld } from '../fakes/world.ts'
 import { type ServedPortal, servePortal } from '../portal/server.ts'
 import { ask } from '../tls/ask.ts'
 
@@ -54,4 +56,20 @@ test.each([
 
 test('a file without a certificate is named', async () => {
   expect(await outcome({ ca: 'nothing' })).toBe('fault broken: /ca.pem holds no PEM certificate')
+})
+
+test.each([
+  [undefined, 'is not in the authorities of this host (ca_cert is not set)'],
+  ['/ca.pem', 'is not in ca_cert'],
+] as const)('an unknown authority is looked for where it can be: ca_cert = %s', async (ca_cert, words) => {
+  const pem = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n'
+  const world = fakeWorld({
+    files: { '/ca.pem': pem, '/etc/ssl/certs/ca-certificates.crt': pem },
+    fetch: async () => Promise.reject(Object.assign(new Error('TLS'), { code: 'SELF_SIGNED_CERT_IN_CHAIN' })),
+  })
+  const http = openHttp(world, { ca_cert, min_tls_version: 13, cert_pin: [], proxy: undefined, timeout: 10 })
+  await expect(http({ method: 'GET', url: 'https://auth.example.test/', headers: {} })).rejects.toMatchObject({
+    message: `the portal auth.example.test was refused: its certificate authority ${words}`,
+    hint: expect.stringContaining('set or correct ca_cert'),
+  })
 })

@@ -39,7 +39,7 @@ test('a refused refresh token is a broken host, never an outage, and one questio
   host.portal.control.dropEnrollment()
   expect(outcomes(await twenty(host))).toEqual(['unavailable portal-refuses-host'])
   expect(heartbeats(host)).toBe(1)
-  expect(String(audited(host.world).at(-1)?.['details'])).toContain('run: ob enroll')
+  expect(String(audited(host.world).at(-1)?.['details'])).toContain('refuses this host (HTTP 401): Invalid')
 })
 
 test('a call is retried once, not more', async () => {

@@ -3,7 +3,7 @@ import { expect, test } from 'bun:test'
 import { mode } from '../../../modes/admin/enroll.ts'
 import type { Ending } from '../../../modes/run/mode.ts'
 import { type FakeWorld, textOf } from '../../fakes/world.ts'
-import { enrolledHost, type Host } from '../host.ts'
+import { configText, enrolledHost, type Host } from '../host.ts'
 
 const tokenFile = '/var/lib/open-bastion/token'
 
@@ -211,4 +211,70 @@ test('arguments that nobody knows are refused before anything is asked', async (
   for (const args of [['--dryrun'], ['now']])
     expect([args, outcomeOf(await mode.run(args, host.world))]).toEqual([args, 'usage'])
   expect(host.portal.control.requests()).toEqual([])
+})
+
+test('what is no OpenID provider is no portal to enroll at, whatever it answers', async () => {
+  const host = await newHost()
+  host.portal.control.fault({ kind: 'down', status: 404 })
+  const rehearsed = await enroll(host, {}, '--dry-run')
+  expect(rehearsed.outcome).toBe('denied found-problems')
+  expect(rehearsed.events).toMatchObject([
+    { reachable: false, problem: expect.stringMatching(/no OpenID provider \(HTTP 404 .*check portal_url$/) },
+  ])
+})
+
+const clocks: readonly (readonly [number, string])[] = [
+  [600, '10 min ahead of'],
+  [-600, '10 min behind'],
+]
+test.each(clocks)('a clock %i s off is said to be the cause, and not the secret', async (offset, words) => {
+  const host = await newHost()
+  const real = host.world.now()
+  const world: FakeWorld = {
+    ...host.world,
+    now: () => real + offset,
+    fetch: async (url, init, tls, proxy) => {
+      const answer = await host.world.fetch(url, init, tls, proxy)
+      const headers = new Headers(answer.headers)
+      headers.set('date', new Date(real * 1000).toUTCString())
+      const isRefused = url.endsWith('/oauth2/device')
+      // What the portal makes of an assertion of another time.
+      return isRefused
+        ? Response.json({ error: 'invalid_client' }, { status: 400, headers })
+        : new Response(answer.body, { status: answer.status, headers })
+    },
+  }
+  await expect(mode.run([], world)).rejects.toMatchObject({
+    message: 'the portal refused to start the enrollment: invalid_client',
+    hint: expect.stringContaining(`the clock of this host is ${words} the portal's: synchronise`),
+  })
+})
+
+const wrongGroup = "Server 'pam-access' is not authorized for server_group 'backend'"
+
+test('a token that the portal would refuse does not replace one, and the cause is said', async () => {
+  const host = await enrolledHost({ serverGroups: { 'pam-access': 'frontend' } })
+  const before = textOf(host.world, tokenFile)
+  await expect(enroll(host, { 5: approve(host) }, '--force')).rejects.toMatchObject({
+    message: expect.stringContaining(
+      `so ${tokenFile} stays: /pam/authorize: the portal refuses this host (HTTP 403): ${wrongGroup}`,
+    ),
+    hint: expect.stringContaining('set server_group'),
+  })
+  expect(textOf(host.world, tokenFile)).toBe(before)
+})
+
+test('a new host keeps what was approved, so that a corrected server_group needs nobody again', async () => {
+  const host = await enrolledHost({ serverGroups: { 'pam-access': 'frontend' } })
+  host.world.disk.delete(tokenFile)
+  await expect(enroll(host, { 5: approve(host) })).rejects.toMatchObject({
+    message: expect.stringContaining(wrongGroup),
+    hint: expect.stringContaining('needs no new approval'),
+  })
+  host.world.files.writeAtomic(
+    '/etc/open-bastion/openbastion.conf',
+    configText().replace('server_group = backend', 'server_group = frontend'),
+    { mode: 0o600 },
+  )
+  expect(names(await enroll(host, {}))).toEqual(['already-enrolled', 'heartbeats'])
 })

@@ -23,3 +23,11 @@ test('a host that the portal refused is told so, until the portal accepts it', a
   await host.phase('account', { PAM_USER: 'rtyler' })
   expect((await status.run([], host.world)).text).not.toContain(remark)
 })
+
+test('a refused host reads what the portal said, and what helps against that', async () => {
+  const host = await enrolledHost({ serverGroups: { 'pam-access': 'frontend' } })
+  await host.phase('account', { PAM_USER: 'rtyler' })
+  const { text = '' } = await status.run([], host.world)
+  expect(text.replace(/\s+/g, ' ')).toContain("is not authorized for server_group 'backend' → set server_group in")
+  expect(text).not.toContain('ob enroll')
+})

@@ -1,9 +1,9 @@
 // The audit log as ob why finds it after a bad day.
 import { expect, test } from 'bun:test'
 import { mode } from '../../../modes/admin/why.ts'
-import { formatAuditLine } from '../../../src/audit/event-format.ts'
-import { fakeWorld } from '../../fakes/world.ts'
-import { enrolledHost } from '../host.ts'
+import { formatAuditLine, reference } from '../../../src/audit/event-format.ts'
+import { fakeWorld, textOf } from '../../fakes/world.ts'
+import { configText, enrolledHost } from '../host.ts'
 
 const line = (outcome: string): string =>
   formatAuditLine({
@@ -90,4 +90,67 @@ test('an unknown phase is named with the ones there are', async () => {
   const host = await enrolledHost()
   const ending = await mode.run(['rtyler', '--phase', 'open'], host.world)
   expect(ending).toEqual({ kind: 'usage', text: '"open" is no phase; the phases are auth, account and session' })
+})
+
+test('a wrong server_group is named with what the portal said, and nobody is sent to enroll again', async () => {
+  const host = await enrolledHost({ serverGroups: { 'pam-access': 'frontend' } })
+  const { text = '' } = await mode.run(['rtyler'], host.world)
+  expect(text).toContain("Server 'pam-access' is not authorized for server_group 'backend'")
+  expect(text).toMatch(/remedy {3}set server_group in openbastion.conf to the group of this client_id/)
+  expect(text).not.toContain('enroll')
+  const stranger = await enrolledHost({ serverGroups: { other: 'backend' } })
+  expect((await mode.run(['rtyler'], stranger.world)).text).toMatch(/remedy {3}give client_id of this host a group/)
+})
+
+test('a host without server_group names none, and the portal takes the group it knows', async () => {
+  const host = await enrolledHost({ serverGroups: { 'pam-access': 'backend' } })
+  host.world.files.writeAtomic(
+    '/etc/open-bastion/openbastion.conf',
+    configText('create_user = true').replace('server_group = backend', ''),
+    { mode: 0o600 },
+  )
+  expect((await mode.run(['rtyler'], host.world)).text).toContain('allowed (portal-allowed)')
+  const [asked] = host.portal.control.requests({ path: '/pam/authorize' })
+  expect(JSON.parse(asked?.body ?? '')).toEqual({ user: 'rtyler', host: 'host1', service: 'sshd' })
+})
+
+test('a user whom the portal does not know is no matter of its rules', async () => {
+  const host = await enrolledHost()
+  const unknown = (await mode.run(['nobody'], host.world)).text ?? ''
+  expect(unknown).toContain('denied (portal-denied)')
+  expect(unknown).toContain('remedy   the portal knows no such user: check the name, or add the user there')
+  host.portal.control.setRules({ group: 'backend', ssh: false })
+  expect((await mode.run(['msmith'], host.world)).text).toContain('remedy   change the ssh rule of this server group')
+})
+
+test('every refusal of one connection has its reference, the last one first', async () => {
+  const host = await enrolledHost()
+  await host.phase('auth', { PAM_USER: 'rtyler' }, 'never')
+  await host.phase('auth', { PAM_USER: 'rtyler' }, '0'.repeat(64))
+  const log = textOf(host.world, '/var/log/open-bastion/audit.json') ?? ''
+  const ref = reference(JSON.parse(log.split('\n')[0] ?? '').correlation_id)
+  const { text = '' } = await mode.run(['--ref', ref], host.world)
+  expect(text.split('\n').filter((line) => line.startsWith('rtyler'))).toEqual([
+    'rtyler, service sshd: denied (token-rejected)',
+    'rtyler, service sshd: denied (not-a-token)',
+  ])
+  const json = JSON.parse((await mode.run(['--ref', ref, '--json'], host.world)).text ?? '')
+  expect([json.reason, json.earlier.map(({ reason }: { reason: string }) => reason)]).toEqual([
+    'token-rejected',
+    ['not-a-token'],
+  ])
+})
+
+test('a reference that is not there is no success; a user who was never refused is one', async () => {
+  const host = await enrolledHost()
+  await host.phase('auth', { PAM_USER: 'rtyler' }, '0'.repeat(64))
+  const kind = async (...args: readonly string[]) => {
+    const ending = await mode.run(args, host.world)
+    return ending.kind === 'outcome' ? ending.outcome.kind : ending.kind
+  }
+  expect([await kind('--ref', '00000000'), await kind('dwho', '--last'), await kind('rtyler', '--last')]).toEqual([
+    'denied',
+    'allowed',
+    'denied',
+  ])
 })

@@ -171,7 +171,7 @@ test('an enrollment the portal forgot is a broken host, not an outage', async ()
   const { outcome, said } = await host.phase('account', user)
   expect(outcome).toBe('unavailable portal-refuses-host')
   expect(said).toStartWith('This host cannot check your access right now.')
-  expect(String(audited(host.world).at(-1)?.['details'])).toContain('ob enroll')
+  expect(String(audited(host.world).at(-1)?.['details'])).toContain('(HTTP 401): Invalid refresh_token')
 })
 
 test('a variable that is there twice is refused before anything else', async () => {

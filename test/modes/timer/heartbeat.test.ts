@@ -149,7 +149,12 @@ const endings: readonly (readonly [string, (host: Host) => void, number, string]
   ['the portal is away', ({ portal }) => portal.control.fault({ kind: 'reset' }), 75, 'no connection to auth.example'],
   ['the portal answers HTTP 500', ({ portal }) => portal.control.fault({ kind: 'down', status: 500 }), 75, 'HTTP 500'],
   ['the portal answers a login page', ({ portal }) => portal.control.fault({ kind: 'html' }), 75, 'text/html'],
-  ['the portal forgot this host', ({ portal }) => portal.control.dropEnrollment(), 70, 'run: ob enroll'],
+  [
+    'the portal forgot this host',
+    ({ portal }) => portal.control.dropEnrollment(),
+    70,
+    'Invalid refresh_token\n→ ob enroll --force',
+  ],
   [
     'the token cannot be saved',
     (host) => host.break((path) => (path === file ? 'there is no space left' : undefined)),
@@ -160,7 +165,7 @@ const endings: readonly (readonly [string, (host: Host) => void, number, string]
     'there is no refresh token',
     ({ world }) => world.files.writeAtomic(file, 'plain-token\n', { mode: 0o600 }),
     70,
-    'run: ob enroll --force',
+    'holds no refresh token, so it cannot be renewed\n→ ob enroll --force',
   ],
 ]
 test.each(endings)('when %s, a monitor is told', async (_name, spoil, code, part) => {
