@@ -41,7 +41,7 @@ export const mode: Mode = {
     } finally {
       // Events about a broken portal must leave this host too.
       if (config.notify_enabled) await drainAside(world, config)
-      for (const problem of await tendHops(world, config)) world.syslog('warning', problem)
+      for (const problem of await tendHops(world, config, once)) world.syslog('warning', problem)
       if (config.host_certificate_from !== undefined) await renew(world, config)
     }
   },

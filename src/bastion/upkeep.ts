@@ -15,21 +15,24 @@ type Needed = Parts<'files' | 'now' | 'hostname' | 'fetch' | 'timeout'>
 /** After an attempt nobody tries again for so long, whatever came of it. Seconds. */
 const coolDown = 60
 
-/** What is worth a line in the log: why keys could not be fetched. */
-export async function tendHops(world: Needed, config: Config): Promise<readonly string[]> {
+/**
+ * What is worth a line in the log: why keys could not be fetched. `force` fetches them however young they are, for an
+ * administrator whose portal has a new key.
+ */
+export async function tendHops(world: Needed, config: Config, force = false): Promise<readonly string[]> {
   publishHopPolicy(world, config)
-  return config.bastion_jwt_allowed_bastions.length > 0 ? refreshKeys(world, config) : []
+  return config.bastion_jwt_allowed_bastions.length > 0 ? refreshKeys(world, config, force) : []
 }
 
-async function refreshKeys(world: Needed, config: Config): Promise<readonly string[]> {
+async function refreshKeys(world: Needed, config: Config, force: boolean): Promise<readonly string[]> {
   const { issuers, keysFile } = policyOf(config, world.hostname())
   const isOld = (set: IssuerKeys | undefined): boolean =>
-    set === undefined || Math.abs(world.now() - set.fetchedAt) >= config.bastion_jwt_cache_ttl
+    force || set === undefined || Math.abs(world.now() - set.fetchedAt) >= config.bastion_jwt_cache_ttl
   const setOf = (sets: readonly IssuerKeys[], issuer: string) =>
     sets.find((set) => comparableIssuer(set.issuer) === comparableIssuer(issuer))
   const due = () => {
     const kept = readOrNone(world, keysFile)
-    return issuers.some((issuer) => isOld(setOf(kept, issuer))) && !wasTried(world)
+    return issuers.some((issuer) => isOld(setOf(kept, issuer))) && (force || !wasTried(world))
   }
   if (!due()) return []
   world.files.makeDirectory(paths.run, 0o755)

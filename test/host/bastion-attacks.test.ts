@@ -151,6 +151,39 @@ for (const { name, make, refusal, unreadable } of forgeries)
     expect(aboutKeys().slice(before)).toEqual([refusal.replace('USER', 'alice')])
   })
 
+host_test('the portal signs with a new key: hops go on once the backend has fetched it', async () => {
+  hosts.configureBackend(offline)
+  await hosts.publish()
+  const hop = () => hosts.onBastion('ob proxy -o BatchMode=yes backend id -un')
+  const refused = async () => {
+    const ran = await hop()
+    expect([ran.code, ran.stderr, aboutKeys().at(-1)]).toEqual([
+      255,
+      expect.stringContaining('Permission denied'),
+      'the hop of alice is refused: hop-key-unknown',
+    ])
+  }
+  expect((await hop()).stdout).toBe('alice\n')
+  await hosts.bastion.portal('rotateKeys', { kid: 'rsa-2', withdraw: true })
+  await refused()
+  await hosts.route(true)
+  // By hand at once, though the keys here are seconds old.
+  await hosts.backend.need('ob heartbeat --once')
+  expect((await hop()).stdout).toBe('alice\n')
+  await hosts.bastion.portal('rotateKeys', { kid: 'rsa-3' })
+  await refused()
+  // By the timer, and by the next login, when the keys here are old and nobody has just tried.
+  await hosts.backend.need('ob heartbeat')
+  await refused()
+  await hosts.backend.need(`touch -d '2 minutes ago' /run/open-bastion/jwks-tried
+    sed -i -E 's/("fetchedAt": ?)[0-9]+/\\1'$(($(date +%s) - 400))'/' /var/lib/open-bastion/jwks.json && ob heartbeat`)
+  await hosts.route(false)
+  expect((await hop()).stdout).toBe('alice\n')
+  const known = JSON.parse(hosts.backend.text('/var/lib/open-bastion/jwks.json'))
+  const kids = known.sets.flatMap(({ keys }: { keys: readonly { kid: string }[] }) => keys.map(({ kid }) => kid))
+  expect(kids).toEqual(['rsa-2', 'rsa-3'])
+})
+
 host_test(
   'a certificate of the portal for the hop, where the backend trusts its authority and names the bastion',
   async () => {
@@ -256,12 +289,22 @@ host_test(
       "sed -i '1i MaxStartups 300' /etc/ssh/sshd_config && sed -i '1i MaxSessions 300' /etc/ssh/sshd_config",
     )
     await reload(hosts.backend)
+    const pid = await hosts.served.pid()
+    const memory = async (name: string) =>
+      Number((await hosts.bastion.need(`sed -n 's/^${name}:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/${pid}/status`)).trim())
+    // The peak counts from now on (proc_pid_clear_refs(5)).
+    await hosts.bastion.need(`echo 5 > /proc/${pid}/clear_refs`)
+    const before = await memory('VmRSS')
     const started = performance.now()
     const ran = await hosts.onBastion(
       `cd /tmp; for n in $(seq ${many}); do (ob proxy backend echo hop-$n > /tmp/many-$n 2>&1) & done; wait; cat /tmp/many-* | sort -V`,
       { limit: 500_000 },
     )
-    console.error(`${many} hops at once: ${Math.round(performance.now() - started)} ms`)
+    const [took, peak] = [performance.now() - started, await memory('VmHWM')]
+    const megabytes = (kib: number) => Math.round(kib / 1024)
+    console.error(
+      `${many} hops at once: ${Math.round(took)} ms; ob serve ${megabytes(before)} MB before, ${megabytes(peak)} MB at most`,
+    )
     expect(ran.stdout.trim().split('\n')).toEqual(Array.from({ length: many }, (_, at) => `hop-${at + 1}`))
   },
   600_000,

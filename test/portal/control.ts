@@ -1,6 +1,7 @@
 // The strings by which a test moves the portal. Every verb takes one object, so the same verbs work over HTTP.
 import type { createFaults, Fault } from './faults.ts'
 import { newGrant, storeAccess } from './grants.ts'
+import { newRsaKey, publicOf } from './keys.ts'
 import { findDevice, mintToken, openSession } from './pages.ts'
 import {
   type Grant,
@@ -164,6 +165,11 @@ const credentials = (state: State) => ({
   dropEnrollment: (): void => {
     state.access.clear()
     state.refresh.clear()
+  },
+  /** From now on another key signs bastion tokens; the one before stays published, unless it is withdrawn. */
+  rotateKeys: ({ kid, withdraw }: { readonly kid: string; readonly withdraw?: boolean }): void => {
+    state.tokenKey = newRsaKey(kid)
+    state.published = [...(withdraw === true ? [] : state.published), publicOf(state.tokenKey)]
   },
   nonAtomicTokens: ({ on, delayMs }: { readonly on: boolean; readonly delayMs?: number }): void => {
     state.nonAtomic = { on, delayMs: delayMs ?? 50 }

@@ -1,5 +1,6 @@
 // Key material of the stand-in portal, made for these tests and used nowhere else: fixed, so that a portal starts at
 // once.
+import { generateKeyPairSync } from 'node:crypto'
 
 const rsa = {
   kty: 'RSA',
@@ -42,6 +43,15 @@ export const publicKeys = [
   },
   { kty: 'EC', use: 'sig', kid: 'ec-1', crv: 'P-256', x: ec.x, y: ec.y },
 ]
+
+/** A new key for bastion tokens, made now. */
+export function newRsaKey(kid: string) {
+  const jwk = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })
+  return { ...(jwk as typeof rsa), kid, alg: 'RS256' }
+}
+
+/** As it is published. */
+export const publicOf = ({ kty, kid, n, e }: typeof rsaKey) => ({ kty, use: 'sig', kid, e, n })
 
 /** The ssh certificate authority. */
 export const authorityKey = {

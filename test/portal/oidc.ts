@@ -53,7 +53,7 @@ export const discovery = (exchange: Exchange): Response => {
   })
 }
 
-export const keySet = (exchange: Exchange): Response => json(exchange, 200, { keys: publicKeys })
+export const keySet = (exchange: Exchange): Response => json(exchange, 200, { keys: exchange.state.published })
 
 /** The access token behind the Authorization header (or `?access_token=`), opaque or JWT. */
 export const readBearer = async (exchange: Exchange): Promise<AccessToken | 'missing' | 'unknown'> => {

@@ -10,7 +10,6 @@ import {
 } from './authority.ts'
 import { currentTime, type Exchange, html, json, raw, readJson, scalar, shuffle, wantsJson } from './exchange.ts'
 import { signJwt } from './grants.ts'
-import { rsaKey } from './keys.ts'
 import { demandLogin, forbidden, menu } from './pages.ts'
 import { bastionId, readScoped } from './pam.ts'
 import { type Certificate, newSerial, type State, sha256 } from './state.ts'
@@ -218,7 +217,7 @@ export const bastionToken = async (exchange: Exchange): Promise<Response> => {
   }
   const iat = currentTime(exchange)
   const jwt = await signJwt(
-    rsaKey,
+    state.tokenKey,
     { typ: 'JWT' },
     {
       iss: `${origin}/`,

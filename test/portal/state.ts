@@ -1,5 +1,6 @@
 // What the stand-in portal knows. One plain object, changed in place; the clock and chance come from the options.
 import { createHash } from 'node:crypto'
+import { publicKeys, rsaKey } from './keys.ts'
 
 /** Everybody, nobody, or these login names and `@groups`. */
 export type Rule = boolean | readonly string[]
@@ -123,6 +124,10 @@ export type State = {
   /** Users who spent a one-time token here. */
   readonly seen: Set<string>
   readonly heartbeats: Record<string, unknown>[]
+  /** Signs bastion tokens; another than the first one once it was rotated. */
+  tokenKey: typeof rsaKey
+  /** As published on /oauth2/jwks. */
+  published: readonly object[]
   nonAtomic: { on: boolean; delayMs: number }
 }
 
@@ -180,6 +185,8 @@ export const populate = (state: State): void => {
   state.heartbeats.length = 0
   state.offsetSeconds = 0
   state.nonAtomic = { on: false, delayMs: 0 }
+  state.tokenKey = rsaKey
+  state.published = publicKeys
   state.users.set('dwho', person('dwho', 'Doctor Who', ['users', 'timelords', 'admins'], true))
   state.users.set('rtyler', person('rtyler', 'Rose Tyler', ['users', 'earthlings', 'dev', 'ops'], true))
   state.users.set('msmith', person('msmith', 'Mickey Smith', ['users', 'earthlings', 'dev'], false))
@@ -223,6 +230,8 @@ export const createState = (options: PortalOptions): State => {
     seen: new Set(),
     heartbeats: [],
     nonAtomic: { on: false, delayMs: 0 },
+    tokenKey: rsaKey,
+    published: publicKeys,
   }
   populate(state)
   return state
