@@ -2,11 +2,13 @@
 
 import type { Accounts, Provisioned } from '../../src/accounts/provision.ts'
 import { type LoginName, parseLoginName } from '../../src/base/names.ts'
-import { allowed, denied, unavailable } from '../../src/base/outcome.ts'
+import { allowed, denied } from '../../src/base/outcome.ts'
+import { remedyFor } from '../../src/base/remedy.ts'
 import type { World } from '../../src/base/world.ts'
-import { loadConfig } from '../../src/config/load.ts'
+import { type Config, loadConfig } from '../../src/config/load.ts'
 import { openPorts, type Ports } from '../../src/login/ports.ts'
-import type { UserInfo } from '../../src/portal-client/reply-format.ts'
+import { noAnswer } from '../../src/portal-client/no-answer.ts'
+import type { NoAnswer, UserInfo } from '../../src/portal-client/reply-format.ts'
 import { parse } from '../run/args.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
 
@@ -33,11 +35,13 @@ type Named = {
   readonly json: boolean
 }
 
-const verbs: Readonly<Record<string, (ports: Ports, world: World, json: boolean) => Promise<Ending>>> = {
-  list: (ports, _, json) => list(ports, json),
-  export: (ports, _, json) => exportFiles(ports, json),
-  sync,
-  verify: async (ports, world, json) => verify(await ports.accounts(), world, json),
+type Wish = { readonly world: World; readonly config: Config; readonly json: boolean }
+
+const verbs: Readonly<Record<string, (ports: Ports, wish: Wish) => Promise<Ending>>> = {
+  list: (ports, { json }) => list(ports, json),
+  export: exportFiles,
+  sync: (ports, { world, json }) => sync(ports, world, json),
+  verify: async (ports, { world, json }) => verify(await ports.accounts(), world, json),
 }
 const verbsAboutOne: Readonly<Record<string, (about: Named) => Promise<Ending>>> = { show, add, pin, remove, refresh }
 
@@ -52,8 +56,9 @@ export const mode: Mode = {
     if (one && name === undefined) return usage(`${verb} needs a user`)
     const surplus = all ? name : verb === 'pin' ? undefined : uid
     if (surplus !== undefined) return usage(`${verb} does not take "${surplus.slice(0, 40)}"`)
-    const ports = openPorts(world, loadConfig(world.files))
-    if (all) return all(ports, world, json)
+    const config = loadConfig(world.files)
+    const ports = openPorts(world, config)
+    if (all) return all(ports, { world, config, json })
     const user = parseLoginName(name ?? '')
     if (!user || user === 'root') return usage(`"${name?.slice(0, 40)}" is not a user name this host accepts`)
     return one!({ ports, user, uid, json })
@@ -76,16 +81,30 @@ async function list(ports: Ports, json: boolean): Promise<Ending> {
   return ended(allowed('done'), `${text}\n`)
 }
 
-async function exportFiles(ports: Ports, json: boolean): Promise<Ending> {
+const exportTexts: Readonly<Record<Config['create_user_target'], readonly [written: string, right: string]>> = {
+  extrausers: ['the export files were written', 'the export files were right already'],
+  passwd: ['/etc/passwd and its like were written', '/etc/passwd and its like were right already'],
+  userdb: [
+    'the export files hold nobody now',
+    'nobody is exported (create_user_target = userdb): ob serve answers for them',
+  ],
+}
+
+async function exportFiles(ports: Ports, { json, config }: Wish): Promise<Ending> {
   const changed = await (await ports.accounts()).sync()
-  return ended(
-    allowed('done'),
-    print(json, { changed }, changed ? 'the export files were written' : 'the export files were right already'),
-  )
+  const [written, right] = exportTexts[config.create_user_target]
+  return ended(allowed('done'), print(json, { changed }, changed ? written : right))
 }
 
 const unknown = (user: LoginName, json: boolean): Ending =>
   ended(denied('found-problems'), print(json, { user, known: false }, `${user} has no account here`))
+
+/** Nobody said anything usable about the user. */
+function unanswered(user: LoginName, reply: NoAnswer, json: boolean): Ending {
+  const outcome = noAnswer(reply)
+  const remedy = remedyFor(outcome.reason, reply.detail)
+  return ended(outcome, print(json, { user, problem: reply.detail, remedy }, `${user}: ${reply.detail}\n→ ${remedy}`))
+}
 
 async function show({ ports, user, json }: Named): Promise<Ending> {
   const record = (await ports.accounts()).registry().users.get(user)
@@ -101,8 +120,7 @@ async function add({ ports, user, json }: Named): Promise<Ending> {
   const info = await ports.portal.userinfo(user)
   if (info.kind === 'not-found')
     return ended(denied('portal-denied'), print(json, { user, found: false }, `the portal knows no user ${user}`))
-  if (info.kind !== 'found')
-    return ended(unavailable('portal-unreachable'), print(json, { user, problem: info.detail }, info.detail))
+  if (info.kind !== 'found') return unanswered(user, info, json)
   const entry = await (await ports.accounts()).provision(user, { ...wantedOf(info), revive: true }, true)
   if (entry.kind === 'ready') ports.published.keys(info.user, info.attributes.sshPublicKeys)
   return made(user, json, entry)
@@ -143,15 +161,20 @@ async function remove({ ports, user, json }: Named): Promise<Ending> {
 async function refresh({ ports, user, json }: Named): Promise<Ending> {
   const accounts = await ports.accounts()
   const record = accounts.registry().users.get(user)
-  if (record?.state !== 'active') return unknown(user, json)
+  if (!record) return unknown(user, json)
+  if (record.state !== 'active') {
+    const text = `${user} was removed here; ob nss add ${user} brings the account back, with uid ${record.uid}`
+    return ended(denied('found-problems'), print(json, { user, state: record.state }, text))
+  }
   const info = await ports.portal.userinfo(user)
   if (info.kind === 'found') {
     const entry = await accounts.provision(user, wantedOf(info), false)
     if (entry.kind === 'ready') ports.published.keys(info.user, info.attributes.sshPublicKeys)
     return made(user, json, entry)
   }
-  const detail = info.kind === 'not-found' ? 'the portal knows this user no more' : info.detail
-  return ended(unavailable('portal-unreachable'), print(json, { user, problem: detail }, `${user}: ${detail}`))
+  if (info.kind !== 'not-found') return unanswered(user, info, json)
+  const text = `the portal knows ${user} no more; the account stays until: ob nss remove ${user}`
+  return ended(denied('portal-denied'), print(json, { user, found: false }, text))
 }
 
 async function verify(accounts: Accounts, world: World, json: boolean): Promise<Ending> {

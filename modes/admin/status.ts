@@ -137,10 +137,7 @@ function rowsOf(world: World, { config, tokens, beat, probe, skew, here, hops }:
     ['heartbeat', beat ? `${lastBeat(beat, ago)}; next due ${due}` : 'none since boot'],
     ['portal', portalText(config, probe)],
     ['tls', tlsFloor(config)],
-    [
-      'clock',
-      skew === undefined ? 'not compared' : `${Math.abs(skew)} s ${skew < 0 ? 'behind' : 'ahead of'} the portal`,
-    ],
+    ['clock', clockText(skew, probe.skew === undefined ? ago(beat?.renewedAt) : undefined)],
     ['lockouts', `${here.locked} locked now`],
     ['accounts', `${here.accounts} of portal users`],
     ['audit log', audit(config, here, now)],
@@ -148,6 +145,13 @@ function rowsOf(world: World, { config, tokens, beat, probe, skew, here, hops }:
     ['offline', `${here.offline.kept} answers of the portal kept; ${here.offline.users} users came in without it`],
     ...hopRows(hops),
   ]
+}
+
+/** `when`: how old the comparison is that the last renewal made; undefined when it was made just now. */
+function clockText(skew: number | undefined, when: string | undefined): string {
+  if (skew === undefined) return 'not compared'
+  const difference = `${Math.abs(skew)} s ${skew < 0 ? 'behind' : 'ahead of'} the portal`
+  return when === undefined ? difference : `${difference}, compared ${when}`
 }
 
 /** A failure is as old as itself, and not as the heartbeat that was sent before. */

@@ -5,11 +5,13 @@ import { type AuditEvent, parseAuditLine, reference } from '../../src/audit/even
 import { decodeBytewise, decodeUtf8 } from '../../src/base/bytes.ts'
 import { type LoginName, parseLoginName } from '../../src/base/names.ts'
 import { allowed, denied, type Outcome } from '../../src/base/outcome.ts'
+import { paths } from '../../src/base/paths.ts'
 import { auditText, everyReason, type Reason } from '../../src/base/reason.ts'
 import { remedyFor } from '../../src/base/remedy.ts'
 import { printable } from '../../src/base/text.ts'
 import type { World } from '../../src/base/world.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
+import { unfoundRemedy } from '../../src/health/accounts.ts'
 import { lockoutFileName, lockoutKey } from '../../src/lockout/state-format.ts'
 import { type ForeseenPhase, foresee } from '../../src/login/dry-run.ts'
 import { judgeProof } from '../../src/login/phases.ts'
@@ -152,13 +154,19 @@ async function accountFact(world: World, config: Config, ports: Ports, user: Log
   const { code, stdout } = await world.spawn(['getent', 'passwd', user])
   if (code === 0) return { about: 'account', text: stdout.trim() }
   if ((await ports.accounts()).registry().users.has(user))
-    return { about: 'account', text: 'in the registry, but NSS does not find it: ob nss export, then ob doctor' }
-  return {
-    about: 'account',
-    text: config.create_user
-      ? 'none yet; the first connection registers it, the second gets in'
-      : 'none, and create_user is not set: sshd will not know this user',
-  }
+    return {
+      about: 'account',
+      text: `in the registry, but NSS does not find it: ${unfoundRemedy(config.create_user_target)}, then ob doctor`,
+    }
+  return { about: 'account', text: withoutAccount(world, config) }
+}
+
+function withoutAccount(world: World, config: Config): string {
+  if (!config.create_user) return 'none, and create_user is not set: sshd will not know this user'
+  const isServed = world.files.stat(`${paths.userdb}/io.openbastion`) !== undefined
+  if (isServed) return 'none yet; ob serve tells sshd about the user, and the first login makes it'
+  if (config.create_user_target === 'userdb') return 'none yet, and ob serve is away: sshd will not know this user'
+  return 'none yet; the first connection registers it, the second gets in'
 }
 
 /** One decision, foreseen or read in the log. */

@@ -2,8 +2,19 @@
 
 import { bad, type Finding } from '../base/finding.ts'
 
-/** Where NSS looks for one database; `isServed` when `ob serve` answers nss-systemd here. */
-export function judgeSources(database: string, sources: string, isServed: boolean): readonly Finding[] {
+export type Answering = {
+  /** `ob serve` answers nss-systemd here. */
+  readonly isServed: boolean
+  /** create_user_target = extrausers: the accounts are in its files. */
+  readonly isExported: boolean
+}
+
+/** Where NSS looks for one database. */
+export function judgeSources(
+  database: string,
+  sources: string,
+  { isServed, isExported }: Answering,
+): readonly Finding[] {
   const words = sources.replace(/\[[^\]]*\]/g, ' ').split(/\s+/)
   const [files, extra] = [words.indexOf('files'), words.indexOf('extrausers')]
   if (extra >= 0 && files > extra)
@@ -16,13 +27,18 @@ export function judgeSources(database: string, sources: string, isServed: boolea
         lets: 'a portal user with the name of an account of this host takes its place',
       },
     ]
-  if (extra >= 0 || (isServed && words.includes('systemd'))) return []
+  const asksServe = words.includes('systemd')
+  // Whether ob serve runs where all depends on it is a finding of its own (units.ts).
+  if (isExported ? extra >= 0 || (isServed && asksServe) : asksServe) return []
   const better = files >= 0 ? sources.replace(/\bfiles\b/, 'files extrausers') : 'files extrausers'
+  const remedy = isExported
+    ? `install libnss-extrausers and write: ${database}: ${better}`
+    : `install libnss-systemd and write: ${database}: ${`${sources} systemd`.trim()}`
   return [
     {
       ...bad(
         `/etc/nsswitch.conf: "${database}: ${sources}" does not look where the accounts of portal users are`,
-        `install libnss-extrausers and write: ${database}: ${better}`,
+        remedy,
       ),
       lets: 'portal users have no account here, and sshd refuses them',
     },

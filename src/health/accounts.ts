@@ -28,7 +28,10 @@ export async function judgeAccounts(
     const uid = Number(stdout.split(':')[2])
     if (code !== 0)
       findings.push(
-        bad(`getent passwd ${first[0]} finds nothing, although ${paths.registry} has this user`, 'ob nss export'),
+        bad(
+          `getent passwd ${first[0]} finds nothing, although ${paths.registry} has this user`,
+          unfoundRemedy(config.create_user_target),
+        ),
       )
     else if (uid !== first[1].uid)
       findings.push(
@@ -41,6 +44,10 @@ export async function judgeAccounts(
   return findings.length > 0 ? findings : [good(`${users.length} accounts of portal users`)]
 }
 
+/** What makes NSS find an account that the registry has. */
+export const unfoundRemedy = (target: Config['create_user_target']): string =>
+  target === 'userdb' ? 'systemctl restart ob-serve; and nsswitch.conf must name systemd for passwd' : 'ob nss export'
+
 function textOf(world: Here, path: string): string {
   const bytes = world.files.read(path, 1 << 24)
   return (bytes && decodeUtf8(bytes)) ?? ''
@@ -52,7 +59,7 @@ function judgeNsswitch(world: Here, config: Config): readonly Finding[] {
   const isServed = world.files.stat(`${paths.userdb}/io.openbastion`) !== undefined
   return ['passwd', 'group', 'shadow'].flatMap((database) => {
     const sources = new RegExp(`^\\s*${database}:\\s*(.*?)\\s*(?:#.*)?$`, 'm').exec(text)?.[1] ?? ''
-    return judgeSources(database, sources, isServed)
+    return judgeSources(database, sources, { isServed, isExported: config.create_user_target === 'extrausers' })
   })
 }
 

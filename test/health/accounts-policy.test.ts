@@ -11,7 +11,18 @@ test.each([
   ['extrausers files systemd', false, 'write: passwd: files extrausers systemd'],
   ['extrausers [NOTFOUND=return] files', true, 'write: passwd: files extrausers'],
 ] as const)('nsswitch "passwd: %s", served: %p', (sources, isServed, remedy) => {
-  expect(judgeSources('passwd', sources, isServed).map((finding) => finding.remedy)).toEqual(remedy ? [remedy] : [])
+  const answering = { isServed, isExported: true }
+  expect(judgeSources('passwd', sources, answering).map((finding) => finding.remedy)).toEqual(remedy ? [remedy] : [])
+})
+
+test.each([
+  ['files systemd', true, undefined],
+  ['files systemd', false, undefined],
+  ['files', true, 'install libnss-systemd and write: passwd: files systemd'],
+  ['files extrausers', true, 'install libnss-systemd and write: passwd: files extrausers systemd'],
+] as const)('with create_user_target = userdb, nsswitch "passwd: %s", served: %p', (sources, isServed, remedy) => {
+  const answering = { isServed, isExported: false }
+  expect(judgeSources('passwd', sources, answering).map((finding) => finding.remedy)).toEqual(remedy ? [remedy] : [])
 })
 
 test('a second name for uid 0 is named', () => {

@@ -112,3 +112,41 @@ test.each([
   const { outcome, text } = await ob(await hostWith(), ...args)
   expect([outcome, text.includes(part) || text]).toEqual(['usage', true])
 })
+
+test('a refresh of who is gone at the portal is an answer, and no outage', async () => {
+  const host = await hostWith('nina')
+  await ob(host, 'add', 'nina')
+  host.portal.control.removeUser({ user: 'nina' })
+  expect(await ob(host, 'refresh', 'nina')).toEqual({
+    outcome: 'denied',
+    text: 'the portal knows nina no more; the account stays until: ob nss remove nina\n',
+  })
+  await ob(host, 'remove', 'nina')
+  expect((await ob(host, 'refresh', 'nina')).text).toMatch(/^nina was removed here; ob nss add nina brings/)
+})
+
+test('a portal that refuses this host, or is away, is told apart, with what helps', async () => {
+  const host = await hostWith('nina')
+  await ob(host, 'add', 'nina')
+  host.portal.control.fault({ kind: 'down' })
+  expect(await ob(host, 'refresh', 'nina')).toMatchObject({ outcome: 'unavailable' })
+  host.portal.control.fault({ kind: 'none' })
+  host.portal.control.dropEnrollment()
+  for (const verb of ['add', 'refresh'])
+    expect((await ob(host, verb, 'nina')).text).toContain('Invalid refresh_token\n→ ob enroll --force')
+})
+
+test.each([
+  ['extrausers', 'the export files were right already'],
+  ['passwd', '/etc/passwd and its like were right already'],
+  ['userdb', 'nobody is exported (create_user_target = userdb): ob serve answers for them'],
+])('with create_user_target = %s, export says what it did', async (target, text) => {
+  const host = await enrolledHost({
+    config: `create_user_target = ${target}`,
+    files: { '/etc/shadow': 'root:*:1::::::\n', '/etc/gshadow': 'root:*::\n' },
+  })
+  host.portal.control.setUser({ user: 'nina' })
+  await ob(host, 'add', 'nina')
+  await ob(host, 'export')
+  expect((await ob(host, 'export')).text).toBe(`${text}\n`)
+})

@@ -154,3 +154,18 @@ test('a reference that is not there is no success; a user who was never refused 
     'denied',
   ])
 })
+
+test.each([
+  ['extrausers', 'ob nss export, then ob doctor'],
+  ['userdb', 'systemctl restart ob-serve; and nsswitch.conf must name systemd for passwd, then ob doctor'],
+])('an account that NSS does not find is mended where accounts are: %s', async (target, remedy) => {
+  const host = await enrolledHost({ config: `create_user_target = ${target}` })
+  await host.phase('open_session', { PAM_USER: 'rtyler', SSH_AUTH_INFO_0: 'password\n' })
+  const { text } = await mode.run(['rtyler'], host.world)
+  expect(text).toContain(`in the registry, but NSS does not find it: ${remedy}`)
+})
+
+test('with create_user_target = userdb a second connection helps nobody while ob serve is away', async () => {
+  const host = await enrolledHost({ config: 'create_user_target = userdb' })
+  expect((await mode.run(['rtyler'], host.world)).text).toContain('none yet, and ob serve is away')
+})

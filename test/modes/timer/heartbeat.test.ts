@@ -250,6 +250,19 @@ test('status is one screen of a sound host', async () => {
   expect(text.split('\n').length).toBeLessThanOrEqual(24)
 })
 
+test('each thing that status says is as old as itself', async () => {
+  const host = await enrolledHost()
+  await run(host, heartbeat)
+  later(host, 600)
+  host.portal.control.fault({ kind: 'down', status: 503 })
+  await run(host, heartbeat)
+  later(host, 60)
+  const { text } = await run(host, status)
+  expect(text).toMatch(/^heartbeat +unreachable, 60 s ago; last sent 11 min ago; next due now$/m)
+  expect(text).toMatch(/^clock +\d+ s (ahead of|behind) the portal, compared 11 min ago$/m)
+  expect(text).toMatch(/^token +renewed 11 min ago/m)
+})
+
 test('status counts who is locked out', async () => {
   const host = await enrolledHost({ config: 'rate_limit_max_attempts = 1' })
   await host.phase('auth', { PAM_USER: 'rtyler' }, 'wrong')
