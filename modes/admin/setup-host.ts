@@ -3,8 +3,11 @@ import type { World } from '../../src/base/world.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { judgePam } from '../../src/health/pam.ts'
 import { judgeSshdHere, readSshd } from '../../src/health/sshd.ts'
-import { textAt } from '../../src/setup/journal.ts'
-import { type HostFacts, plannedFiles } from '../../src/setup/plan-policy.ts'
+import { textAt, type Undone, undo } from '../../src/setup/journal.ts'
+import type { Journal, Target } from '../../src/setup/journal-format.ts'
+import { type HostFacts, type Plan, plannedFiles, setupPaths } from '../../src/setup/plan-policy.ts'
+import { disarm } from '../../src/setup/switch.ts'
+import { idleUnits, stopUnits, unitsOf } from '../../src/setup/units.ts'
 
 export async function factsOf(world: World): Promise<HostFacts> {
   const files = new Map<string, string>()
@@ -79,4 +82,18 @@ export async function reloadSshd(world: World): Promise<boolean> {
   await world.sleep(0.3)
   await untilReady()
   return code === 0
+}
+
+/** Units of this plan that do not start with the host yet. */
+export function unitsToStart(world: World, plan: Plan, mode: string): Promise<readonly string[]> {
+  const edited = plan.edits.find(({ path }) => path === setupPaths.nsswitch)?.after
+  return idleUnits(world, unitsOf(mode, edited ?? textAt(world, setupPaths.nsswitch) ?? ''))
+}
+
+/** Everything as before; the journal says so last, so that who is interrupted here can go on. */
+export async function takeBack(world: World, journal: Journal, target: Target): Promise<Undone> {
+  if (target === 'origin' || journal.earlierMode === undefined) await stopUnits(world, journal.units)
+  const undone = undo(world, journal, target)
+  await disarm(world)
+  return undone
 }

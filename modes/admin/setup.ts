@@ -4,13 +4,14 @@ import { allowed, denied, unavailable } from '../../src/base/outcome.ts'
 import type { World } from '../../src/base/world.ts'
 import { checkConfig, loadConfig, problemText } from '../../src/config/load.ts'
 import { formatDiff } from '../../src/setup/diff-format.ts'
-import { applyPlan, readJournal, setState, textAt, undo, withSetupLock } from '../../src/setup/journal.ts'
+import { applyPlan, readJournal, setState, textAt, withSetupLock } from '../../src/setup/journal.ts'
 import type { Journal } from '../../src/setup/journal-format.ts'
 import { type Plan, planHost, setupPaths } from '../../src/setup/plan-policy.ts'
 import { arm, confirmingLogin, disarm } from '../../src/setup/switch.ts'
+import { startUnits } from '../../src/setup/units.ts'
 import { parse } from '../run/args.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
-import { enrolled, factsOf, makeKeysAccount, reloadSshd, testResult } from './setup-host.ts'
+import { enrolled, factsOf, makeKeysAccount, reloadSshd, takeBack, testResult, unitsToStart } from './setup-host.ts'
 import { stockModes, stockOf } from './stock.ts'
 
 export const syntax = {
@@ -153,21 +154,24 @@ async function carryOut(world: World, plan: Plan, { name, options }: Carrying): 
   // Armed first: whatever happens from here on, the host goes back.
   const armed = await arm(world, revertAt)
   if (plan.edits.some(({ after }) => /^\s*AuthorizedKeysCommandUser ob-keys/m.test(after))) await makeKeysAccount(world)
-  const journal = applyPlan(world, plan, { mode: name, revertAt })
+  const units = await unitsToStart(world, plan, name)
+  const journal = applyPlan(world, plan, { mode: name, revertAt, units })
   const broken = (await testResult(world)) ?? (await enrolled(world, json))
   if (broken !== undefined) {
-    const { changedSince } = undo(world, journal)
-    await disarm(world)
+    const { changedSince } = await takeBack(world, journal, 'earlier')
     const left = changedSince.length > 0 ? `; changed since by others, and left alone: ${changedSince.join(', ')}` : ''
     return said(json, 'undone', `${broken}\nevery file is as before${left}\n`, denied('found-problems'))
   }
+  const idle = await startUnits(world, units)
   const reloaded = await reloadSshd(world)
+  const back = journal.earlierMode === undefined ? 'goes back' : `goes back to mode ${journal.earlierMode}`
   const lines = [
     `mode ${name} is in place`,
+    ...idle.map((unit) => `${unit} did not start: systemctl status ${unit}`),
     reloaded ? 'sshd took it' : 'sshd does not run here, or could not be reloaded: systemctl reload ssh',
     armed === 'not-armed'
       ? 'the switch could not be armed: this host does NOT go back by itself; ob setup undo does it'
-      : `this host goes back in ${minutes} minutes unless a login confirms`,
+      : `this host ${back} in ${minutes} minutes unless a login confirms`,
     ...(armed === 'until-reboot' ? ['no systemd runs here: a reboot before that leaves the new files in place'] : []),
     'now log in from another terminal, and keep this one open; or: ob setup confirm',
   ]
@@ -195,7 +199,10 @@ async function confirm(world: World, json: boolean): Promise<Ending> {
 
 async function goBack(world: World, json: boolean, unlessConfirmed: boolean): Promise<Ending> {
   const journal = readJournal(world)
-  if (!journal || journal.state === 'undone') return said(json, 'undone', 'there is nothing to undo\n', allowed('done'))
+  if (!journal || journal.state === 'undone') {
+    await disarm(world)
+    return said(json, 'undone', 'there is nothing to undo\n', allowed('done'))
+  }
   if (unlessConfirmed && journal.state === 'confirmed')
     return said(json, 'confirmed', 'confirmed: it stays\n', allowed('done'))
   const user = unlessConfirmed && journal.state === 'applied' ? loginSince(world, journal) : undefined
@@ -204,16 +211,20 @@ async function goBack(world: World, json: boolean, unlessConfirmed: boolean): Pr
     await disarm(world)
     return said(json, 'confirmed', `confirmed by the login of ${user}\n`, allowed('done'))
   }
-  const { restored, changedSince } = undo(world, journal)
-  await disarm(world)
+  // An unconfirmed change of the mode goes back to the mode before; a confirmed set-up goes to where no set-up was.
+  const earlier = journal.state === 'confirmed' ? undefined : journal.earlierMode
+  const { restored, changedSince } = await takeBack(world, journal, earlier === undefined ? 'origin' : 'earlier')
   const reloaded = await reloadSshd(world)
   const lines = [
     `${restored.length} files are as before${reloaded ? ', and sshd took them' : '; reload sshd: systemctl reload ssh'}`,
     ...changedSince.map((path) => `! ${path} was changed since by another program, and was left alone`),
-    "a user's own ~/.ssh/authorized_keys counts again, where sshd's configuration says so",
+    earlier === undefined
+      ? "a user's own ~/.ssh/authorized_keys counts again, where sshd's configuration says so"
+      : `mode ${earlier} is in place again`,
   ]
   const outcome = changedSince.length > 0 ? denied('found-problems') : allowed('done')
-  return said(json, 'undone', `${lines.join('\n')}\n`, outcome, { restored, changed_since: changedSince })
+  const state = earlier === undefined ? 'undone' : 'confirmed'
+  return said(json, state, `${lines.join('\n')}\n`, outcome, { restored, changed_since: changedSince })
 }
 
 function loginSince(world: World, journal: Journal): string | undefined {

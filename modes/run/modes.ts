@@ -186,6 +186,15 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
     },
   ],
   [
+    'uninstall',
+    {
+      caller: 'admin',
+      summary: 'put back every file from before the first set-up, and say what is different now',
+      deadlineSeconds: 0,
+      load: () => import('../admin/uninstall.ts'),
+    },
+  ],
+  [
     'doctor',
     {
       caller: 'admin',

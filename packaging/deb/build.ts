@@ -1,9 +1,11 @@
-// Builds the packages: `bun packaging/deb/build.ts [DIRECTORY]`. The same sources give the same bytes: files have one time, one
-// owner and one order, and dpkg-deb compresses with fixed settings.
+// Builds the packages: `bun packaging/deb/build.ts [DIRECTORY] [--version VERSION] [--quick]`. The same sources give the same
+// bytes: files have one time, one owner and one order, and dpkg-deb compresses with fixed settings. A test that upgrades wants
+// another version, and packages that are made quickly.
 import { createHash } from 'node:crypto'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import about from '../../package.json' with { type: 'json' }
 import { completions } from './completions.ts'
@@ -29,14 +31,18 @@ async function contentOf({ from, text, gzip }: Entry): Promise<Uint8Array> {
   return gzip ? gzipSync(plain, { level: 9 }) : plain
 }
 
-const control = (description: Package, architecture: string, kilobytes: number): string =>
+type Printed = { readonly architecture: string; readonly version: string; readonly kilobytes: number }
+
+type Making = { readonly directory: string; readonly version: string; readonly quick: boolean }
+
+const control = (description: Package, { architecture, version, kilobytes }: Printed): string =>
   [
     `Package: ${description.name}`,
-    `Version: ${about.version}`,
+    `Version: ${version}`,
     `Architecture: ${architecture}`,
     'Maintainer: ob maintainers <maintainers@ob.invalid>',
     `Installed-Size: ${kilobytes}`,
-    `Depends: ${description.depends.join(', ')}`,
+    `Depends: ${description.depends.join(', ').replace('$version', version)}`,
     ...(description.recommends.length > 0 ? [`Recommends: ${description.recommends.join(', ')}`] : []),
     'Section: admin',
     'Priority: optional',
@@ -46,7 +52,7 @@ const control = (description: Package, architecture: string, kilobytes: number):
   ].join('\n')
 
 /** Writes one package and returns its path. */
-async function buildPackage(description: Package, directory: string): Promise<string> {
+async function buildPackage(description: Package, { directory, version, quick }: Making): Promise<string> {
   const time = sourceDate()
   const architecture = description.architecture === 'all' ? 'all' : (architectures[process.arch] ?? process.arch)
   const tree = mkdtempSync(join(tmpdir(), 'ob-package-'))
@@ -69,7 +75,7 @@ async function buildPackage(description: Package, directory: string): Promise<st
       sums.push(`${createHash('md5').update(content).digest('hex')}  ${entry.to}`)
       bytes += content.length
     }
-    put('DEBIAN/control', control(description, architecture, Math.ceil(bytes / 1024)), 0o644)
+    put('DEBIAN/control', control(description, { architecture, version, kilobytes: Math.ceil(bytes / 1024) }), 0o644)
     put('DEBIAN/md5sums', `${sums.join('\n')}\n`, 0o644)
     if (description.conffiles.length > 0) put('DEBIAN/conffiles', `${description.conffiles.join('\n')}\n`, 0o644)
     for (const [name, text] of Object.entries(description.scripts)) put(`DEBIAN/${name}`, text, 0o755)
@@ -77,9 +83,9 @@ async function buildPackage(description: Package, directory: string): Promise<st
       chmodSync(folder, 0o755)
       utimesSync(folder, time, time)
     }
-    const file = join(directory, `${description.name}_${about.version}_${architecture}.deb`)
+    const file = join(directory, `${description.name}_${version}_${architecture}.deb`)
     const made = Bun.spawnSync(
-      ['dpkg-deb', '--root-owner-group', '-Zzstd', '-z10', '--threads-max=1', '--build', tree, file],
+      ['dpkg-deb', '--root-owner-group', '-Zzstd', quick ? '-z1' : '-z10', '--threads-max=1', '--build', tree, file],
       {
         env: { PATH: '/usr/bin:/bin', SOURCE_DATE_EPOCH: String(time), LC_ALL: 'C' },
       },
@@ -104,11 +110,15 @@ async function complete(): Promise<Package> {
 }
 
 if (import.meta.main) {
-  const directory = resolve(process.argv[2] ?? join(root, 'dist/packages'))
+  const { values, positionals } = parseArgs({
+    options: { version: { type: 'string', default: about.version }, quick: { type: 'boolean', default: false } },
+    allowPositionals: true,
+  })
+  const directory = resolve(positionals[0] ?? join(root, 'dist/packages'))
   mkdirSync(directory, { recursive: true })
   const lines: string[] = []
   for (const description of [await complete(), portal]) {
-    const file = await buildPackage(description, directory)
+    const file = await buildPackage(description, { directory, ...values })
     const digest = createHash('sha256').update(readFileSync(file)).digest('hex')
     lines.push(`${digest}  ${file.slice(directory.length + 1)}`)
     console.log(`${file} (${(statSync(file).size / 1e6).toFixed(1)} MB)`)

@@ -77,42 +77,52 @@ if [ "$1" = configure ]; then
     install -d -m 0755 /etc/open-bastion
     if [ -d /run/systemd/system ]; then
         systemctl daemon-reload || true
-        # An upgrade: the service that stays takes the new program; a login is a process of its own and needs nothing.
-        if [ -n "$2" ]; then systemctl try-restart ob-serve.service || true; fi
+        # An upgrade: services that stay take the new program; a login is a process of its own and needs nothing. The agent
+        # that holds the key of an authority is a stock ssh-agent, and would forget it.
+        if [ -n "$2" ]; then
+            for unit in ob-serve.service ob-portal.service; do
+                if systemctl -q is-active "$unit"; then systemctl restart "$unit" || true; fi
+            done
+        fi
     fi
     if [ -z "$2" ]; then echo 'ob: next, as root: ob setup --help'; fi
 fi
 `
 
-// Without the program every PAM line that names it refuses; sshd's own stack must be Debian's again before it goes.
+// Without the program every PAM line that names it refuses; sshd's own stack must be Debian's again before it goes. The
+// last search is the shell's own, for a program that does not run.
 const prerm = `#!/bin/sh
 set -e
-if [ "$1" = remove ] || [ "$1" = deconfigure ]; then
-    if ! /usr/sbin/ob setup undo; then
-        echo 'ob: files that ob setup wrote were changed since; put them right, or nobody can log in:' >&2
-        echo '    ob setup status --json names them; then: rm -r /var/lib/open-bastion/setup' >&2
+if [ "$1" = remove ]; then
+    if ! /usr/sbin/ob uninstall --yes; then
+        echo 'ob: not removed: without the program, what is named above would let nobody in, or everybody' >&2
         exit 1
     fi
-    if grep -lsE '^[^#]*pam_exec.*/usr/sbin/ob' /etc/pam.d/sshd /etc/pam.d/sudo /etc/pam.d/sudo-i >&2; then
-        echo 'ob: these PAM stacks still call /usr/sbin/ob, and would refuse everybody without it; restore them first' >&2
+    if grep -lsE '^[^#]*/usr/s?bin/ob( |$)' /etc/pam.d/* /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf >&2; then
+        echo 'ob: not removed: these files still call /usr/sbin/ob' >&2
         exit 1
-    fi
-    if [ -d /run/systemd/system ]; then
-        systemctl disable --now ob-serve.service ob-heartbeat.timer ob-krl.timer ob-monitor.timer 2>/dev/null || true
     fi
 fi
 `
 
+// The registry says which uid is whose: without it a later user could be given the files of an earlier one. So it goes
+// only when a person at a terminal says so.
 const postrm = `#!/bin/sh
 set -e
 if [ -d /run/systemd/system ]; then systemctl daemon-reload || true; fi
 if [ "$1" = purge ]; then
-    # The registry says which uid is whose: without it a later user could be given the files of an earlier one.
     rm -rf /var/cache/open-bastion /run/open-bastion
-    if [ -e /var/lib/open-bastion/users.json ]; then
-        echo 'ob: /var/lib/open-bastion (who has which uid), /etc/open-bastion and the audit log are kept; remove them by hand'
+    answer=
+    if [ -e /var/lib/open-bastion/users.json ] && [ -t 0 ] && [ "\${DEBIAN_FRONTEND:-}" != noninteractive ]; then
+        echo 'ob: /var/lib/open-bastion/users.json says which uid was whose. Without it a later user can be given the files'
+        echo 'of an earlier one. Remove it, the configuration and the audit log, too?'
+        printf 'Type yes: '
+        read -r answer || answer=
+    fi
+    if [ -e /var/lib/open-bastion/users.json ] && [ "$answer" != yes ]; then
+        echo 'ob: kept: /var/lib/open-bastion (who has which uid), /etc/open-bastion, /var/log/open-bastion'
     else
-        rm -rf /var/lib/open-bastion
+        rm -rf /var/lib/open-bastion /etc/open-bastion /var/log/open-bastion
     fi
 fi
 `
@@ -125,7 +135,7 @@ export const host: Package = {
     'One executable that pam_exec, sshd and systemd call; no C module, no daemon in the login path.',
   ],
   depends: ['libc6 (>= 2.17)', 'libpam-modules'],
-  recommends: ['openssh-server', 'sudo', 'libnss-extrausers', 'ca-certificates'],
+  recommends: ['openssh-server', 'sudo', 'libnss-extrausers', 'libnss-systemd', 'ca-certificates'],
   architecture: 'native',
   files: [
     { to: 'usr/sbin/ob', from: 'dist/ob', mode: 0o755 },
@@ -163,7 +173,7 @@ if [ "$1" = configure ]; then
         useradd --system --no-create-home --home-dir /var/lib/ob-portal --shell /usr/sbin/nologin ob-portal
     if [ -d /run/systemd/system ]; then
         systemctl daemon-reload || true
-        if [ -n "$2" ]; then systemctl try-restart ob-portal.service || true; fi
+        if [ -n "$2" ] && systemctl -q is-active ob-portal.service; then systemctl restart ob-portal.service || true; fi
     fi
 fi
 `
@@ -177,7 +187,8 @@ export const portal: Package = {
   name: 'ob-portal',
   summary: 'web login for ob with any OpenID provider',
   about: ['The web service on which people log in with a browser and read a code for the terminal (ob portal serve).'],
-  depends: ['ob'],
+  // The unit and the executable belong together.
+  depends: ['ob (= $version)'],
   recommends: ['ca-certificates'],
   architecture: 'all',
   files: [

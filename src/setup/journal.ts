@@ -5,7 +5,16 @@ import { decodeUtf8, utf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { dirname } from '../base/text.ts'
 import type { Parts } from '../base/world.ts'
-import { encodeContent, formatJournal, type Journal, parseJournal, restorationOf } from './journal-format.ts'
+import {
+  encodeContent,
+  formatJournal,
+  type Journal,
+  mergeJournals,
+  parseJournal,
+  restorationOf,
+  rewound,
+  type Target,
+} from './journal-format.ts'
 import type { Plan } from './plan-policy.ts'
 
 export const setupDirectory = '/var/lib/open-bastion/setup'
@@ -29,12 +38,17 @@ export const withSetupLock = <T>(world: Parts<'files'>, work: () => Promise<T>):
   return world.files.withLock(`${setupDirectory}/lock`, work)
 }
 
-export type Applied = { readonly mode: string; readonly revertAt: number }
+export type Applied = {
+  readonly mode: string
+  readonly revertAt: number
+  /** Units of ours that are not enabled now. */
+  readonly units?: readonly string[]
+}
 
 /**
  * Writes the journal, then every file. A file that changed since the plan was made stops it before anything is written.
  */
-export function applyPlan(world: Parts<'files' | 'now'>, plan: Plan, { mode, revertAt }: Applied): Journal {
+export function applyPlan(world: Parts<'files' | 'now'>, plan: Plan, { mode, revertAt, units = [] }: Applied): Journal {
   const files = plan.edits.map((edit) => {
     const facts = world.files.stat(edit.path)
     if (facts && facts.kind !== 'file')
@@ -52,14 +66,16 @@ export function applyPlan(world: Parts<'files' | 'now'>, plan: Plan, { mode, rev
       after: encodeContent(edit.after),
     }
   })
-  const journal: Journal = {
+  const fresh: Journal = {
     version: 1,
     state: 'applying',
     mode,
+    units: [...units],
     startedAt: world.now(),
     revertAt,
-    files: merged(world, files),
+    files,
   }
+  const journal = mergeJournals(readJournal(world), fresh)
   writeJournal(world, journal)
   for (const edit of plan.edits) {
     world.files.makeDirectory(dirname(edit.path), 0o755)
@@ -69,19 +85,6 @@ export function applyPlan(world: Parts<'files' | 'now'>, plan: Plan, { mode, rev
     world.files.writeAtomic(edit.path, edit.after, { mode: fileMode, uid: facts?.uid ?? 0, gid: facts?.gid ?? 0 })
   }
   return setState(world, journal, 'applied')
-}
-
-/** A second set-up goes back to the files before the first one: what the first wrote is not "before". */
-function merged(world: Parts<'files'>, files: Journal['files']): Journal['files'] {
-  const older = readJournal(world)
-  if (!older || older.state === 'undone') return files
-  const known = new Map(older.files.map((entry) => [entry.path, entry]))
-  const renewed = files.map((entry) => {
-    const first = known.get(entry.path)
-    return first && first.after === entry.before ? { ...first, after: entry.after } : entry
-  })
-  const paths = new Set(renewed.map(({ path }) => path))
-  return [...older.files.filter(({ path }) => !paths.has(path)), ...renewed]
 }
 
 export function setState(world: Parts<'files'>, journal: Journal, state: Journal['state']): Journal {
@@ -96,11 +99,12 @@ export type Undone = { readonly restored: readonly string[]; readonly changedSin
  * Puts back every file that is as the set-up wrote it. Files that another program changed since are named and left
  * alone.
  */
-export function undo(world: Parts<'files'>, journal: Journal): Undone {
+export function undo(world: Parts<'files'>, journal: Journal, wanted: Target = 'origin'): Undone {
+  const target = journal.earlierMode === undefined ? 'origin' : wanted
   const restored: string[] = []
   const changedSince: string[] = []
   for (const entry of journal.files.toReversed()) {
-    const found = restorationOf(entry, world.files.read(entry.path, limit))
+    const found = restorationOf(entry, world.files.read(entry.path, limit), target)
     if (found.kind === 'changed-since') changedSince.push(entry.path)
     if (found.kind === 'remove') world.files.remove(entry.path)
     if (found.kind === 'write') {
@@ -109,7 +113,7 @@ export function undo(world: Parts<'files'>, journal: Journal): Undone {
     }
     if (found.kind === 'remove' || found.kind === 'write') restored.push(entry.path)
   }
-  setState(world, journal, 'undone')
+  writeJournal(world, rewound(journal, target))
   return { restored, changedSince }
 }
 

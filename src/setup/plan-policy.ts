@@ -80,7 +80,12 @@ export function planHost(host: HostFacts, wanted: Wanted, stock: Stock): Plan {
     ),
     ...(nsswitch === undefined
       ? []
-      : edit(setupPaths.nsswitch, withExtrausers(nsswitch), 0o644, 'NSS finds the accounts of portal users')),
+      : edit(
+          setupPaths.nsswitch,
+          withInitgroups(withExtrausers(nsswitch)),
+          0o644,
+          'NSS finds the accounts of portal users',
+        )),
     ...edit(
       setupPaths.ownSudoStack,
       stock.sudoStack,
@@ -138,6 +143,15 @@ export function withSettings(text: string, settings: Readonly<Record<string, str
 /** Our source after the files of the host, in the three databases; once. */
 export const withExtrausers = (text: string): string =>
   text.replace(/^((?:passwd|group|shadow):(?!.*\bextrausers\b).*?\bfiles)\b/gm, '$1 extrausers')
+
+/**
+ * Where a service is asked about users, it is not asked about groups of those whom the files know: one that hangs would
+ * hold up every local user (docs/accounts.md).
+ */
+export const withInitgroups = (text: string): string =>
+  /^initgroups:/m.test(text) || !/^passwd:.*\bsystemd\b/m.test(text)
+    ? text
+    : `${text.replace(/\n*$/, '\n')}initgroups: files [SUCCESS=return] extrausers [SUCCESS=return] systemd\n`
 
 /** sshd reads its directory before anything else, so that no later line wins (sshd_config(5), Include). */
 export function withInclude(text: string): string {

@@ -5,13 +5,12 @@ import { decodeBytewise } from '../base/bytes.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { Journal } from './journal-format.ts'
+import { isSystemd } from './units.ts'
 
 const unit = '/etc/systemd/system/ob-setup-revert'
 
 /** `until-reboot`: a process waits; a reboot before the time would leave the new state in place. */
 export type Armed = 'timer' | 'until-reboot' | 'not-armed'
-
-const isSystemd = (world: Parts<'files'>): boolean => world.files.stat('/run/systemd/system') !== undefined
 
 /** As systemd writes an instant (systemd.time(7)). */
 const instant = (epochSeconds: number): string =>

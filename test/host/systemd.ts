@@ -11,7 +11,7 @@ export type Booted = {
   /** The same network, with this machine's own files: for the stand-in portal, which outlives a reboot. */
   readonly beside: Namespace
   readonly run: Namespace['run']
-  readonly need: (command: string, options?: RunOptions) => Promise<string>
+  readonly need: (command: string | readonly string[], options?: RunOptions) => Promise<string>
   readonly write: (path: string, content: string, mode?: number) => void
   readonly text: (path: string) => string
   /** Until this command ends well; until nothing is starting any more unless told. */
@@ -227,7 +227,7 @@ async function open(place: Place, clean: () => void): Promise<Booted> {
     run: space.run,
     need: async (command, options) => {
       const ran = await space.run(command, options)
-      if (ran.code !== 0) throw new Error(`${command}\n${ran.stdout}${ran.stderr}`)
+      if (ran.code !== 0) throw new Error(`${String(command)}\n${ran.stdout}${ran.stderr}`)
       return ran.stdout
     },
     write: (name, content, mode = 0o644) => {

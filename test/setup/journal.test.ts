@@ -137,3 +137,73 @@ test.each<readonly [string, JournalFile, string | undefined, string]>([
 ])('%s', (_, about, now, kind) => {
   expect(restorationOf(about, now === undefined ? undefined : utf8(now)).kind).toBe(kind as 'write')
 })
+
+/** What the setup of mode a wrote, confirmed, and a change to mode b on top of it. */
+function changed(): { world: FakeWorld; start: Record<string, string>; inModeA: Record<string, string> } {
+  const world = hostWith(before)
+  const start = etc(world)
+  setState(world, applyPlan(world, plan, { ...about, units: ['ob-serve.service'] }), 'confirmed')
+  const inModeA = etc(world)
+  const change: Plan = {
+    edits: [
+      { path: '/etc/pam.d/sshd', before: 'new stack\n', after: 'stack of b\n', mode: 0o644, why: '' },
+      { path: '/etc/pam.d/extra', before: undefined, after: 'of b\n', mode: 0o644, why: '' },
+    ],
+    problems: [],
+  }
+  applyPlan(world, change, { mode: 'b', revertAt: 2_000_001_000 })
+  return { world, start, inModeA }
+}
+
+test('a change of the mode that nobody confirms goes back to the mode that was confirmed', () => {
+  const { world, start, inModeA } = changed()
+  undo(world, readJournal(world)!, 'earlier')
+  expect(etc(world)).toEqual(inModeA)
+  const journal = readJournal(world)!
+  expect([journal.state, journal.mode, journal.units]).toEqual(['confirmed', 'a', ['ob-serve.service']])
+  undo(world, journal)
+  expect(etc(world)).toEqual(start)
+})
+
+test('a confirmed change of the mode goes back to where no set-up was', () => {
+  const { world, start } = changed()
+  undo(world, setState(world, readJournal(world)!, 'confirmed'))
+  expect([etc(world), readJournal(world)?.state, readJournal(world)?.units]).toEqual([start, 'undone', []])
+})
+
+test('two changes in a row, neither confirmed, go back to the mode that was', () => {
+  const { world, inModeA } = changed()
+  const again: Plan = {
+    edits: [{ path: '/etc/pam.d/sshd', before: 'stack of b\n', after: 'stack of c\n', mode: 0o644, why: '' }],
+    problems: [],
+  }
+  undo(world, applyPlan(world, again, { ...about, mode: 'c' }), 'earlier')
+  expect([etc(world), readJournal(world)?.mode]).toEqual([inModeA, 'a'])
+})
+
+test('a change of the mode that is interrupted at any write goes back to the mode that was', () => {
+  for (let writes = 0; writes < 8; writes++) {
+    let left = Number.POSITIVE_INFINITY
+    const world = hostWith(before, () => (left-- <= 0 ? 'killed' : undefined))
+    setState(world, applyPlan(world, plan, about), 'confirmed')
+    const inModeA = etc(world)
+    const change: Plan = {
+      edits: ['/etc/pam.d/sshd', '/etc/nsswitch.conf'].map((path) => ({
+        path,
+        before: new TextDecoder().decode(world.disk.get(path)!.data),
+        after: 'of b\n',
+        mode: 0o644,
+        why: '',
+      })),
+      problems: [],
+    }
+    left = writes
+    try {
+      applyPlan(world, change, { mode: 'b', revertAt: 2_000_001_000 })
+    } catch {}
+    left = Number.POSITIVE_INFINITY
+    const journal = readJournal(world)!
+    if (journal.state !== 'confirmed') undo(world, journal, 'earlier')
+    expect([writes, etc(world), readJournal(world)?.mode]).toEqual([writes, inModeA, 'a'])
+  }
+})

@@ -9,6 +9,7 @@ import {
   setupPaths,
   withExtrausers,
   withInclude,
+  withInitgroups,
   withSettings,
 } from '../../src/setup/plan-policy.ts'
 
@@ -107,6 +108,14 @@ test('extrausers comes after files, in three databases, once', () => {
     'passwd:  files extrausers systemd\ngroup: files extrausers\nshadow: files extrausers\ngshadow: files\nhosts: files dns\n',
   )
   expect(withExtrausers(once)).toBe(once)
+})
+
+test('who asks a service about users asks it about no groups of those whom the files know', () => {
+  const asking = 'passwd: files extrausers systemd\ngroup: files systemd\n'
+  const line = 'initgroups: files [SUCCESS=return] extrausers [SUCCESS=return] systemd\n'
+  expect(withInitgroups(asking)).toBe(`${asking}${line}`)
+  for (const text of [`${asking}${line}`, 'passwd: files extrausers\n', `${asking}initgroups: files\n`])
+    expect(withInitgroups(text)).toBe(text)
 })
 
 test('the Include line comes first, and is not written twice', () => {
