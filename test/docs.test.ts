@@ -1,5 +1,7 @@
 // What is committed for people to read is what the schema prints.
 import { expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { committed, printed } from '../packaging/docs.ts'
 import { checkConfig } from '../src/config/load.ts'
 import { formatManual, formatMarkdown, formatSample } from '../src/config/print.ts'
@@ -48,4 +50,33 @@ test('every key that is not supported is in the manual page and the reference', 
 
 test('the sample and the manual page are ASCII, whatever the locale of the reader', () => {
   expect(formatSample() + formatManual()).toMatch(/^[\n\x20-\x7e]*$/)
+})
+
+const page = (path: string): string => readFileSync(join(import.meta.dir, '..', path), 'utf8')
+
+test('the smallest configuration of the installation page is one, in six lines', () => {
+  const lines = page('docs/install.md').match(/^ {4}[a-z_]+ = .*$/gm) ?? []
+  expect(lines.length).toBe(6)
+  const checked = checkConfig(lines.map((line) => line.trim()).join('\n'))
+  if (checked.kind === 'refused') throw new Error(JSON.stringify(checked.problems))
+  expect(checked.warnings).toEqual([])
+  expect(checked.config).toMatchObject({ server_group: 'web', create_user: true, ca_cert: '/etc/open-bastion/ca.pem' })
+})
+
+// What somebody who sets up a first host stumbled over, each seen.
+test.each([
+  ['README.md', /git clone .* && cd /],
+  ['README.md', /apt-get install --no-install-recommends git nodejs npm/],
+  ['docs/install.md', /^## Upgrade$/m],
+  ['docs/install.md', /by a rename.*`ob serve` is started/s],
+  ['docs/install.md', /curl .*--cacert FILE/],
+  ['docs/install.md', /`nscd` answers from a cache of its own/],
+  ['docs/install.md', /`MaxStartups 10:30:100`\): of twelve logins/],
+  ['docs/install.md', /in modes a, c, e, f, g and k a Unix password opens nothing/],
+  ['docs/install.md', /local administrators sudo by the\s+portal's word/],
+  ['docs/install.md', /cloud image .* is shut out/],
+  ['docs/install.md', /`sudo -n`, as\s+Ansible uses it/],
+  ['docs/install.md', /Afterwards a user's own\s+`~\/\.ssh\/authorized_keys` counts\s+again/],
+] as const)('%s tells a newcomer: %s', (path, words) => {
+  expect(page(path)).toMatch(words)
 })

@@ -164,11 +164,12 @@ export const pathList = () =>
     parseList(text.split(':'), parsePlainPath),
   )
 
+/** Never by blanks: a portal's group may be called "not docker", and is no group of this host. */
 export const groupList = () =>
   value(
     'group names of lower-case letters, digits, _ and -, separated by commas',
     (text): readonly string[] | undefined =>
-      parseList(text.split(/[\s,]+/), (item) => (item === 'root' ? undefined : parseGroupName(item))),
+      parseList(text.split(','), (item) => (item === 'root' ? undefined : parseGroupName(item))),
   )
 
 /** Login names. */

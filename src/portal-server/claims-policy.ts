@@ -72,9 +72,15 @@ function groupsOf(claims: Claims, rules: ClaimRules, steps: string[]): readonly 
   return sorted.slice(0, mostGroups)
 }
 
-/** A text with words, a list of texts or of objects with value or name, or an object whose members are the groups. */
+/**
+ * A text with names between semicolons or commas, a list of texts or of objects with value or name, or an object whose
+ * members are the groups. A blank is part of a name: "not docker" are not two groups.
+ */
 function namesIn(found: Json): readonly string[] {
-  if (typeof found === 'string') return found.split(/[\s,;]+/).filter((word) => word !== '')
+  if (typeof found === 'string') {
+    const names = found.split(found.includes(';') ? ';' : ',').map((name) => name.trim())
+    return names.filter((name) => name !== '' && !name.includes(','))
+  }
   if (typeof found !== 'object' || found === null) return []
   if (!isList(found)) return Object.keys(found)
   return found.flatMap((item) => {

@@ -277,7 +277,9 @@ export const providerSettings = {
   groups_claim: setting({
     schema: pointers(),
     fallback: '/groups',
-    says: 'Claims that list groups: texts, lists of texts, lists of objects with value or name, or objects by name.',
+    says:
+      'Claims that list groups: lists of texts, texts with names between semicolons or commas, lists of objects with ' +
+      'value or name, or objects by name. A name with a blank is not taken.',
   }),
   default_groups: list({
     schema: listOfWords(),

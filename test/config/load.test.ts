@@ -122,6 +122,9 @@ test.each<[KeyName, string, string]>([
   ['ssh_key_allowed_types', 'rsa constructor', 'must be a list of'],
   ['min_uid', '999', 'from 1000'],
   ['max_uid', '2147483648', 'to 2147483647'],
+  ['allowed_managed_groups', 'not docker', 'separated by commas'],
+  ['allowed_managed_groups', 'dev, not docker', 'separated by commas'],
+  ['gpg_groups', 'not docker', 'separated by commas'],
 ])('%s = %s is refused with its rule', (key, written, rule) => {
   const text = String(readValue(key, written))
   expect(text).toStartWith(`${key} must be `)

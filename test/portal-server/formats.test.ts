@@ -107,7 +107,7 @@ const mapped = (lines: string, idToken: object, userinfo?: object): string => {
 
 test.each([
   ['', { preferred_username: 'alice', groups: ['a', 'b'] }, undefined, 'alice: a b'],
-  ['', { preferred_username: 'alice' }, { groups: 'x y,z' }, 'alice: x y z'],
+  ['', { preferred_username: 'alice' }, { groups: 'x,y,z' }, 'alice: x y z'],
   ['', { preferred_username: 'alice' }, { preferred_username: 'bob' }, 'alice: '],
   [
     'name_claim = userinfo:/preferred_username',
@@ -164,6 +164,10 @@ test.each([
     undefined,
     'a: ok',
   ],
+  // A name with a blank is no group here, and no two groups either.
+  ['', { preferred_username: 'a', groups: 'not docker' }, undefined, 'a: '],
+  ['', { preferred_username: 'a', groups: 'dev, not docker,ops' }, undefined, 'a: dev ops'],
+  ['', { preferred_username: 'a', groups: 'dev; not docker; a,docker' }, undefined, 'a: dev'],
   ['name_claim = /constructor', {}, undefined, 'name-missing'],
   ['name_claim = /__proto__/name', {}, undefined, 'name-missing'],
   ['require = /email_verified=true', { preferred_username: 'a', email_verified: true }, undefined, 'a: '],
