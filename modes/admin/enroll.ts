@@ -5,6 +5,7 @@ import { Fault, orElse } from '../../src/base/fault.ts'
 import { parseJsonObject, textMember } from '../../src/base/json.ts'
 import { type LoginName, parseLoginName } from '../../src/base/names.ts'
 import { allowed, denied, unavailable } from '../../src/base/outcome.ts'
+import { paths } from '../../src/base/paths.ts'
 import { remedyFor } from '../../src/base/remedy.ts'
 import type { Secret } from '../../src/base/secret.ts'
 import { dirname } from '../../src/base/text.ts'
@@ -14,8 +15,11 @@ import { openPorts } from '../../src/login/ports.ts'
 import { clientMethod, withClientSecret } from '../../src/portal-client/client-auth.ts'
 import { type DeviceGrant, type Poll, requestDeviceCode } from '../../src/portal-client/device-grant.ts'
 import { authorizationBody, authorizePath, expectJson, openPortal } from '../../src/portal-client/endpoints.ts'
-import { type Http, type HttpAnswer, openHttp } from '../../src/portal-client/http.ts'
+import { planSealing, type SealPlan } from '../../src/portal-client/enrollment-seal.ts'
+import type { Http, HttpAnswer } from '../../src/portal-client/http.ts'
+import { openPortalHttp } from '../../src/portal-client/portal-http.ts'
 import type { Tokens } from '../../src/portal-client/server-token.ts'
+import type { TokenFile } from '../../src/portal-client/server-token-format.ts'
 import { armMonitor, armTimer } from '../../src/portal-client/timer.ts'
 import { readTokenFile, saveEnrollment } from '../../src/portal-client/token-file.ts'
 import { parse } from '../run/args.ts'
@@ -44,9 +48,10 @@ export const mode: Mode = {
     const { json, force } = result.parsed
     const output: Output = { say: (text, event) => world.stdout(json ? `${JSON.stringify(event)}\n` : `${text}\n`) }
     const config = await withClientSecret(world, loadConfig(world.files))
-    const http = openHttp(world, config)
-    if (result.parsed['dry-run']) return rehearse(config, http, output)
-    if (!force && (await proves(world, config))) {
+    const plan = await planSealing(world, config)
+    if (result.parsed['dry-run']) return rehearse(config, openPortalHttp(world, config), plan, output)
+    // What a store that is shut holds cannot prove anything.
+    if (!force && plan.kind !== 'anew' && (await proves(world, config))) {
       output.say(
         'this host is enrolled already, and the portal accepts its token; ob enroll --force enrolls it again',
         {
@@ -56,11 +61,17 @@ export const mode: Mode = {
       await arm(world, output)
       return ended(allowed('done'))
     }
-    return enroll(world, config, http, output)
+    return enroll(world, config, plan, output)
   },
 }
 
-async function rehearse(config: Config, http: Http, output: Output): Promise<Ending> {
+const sealTexts: Readonly<Record<SealPlan['kind'], string>> = {
+  seal: `would seal the refresh token in ${paths.secrets}`,
+  anew: `would seal the refresh token in a new ${paths.secrets}`,
+  plain: 'would leave the refresh token there in plain text',
+}
+
+async function rehearse(config: Config, http: Http, plan: SealPlan, output: Output): Promise<Ending> {
   const answer = await http({
     method: 'GET',
     url: `${config.portal_url}/.well-known/openid-configuration`,
@@ -73,7 +84,7 @@ async function rehearse(config: Config, http: Http, output: Output): Promise<End
     [
       `would enroll at ${config.portal_url} as client ${config.client_id ?? '(client_id is not set)'}, group ${config.server_group ?? '(server_group is not set: the portal says which)'}`,
       `would authenticate by ${method === 'none' ? 'no secret (public client)' : method} with PKCE`,
-      `would write ${config.server_token_file}`,
+      `would write ${config.server_token_file}; ${sealTexts[plan.kind]}${'why' in plan ? `: ${plan.why}` : ''}`,
       problem ?? 'the portal answers, and it is an OpenID provider',
     ].join('\n'),
     {
@@ -99,9 +110,9 @@ function problemOf(answer: HttpAnswer): string | undefined {
   return `what answers at portal_url is no OpenID provider (HTTP ${answer.status} for ${address}); check portal_url`
 }
 
-async function enroll(world: World, config: Config, http: Http, output: Output): Promise<Ending> {
-  const directory = dirname(config.server_token_file)
-  world.files.makeDirectory(directory, 0o711)
+async function enroll(world: World, config: Config, plan: SealPlan, output: Output): Promise<Ending> {
+  const http = openPortalHttp(world, config)
+  insistOnRoom(world, config)
   const interrupted = world.interrupted()
   const grant = await requestDeviceCode(world, config, http)
   await announce(world, grant, output)
@@ -118,11 +129,11 @@ async function enroll(world: World, config: Config, http: Http, output: Output):
   const { accessToken, refreshToken } = granted
   const expiresAt = now + granted.expiresIn
   const refusal = await refusalOf(world, config, http, accessToken)
-  if (refusal !== undefined && readable(world, config))
+  if (refusal !== undefined && plan.kind !== 'anew' && readable(world, config))
     throw new Fault(`the portal refuses what it approved just now, so ${config.server_token_file} stays: ${refusal}`, {
       hint: remedyFor('portal-refuses-host', refusal) ?? '',
     })
-  await saveEnrollment(world, config, { accessToken, refreshToken, expiresAt, enrolledAt: now, renewedAt: now })
+  await save(world, config, { accessToken, refreshToken, expiresAt, enrolledAt: now, renewedAt: now }, { plan, output })
   if (!(await proves(world, config)))
     throw new Fault(
       `the token was saved in ${config.server_token_file}, but the portal does not accept it${refusal === undefined ? '' : `: ${refusal}`}`,
@@ -139,6 +150,18 @@ async function enroll(world: World, config: Config, http: Http, output: Output):
   })
   await arm(world, output)
   return ended(allowed('done'))
+}
+
+type Saving = { readonly plan: SealPlan; readonly output: Output }
+
+async function save(world: World, config: Config, tokens: TokenFile, { plan, output }: Saving): Promise<void> {
+  const problem = await saveEnrollment(world, config, tokens, plan)
+  if (plan.kind === 'anew')
+    output.say(`the sealed store was begun anew: ${plan.why}`, { event: 'store-anew', detail: plan.why })
+  const why = problem ?? (plan.kind === 'plain' ? plan.why : undefined)
+  if (why === undefined || !config.secrets_encrypted) return
+  const text = `the refresh token stands in plain text in ${config.server_token_file}: ${why}`
+  output.say(text, { event: 'not-sealed', detail: why })
 }
 
 /** Nobody has to approve again when only a setting is wrong. */
@@ -160,6 +183,14 @@ async function refusalOf(world: World, config: Config, http: Http, accessToken: 
   const answer = await openPortal(world, config, http, tokens).send(authorizePath, body)
   const reply = answer.kind === 'answer' ? expectJson(answer, authorizePath) : answer
   return reply.kind === 'refuses-host' ? reply.detail : undefined
+}
+
+/** Before anybody is asked to approve: whether what the portal will give can be written down here. */
+function insistOnRoom({ files }: World, { server_token_file }: Config): void {
+  files.makeDirectory(dirname(server_token_file), 0o711)
+  const trial = `${server_token_file}.trial`
+  files.writeAtomic(trial, ' '.repeat(4096), { mode: 0o600 })
+  files.remove(trial)
 }
 
 /** Without heartbeats the portal forgets this host after a month; their absence does not undo the enrollment. */

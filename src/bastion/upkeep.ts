@@ -4,13 +4,14 @@ import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { type Http, openHttp } from '../portal-client/http.ts'
+import type { Http } from '../portal-client/http.ts'
+import { openPortalHttp, type PortalHttpWorld } from '../portal-client/portal-http.ts'
 import { parseKeysAddress } from './keys-address-format.ts'
 import { formatKeysFile, type IssuerKeys, parseKeySet } from './keys-format.ts'
 import { comparableIssuer } from './policy-format.ts'
 import { policyOf, publishHopPolicy, readKeys } from './rules.ts'
 
-type Needed = Parts<'files' | 'now' | 'hostname' | 'fetch' | 'timeout'>
+type Needed = PortalHttpWorld & Parts<'hostname'>
 
 /** After an attempt nobody tries again for so long, whatever came of it. Seconds. */
 const coolDown = 60
@@ -40,7 +41,7 @@ async function refreshKeys(world: Needed, config: Config, force: boolean): Promi
     // Somebody else held the lock, and did the work.
     if (!due()) return []
     world.files.writeAtomic(paths.keysTried, '', { mode: 0o600 })
-    const http = openHttp(world, config)
+    const http = openPortalHttp(world, config)
     const problems: string[] = []
     const sets: IssuerKeys[] = []
     for (const [at, issuer] of issuers.entries()) {

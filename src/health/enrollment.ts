@@ -9,6 +9,7 @@ import { type Config, groupOf } from '../config/load.ts'
 import type { Ports } from '../login/ports.ts'
 import { judgeClock, judgeHeartbeat, judgeRefresh, judgeTimer } from '../portal-client/enrollment-policy.ts'
 import { readHeartbeat, startedAt } from '../portal-client/heartbeat.ts'
+import type { PortalHttpWorld } from '../portal-client/portal-http.ts'
 import { probePortal, tlsFloor } from '../portal-client/probe.ts'
 import { timerState } from '../portal-client/timer.ts'
 import { readTokenFile } from '../portal-client/token-file.ts'
@@ -133,7 +134,7 @@ export async function judgeHeartbeats(
 }
 
 export async function judgeClockHere(
-  world: Parts<'now' | 'monotonic' | 'timeout' | 'fetch' | 'files'>,
+  world: PortalHttpWorld & Parts<'monotonic'>,
   config: Config,
   answer: PortalAnswer | undefined,
 ): Promise<readonly Finding[]> {

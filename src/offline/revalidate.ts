@@ -8,7 +8,7 @@ import type { Reason } from '../base/reason.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { Portal } from '../portal-client/endpoints.ts'
-import { openHttp } from '../portal-client/http.ts'
+import { openPortalHttp, type PortalHttpWorld } from '../portal-client/portal-http.ts'
 import type { SessionControl } from '../sessions/terminate.ts'
 import { hasDefaultRoute4, hasDefaultRoute6 } from './default-route-format.ts'
 import { openOfflineSessions } from './marks.ts'
@@ -38,7 +38,7 @@ export type RoundParts = {
 }
 
 export async function monitorRound(
-  world: Parts<'now' | 'timeout' | 'fetch' | 'files' | 'syslog'>,
+  world: PortalHttpWorld & Parts<'syslog'>,
   config: Config,
   parts: RoundParts,
 ): Promise<RoundResult> {
@@ -125,12 +125,12 @@ async function forgetGrant(world: Parts<'syslog'>, parts: RoundParts, user: Logi
 }
 
 /** No public address is asked: any answer, even a refusal, or a default route shows a network. */
-const reachOf = (world: Parts<'timeout' | 'fetch' | 'files' | 'syslog'>, config: Config): Promise<Reach> =>
+const reachOf = (world: PortalHttpWorld & Parts<'syslog'>, config: Config): Promise<Reach> =>
   unlessRefused<Reach>(world, 'silent', () => findReach(world, config))
 
-async function findReach(world: Parts<'timeout' | 'fetch' | 'files'>, config: Config): Promise<Reach> {
+async function findReach(world: PortalHttpWorld, config: Config): Promise<Reach> {
   const url = `${config.portal_url}/.well-known/openid-configuration`
-  const answer = await openHttp(world, config)({ method: 'GET', url, headers: {} })
+  const answer = await openPortalHttp(world, config)({ method: 'GET', url, headers: {} })
   if (answer.kind !== 'unreachable') return 'portal'
   if (answer.responded) return 'silent'
   const text = (path: string): string => decodeUtf8(world.files.read(path, 1 << 20) ?? new Uint8Array()) ?? ''

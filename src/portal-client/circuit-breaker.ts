@@ -48,7 +48,7 @@ async function watched<T>(world: Parts<'monotonic' | 'timeout'>, work: () => Pro
 }
 
 export function openHttpWithBreaker(
-  world: Parts<'now' | 'monotonic' | 'timeout' | 'fetch' | 'probeTcp' | 'files'>,
+  world: Parts<'now' | 'monotonic' | 'random' | 'timeout' | 'fetch' | 'probeTcp' | 'files' | 'keyring'>,
   config: Config,
 ): Http {
   const isRecent = (facts: FileFacts | undefined): boolean =>
@@ -64,8 +64,10 @@ export function openHttpWithBreaker(
     const timeout = isImpatient ? Math.min(config.timeout, shortSeconds) : config.timeout
     const startedAt = world.monotonic()
     // Not loaded before, because a portal that refuses once more needs none of it.
-    const { openHttp } = await import('./http.ts')
-    const { result: answer, gapSeconds } = await watched(world, () => openHttp(world, { ...config, timeout })(request))
+    const { openPortalHttp } = await import('./portal-http.ts')
+    const { result: answer, gapSeconds } = await watched(world, () =>
+      openPortalHttp(world, { ...config, timeout })(request),
+    )
     // A user who can stop this process can keep it from reading the answer. Only a process that ran all the time may
     // say that there was no answer; the caches stay closed, and other logins learn of no outage.
     // A refused connection is no wait: stopping this process causes none at a portal that takes it.

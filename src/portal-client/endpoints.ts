@@ -6,7 +6,7 @@ import type { Fingerprint, LoginName } from '../base/names.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { secretFor, unsealed } from '../secrets/resolve.ts'
+import { unsealed } from '../secrets/resolve.ts'
 import type { HeartbeatBody, Report } from './heartbeat-format.ts'
 import { isHostRefused, noteAccepted, noteRefused } from './host-refusal.ts'
 import type { Http, HttpAnswer } from './http.ts'
@@ -21,7 +21,6 @@ import {
   type UserInfo,
   type Verification,
 } from './reply-format.ts'
-import { makeNonce, signRequest } from './request-signature.ts'
 import type { Tokens } from './server-token.ts'
 
 export type AuthorizationRequest = {
@@ -49,16 +48,14 @@ export function openPortal(
   tokens: Tokens,
 ): Portal {
   const post = async (path: string, body: object, bearer: Secret | undefined): Promise<HttpAnswer> => {
-    const text = JSON.stringify(body)
     return http({
       method: 'POST',
       url: config.portal_url + path,
       headers: {
         'content-type': 'application/json',
         ...(bearer ? { authorization: `Bearer ${bearer.expose()}` } : {}),
-        ...(await signature(world, config, path, text)),
       },
-      body: text,
+      body: JSON.stringify(body),
     })
   }
 
@@ -138,25 +135,6 @@ export const heartbeatBody = (
   ...(config.node_role === undefined ? {} : { node_role: config.node_role }),
   ...report,
 })
-
-async function signature(
-  world: Parts<'now' | 'random' | 'files' | 'keyring'>,
-  config: Config,
-  path: string,
-  body: string,
-): Promise<Readonly<Record<string, string>>> {
-  const secret = await secretFor(world, config, 'request_signing_secret')
-  if (secret === undefined) return {}
-  const now = world.now()
-  return signRequest({
-    secret: secret.expose(),
-    method: 'POST',
-    path,
-    body,
-    seconds: Math.floor(now),
-    nonce: makeNonce(Math.floor(now * 1000), world.random(16)),
-  })
-}
 
 type ExpectedJson = { readonly kind: 'json'; readonly json: unknown } | NoAnswer
 

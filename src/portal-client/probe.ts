@@ -3,7 +3,7 @@
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { skewOf } from './enrollment-policy.ts'
-import { openHttp } from './http.ts'
+import { openPortalHttp, type PortalHttpWorld } from './portal-http.ts'
 
 export type Probe = {
   /** Why there was no usable answer. */
@@ -13,13 +13,10 @@ export type Probe = {
   readonly skew: number | undefined
 }
 
-export async function probePortal(
-  world: Parts<'now' | 'monotonic' | 'timeout' | 'fetch' | 'files'>,
-  config: Config,
-): Promise<Probe> {
+export async function probePortal(world: PortalHttpWorld & Parts<'monotonic'>, config: Config): Promise<Probe> {
   const startedAt = world.monotonic()
   const url = `${config.portal_url}/.well-known/openid-configuration`
-  const answer = await openHttp(world, config)({ method: 'GET', url, headers: {} })
+  const answer = await openPortalHttp(world, config)({ method: 'GET', url, headers: {} })
   const tookMs = Math.round(world.monotonic() - startedAt)
   if (answer.kind !== 'answer') return { problem: answer.detail, tookMs, skew: undefined }
   return { problem: undefined, tookMs, skew: skewOf(answer.headers, world.now()) }

@@ -4,7 +4,7 @@ import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { keepRefreshToken } from '../secrets/resolve.ts'
+import { keepRefreshToken, type SealPlan } from './enrollment-seal.ts'
 import { formatTokenFile, parseTokenFile, type TokenFile } from './server-token-format.ts'
 
 export function readTokenFile(world: Parts<'files'>, path: string): TokenFile {
@@ -15,16 +15,21 @@ export function readTokenFile(world: Parts<'files'>, path: string): TokenFile {
   return parsed
 }
 
-/** A new enrollment, never overwritten by a login that renews the old one at the same time. */
+/**
+ * A new enrollment, never overwritten by a login that renews the old one at the same time. Returns why the refresh
+ * token could not be sealed, if so.
+ */
 export const saveEnrollment = (
   world: Parts<'random' | 'files' | 'keyring'>,
   config: Config,
   tokens: TokenFile,
-): Promise<void> =>
+  plan: SealPlan,
+): Promise<string | undefined> =>
   withTokenLock(world, async () => {
     const { refreshToken: given, ...others } = tokens
-    const refreshToken = given && (await keepRefreshToken(world, config, given))
-    writeTokenFile(world, config.server_token_file, { ...others, ...(refreshToken ? { refreshToken } : {}) })
+    const kept = given && (await keepRefreshToken(world, config, plan, given))
+    writeTokenFile(world, config.server_token_file, { ...others, ...(kept ? { refreshToken: kept.written } : {}) })
+    return kept?.problem
   })
 
 export const writeTokenFile = (world: Parts<'files'>, path: string, tokens: TokenFile): void =>

@@ -5,7 +5,8 @@ import { decodeBase64 } from '../base/bytes.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts, ReadOnlyWorld } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { type HttpAnswer, openHttp } from '../portal-client/http.ts'
+import type { HttpAnswer } from '../portal-client/http.ts'
+import { openPortalHttp, type PortalHttpWorld } from '../portal-client/portal-http.ts'
 import type { NoAnswer } from '../portal-client/reply-format.ts'
 import { formatEmptyList, parseRevocationList, type RevocationList } from './krl-format.ts'
 
@@ -36,11 +37,11 @@ export const isStale = (state: KrlState, maxAge: number): boolean =>
   maxAge > 0 && (state.kind !== 'list' || state.ageSeconds > maxAge)
 
 export async function updateKrl(
-  world: Parts<'now' | 'timeout' | 'fetch' | 'files' | 'spawn' | 'stdout' | 'stderr' | 'syslog'>,
+  world: PortalHttpWorld & Parts<'spawn' | 'stdout' | 'stderr' | 'syslog'>,
   config: Config,
   allowEmpty: boolean,
 ): Promise<KrlUpdate> {
-  const answer = await openHttp(
+  const answer = await openPortalHttp(
     world,
     config,
   )({

@@ -3,7 +3,7 @@
 
 import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
-import { type Secret, sealedAs, sealedName } from '../base/secret.ts'
+import { type Secret, sealedName } from '../base/secret.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 
@@ -41,17 +41,6 @@ export async function unsealed(
 }
 
 export const refreshTokenName = 'refresh_token'
-
-/** The text in the token file for this refresh token: itself, or, where there is a store, its name there. */
-export async function keepRefreshToken(
-  world: Parts<'random' | 'files' | 'keyring'>,
-  config: Config,
-  token: Secret,
-): Promise<Secret> {
-  if (!config.secrets_encrypted || !isStore(world)) return token
-  await (await vaultOf(world, config)).write(refreshTokenName, token)
-  return sealedAs(refreshTokenName)
-}
 
 /** Whether there is a store; `ob secret` makes it. */
 export const isStore = (world: Parts<'files'>): boolean => world.files.stat(`${paths.secrets}/.store`) !== undefined

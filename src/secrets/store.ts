@@ -2,7 +2,7 @@
 // rotation, of the header, after everything was sealed anew beside the old files.
 
 import { decodeUtf8, hex, utf8 } from '../base/bytes.ts'
-import { Fault } from '../base/fault.ts'
+import { Fault, orElse } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import { Secret } from '../base/secret.ts'
 import { dirname } from '../base/text.ts'
@@ -95,6 +95,19 @@ export function readHeader(world: Parts<'files'>): StoreHeader | undefined {
     : new Fault(`${headerFile} is damaged, and nothing sealed opens without it`, {
         hint: `restore it from a backup, or run: ${anew}`,
       })
+}
+
+/** Why nothing in the store opens any more, and the names in it; undefined while it opens or is not there. */
+export function shutStore(
+  world: Parts<'files'>,
+): { readonly fault: Fault; readonly names: readonly string[] } | undefined {
+  const header = readHeader(world)
+  if (!header) return undefined
+  const names = (): readonly string[] => namesOf(world, header).map(({ name }) => name)
+  return orElse<undefined, { fault: Fault; names: readonly string[] }>(
+    () => void sourceOf(world, header),
+    (fault) => ({ fault, names: names() }),
+  )
 }
 
 function namesOf(world: Parts<'files'>, { generation }: StoreHeader): readonly StoredName[] {

@@ -4,7 +4,8 @@ import type { Secret } from '../base/secret.ts'
 import type { Parts } from '../base/world.ts'
 import { type Config, groupOf } from '../config/load.ts'
 import { openPortal } from '../portal-client/endpoints.ts'
-import { type HttpSettings, openHttp } from '../portal-client/http.ts'
+import type { HttpSettings } from '../portal-client/http.ts'
+import { openPortalHttp } from '../portal-client/portal-http.ts'
 import { openTokens } from '../portal-client/server-token.ts'
 import { secretFor } from '../secrets/resolve.ts'
 import { openModuleDriver } from './module-driver.ts'
@@ -61,7 +62,7 @@ async function tokenOf(world: WebWorld, config: Config): Promise<Secret> {
 }
 
 function postTo(world: WebWorld, config: Config, base: string): Post {
-  const http = openHttp(world, settingsFor(config, base))
+  const http = openPortalHttp(world, config, settingsFor(config, base))
   return (path, authorization, body) =>
     http({
       method: 'POST',
@@ -98,7 +99,7 @@ async function credentialOf(world: WebWorld, config: Config): Promise<HostCreden
       hint: 'set weblogin_token to what the service gave this host: ob secret set weblogin_token',
     })
   const tokens = openTokens(world, config)
-  const { heartbeat } = openPortal(world, config, openHttp(world, config), tokens)
+  const { heartbeat } = openPortal(world, config, openPortalHttp(world, config), tokens)
   return {
     read: async () => tokens.read().accessToken,
     renew: async (refused: Secret) => {

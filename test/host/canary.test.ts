@@ -19,7 +19,9 @@ const conf = '/etc/open-bastion/openbastion.conf'
 const token = '/var/lib/open-bastion/token'
 const configuration = `${Object.entries(configured)
   .map(([key, value]) => `${key} = ${value}\n`)
-  .join('')}notify_enabled = true\nnotify_url = http://127.0.0.1:9/hook\nlog_level = debug\naudit_level = all\n`
+  .join(
+    '',
+  )}notify_enabled = true\nnotify_url = http://127.0.0.1:9/hook\nlog_level = debug\naudit_level = all\nsecrets_encrypted = false\n`
 
 const sampler: { child: Bun.Subprocess | undefined } = { child: undefined }
 
@@ -225,7 +227,11 @@ lab_test('in plain text, secrets stand in the configuration and the token file a
 lab_test('sealed, they stand nowhere at all; the access token stays in the token file', async () => {
   for (const [key, value] of [['client_secret', 'pamsecret'], ...Object.entries(configured)] as const)
     await say(`ob secret set ${key}`, value)
-  lab.write(conf, lab.text(conf).replace(/^(client_secret|request_signing_secret|notify_secret) = .*\n/gm, ''), 0o600)
+  lab.write(
+    conf,
+    lab.text(conf).replace(/^(client_secret|request_signing_secret|notify_secret|secrets_encrypted) = .*\n/gm, ''),
+    0o600,
+  )
   await say('ob secret rotate --json')
   expect(tokens().refresh_token).toBe('sealed:refresh_token')
   await live()

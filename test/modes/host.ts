@@ -48,6 +48,7 @@ export async function enrolledHost(
     files: {
       '/etc/open-bastion/openbastion.conf': configText(options.config),
       '/etc/open-bastion/ca.pem': pem,
+      '/etc/machine-id': `${'0'.repeat(32)}\n`,
       '/etc/passwd': 'root:x:0:0:root:/root:/bin/bash\nadmin:x:1000:1000::/home/admin:/bin/bash\n',
       '/etc/group': 'root:x:0:\nshadow:x:42:\nsudo:x:27:\n',
       '/var/lib/open-bastion/token': JSON.stringify(tokens),

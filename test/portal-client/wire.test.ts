@@ -5,7 +5,7 @@ import { parseFingerprint, parseLoginName } from '../../src/base/names.ts'
 import { Secret } from '../../src/base/secret.ts'
 import { checkConfig } from '../../src/config/load.ts'
 import { openPortal } from '../../src/portal-client/endpoints.ts'
-import { openHttp } from '../../src/portal-client/http.ts'
+import { openPortalHttp } from '../../src/portal-client/portal-http.ts'
 import { openTokens } from '../../src/portal-client/server-token.ts'
 import { fakeWorld } from '../fakes/world.ts'
 import { pem } from '../modes/host.ts'
@@ -33,7 +33,7 @@ function recorder(extra = '') {
     },
   })
   const world = { ...plain, hostname: () => vectors.hostname }
-  return { sent, portal: openPortal(world, config, openHttp(world, config), openTokens(world, config)) }
+  return { sent, portal: openPortal(world, config, openPortalHttp(world, config), openTokens(world, config)) }
 }
 
 const requestsOf = (name: string) => {

@@ -7,7 +7,7 @@ export const secretsKeys = {
     schema: toggle(),
     says:
       'Use the sealed store of ob secret: a secret of this file may be written sealed:NAME, or be left out here and ' +
-      'kept there under the name of its key; once the store exists, it holds the refresh token too.',
+      'kept there under the name of its key. ob enroll seals the refresh token there.',
     section: 'secrets',
   })),
   secrets_use_keyring: key(true, () => ({

@@ -2,6 +2,9 @@
 import { expect, test } from 'bun:test'
 import { mode } from '../../../modes/admin/enroll.ts'
 import type { Ending } from '../../../modes/run/mode.ts'
+import { Secret } from '../../../src/base/secret.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import { openSecretStore } from '../../../src/secrets/store.ts'
 import { type FakeWorld, textOf } from '../../fakes/world.ts'
 import { configText, enrolledHost, type Host } from '../host.ts'
 
@@ -277,4 +280,96 @@ test('a new host keeps what was approved, so that a corrected server_group needs
     { mode: 0o600 },
   )
   expect(names(await enroll(host, {}))).toEqual(['already-enrolled', 'heartbeats'])
+})
+
+const store = '/var/lib/open-bastion/secrets'
+const refreshToken = (host: Host): string => JSON.parse(textOf(host.world, tokenFile) ?? '{}').refresh_token
+const newMachine = (host: Host): void => {
+  host.world.disk.get('/etc/machine-id')!.data = new TextEncoder().encode(`${'f'.repeat(32)}\n`)
+}
+const machine = { '/etc/machine-id': `${'0'.repeat(32)}\n` }
+
+/** A host that ob enroll enrolled: its refresh token is sealed. */
+async function sealedHost(config = ''): Promise<Host> {
+  const host = await enrolledHost({ config, files: machine })
+  host.world.disk.delete(tokenFile)
+  expect(names(await enroll(host, { 5: approve(host) }))).toEqual(['code', 'enrolled', 'heartbeats'])
+  expect(refreshToken(host)).toBe('sealed:refresh_token')
+  host.portal.control.forgetRequests()
+  return host
+}
+
+/** The refresh token of this host is one that the portal takes. */
+async function expectRenewal(host: Host): Promise<void> {
+  host.portal.control.expireAccessTokens()
+  host.portal.control.setUser({ user: 'rtyler' })
+  expect((await host.phase('account', { PAM_USER: 'rtyler' })).outcome).toStartWith('allowed')
+}
+
+test('secrets_encrypted, which is the default, seals the refresh token from the first enrollment on', async () => {
+  await expectRenewal(await sealedHost())
+  const plain = await enrolledHost({ config: 'secrets_encrypted = false', files: machine })
+  await enroll(plain, { 5: approve(plain) }, '--force')
+  expect(refreshToken(plain)).toMatch(/^[^:]{10,}$/)
+})
+
+test.each([
+  ['and the token file was removed', true],
+  ['and the token file stayed', false],
+])('another machine-id, %s: the store is begun anew and the approved enrollment is kept', async (_, isRemoved) => {
+  const host = await sealedHost()
+  newMachine(host)
+  if (isRemoved) host.world.disk.delete(tokenFile)
+  const ran = await enroll(host, { 5: approve(host) })
+  expect(names(ran)).toEqual(['code', 'store-anew', 'enrolled', 'heartbeats'])
+  expect(refreshToken(host)).toBe('sealed:refresh_token')
+  await expectRenewal(host)
+})
+
+test('where that store holds more than an enrollment gives, nobody is asked to approve', async () => {
+  const host = await sealedHost()
+  await openSecretStore(host.world, loadConfig(host.world.files)).write('notify_secret', new Secret('x'))
+  newMachine(host)
+  const before = textOf(host.world, tokenFile)
+  await expect(enroll(host, {})).rejects.toMatchObject({
+    message: expect.stringContaining('it holds notify_secret, which only you can give again'),
+    hint: expect.stringContaining('ob secret rotate --discard'),
+  })
+  expect([textOf(host.world, tokenFile), host.portal.control.requests().length]).toEqual([before, 0])
+})
+
+test('a place where the token cannot be written is found before anybody is asked', async () => {
+  const host = await newHost()
+  host.break((path) => (path.startsWith(tokenFile) ? 'the disk is full' : undefined))
+  await expect(enroll(host, {})).rejects.toThrow('the disk is full')
+  expect(host.portal.control.requests({ path: '/oauth2/device' })).toEqual([])
+})
+
+test('an approved enrollment that cannot be sealed is saved all the same, and said to stand in plain text', async () => {
+  const host = await enrolledHost({ files: machine })
+  const full = (user_code: string) => {
+    approve(host)(user_code)
+    host.break((path) => (path.startsWith(store) ? 'the disk is full' : undefined))
+  }
+  const ran = await enroll(host, { 5: full }, '--force')
+  expect(names(ran)).toEqual(['code', 'not-sealed', 'enrolled', 'heartbeats'])
+  await expectRenewal(host)
+})
+
+test('passwords kept without a key file are not locked by making one', async () => {
+  const files = { ...machine, '/var/cache/open-bastion/credentials/0.cred': 'OBCRED01' }
+  const host = await enrolledHost({ files })
+  const ran = await enroll(host, { 5: approve(host) }, '--force')
+  expect(names(ran)).toEqual(['code', 'not-sealed', 'enrolled', 'heartbeats'])
+  expect(host.world.disk.has('/etc/open-bastion/cache.key')).toBe(false)
+})
+
+test('every request of an enrollment is signed where request_signing_secret is set', async () => {
+  const host = await newHost('request_signing_secret = sesame')
+  await enroll(host, { 5: approve(host) })
+  const requests = host.portal.control.requests()
+  expect(new Set(requests.map(({ path }) => path))).toEqual(
+    new Set(['/.well-known/openid-configuration', '/oauth2/device', '/oauth2/token', '/pam/authorize']),
+  )
+  for (const { headers } of requests) expect(headers['x-signature-256']).toMatch(/^sha256=[0-9a-f]{64}$/)
 })

@@ -6,6 +6,7 @@ import { utf8 } from '../../../src/base/bytes.ts'
 import { Secret } from '../../../src/base/secret.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import { judgeSecrets } from '../../../src/health/secrets.ts'
+import { planSealing } from '../../../src/portal-client/enrollment-seal.ts'
 import { readTokenFile, saveEnrollment } from '../../../src/portal-client/token-file.ts'
 import { secretFor } from '../../../src/secrets/resolve.ts'
 import { type FakeWorld, textOf } from '../../fakes/world.ts'
@@ -148,12 +149,11 @@ test('rotate moves the refresh token into the store, renewal works from there, a
 
 test('an enrollment keeps the refresh token where the host keeps its secrets', async () => {
   const tokens = { accessToken: new Secret('a'), refreshToken: new Secret(canary) }
-  const plain = await host()
-  await saveEnrollment(plain.world, plain.config(), tokens)
+  const plain = await host('secrets_encrypted = false')
+  await saveEnrollment(plain.world, plain.config(), tokens, await planSealing(plain.world, plain.config()))
   expect(readTokenFile(plain.world, token).refreshToken?.expose()).toBe(canary)
   const sealed = await host()
-  await sealed.set('notify_secret', 'x')
-  await saveEnrollment(sealed.world, sealed.config(), tokens)
+  await saveEnrollment(sealed.world, sealed.config(), tokens, await planSealing(sealed.world, sealed.config()))
   expect(readTokenFile(sealed.world, token).refreshToken?.expose()).toBe('sealed:refresh_token')
   expect((await sealed.run('get refresh_token --reveal')).text).toBe(`${canary}\n`)
 })
