@@ -297,7 +297,7 @@ host_test(
     const before = await memory('VmRSS')
     const started = performance.now()
     const ran = await hosts.onBastion(
-      `cd /tmp; for n in $(seq ${many}); do (ob proxy backend echo hop-$n > /tmp/many-$n 2>&1) & done; wait; cat /tmp/many-* | sort -V`,
+      `cd $(mktemp -d) && for n in $(seq ${many}); do (ob proxy backend echo hop-$n > $n 2>&1) & done; wait; cat * | sort -V; rm -r $PWD`,
       { limit: 500_000 },
     )
     const [took, peak] = [performance.now() - started, await memory('VmHWM')]
