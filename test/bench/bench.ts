@@ -6,7 +6,7 @@ import { build } from '../../packaging/build.ts'
 import { configure, enroll, setRights } from '../host/enrolled.ts'
 import { type Lab, startLab } from '../host/lab.ts'
 import { measureCertificates } from './certificates.ts'
-import { hopRows } from './hop.ts'
+import { hopRatio, hopRows, measureHops } from './hop.ts'
 import { benchPortal } from './portal.ts'
 import type { Measure, Plan, Row } from './runner.ts'
 
@@ -252,9 +252,12 @@ async function main(rounds: number): Promise<number> {
     const limit = 600_000
     const ran = await lab.space.run([lab.space.bun, runner, `${lab.space.scratch}/plan.json`], { limit })
     if (ran.code !== 0) throw new Error(`the runner ended with ${ran.code}:\n${ran.stdout}${ran.stderr}`)
-    printTable(JSON.parse(ran.stdout) as readonly Measure[])
+    const measures = JSON.parse(ran.stdout) as readonly Measure[]
+    printTable(measures)
+    say(hopRatio(measures))
     await benchPortal()
     for (const line of await measureCertificates(lab, rounds)) say(line)
+    for (const line of await measureHops(rounds)) say(line)
     return 0
   } finally {
     await lab?.stop()
