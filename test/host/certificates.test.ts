@@ -1,5 +1,6 @@
 // Certificates from a login: one line of ssh, a stock sshd in front, a stock agent that signs.
 import { expect } from 'bun:test'
+import { wireString } from '../../src/ssh/wire.ts'
 import {
   admit,
   askAuthority,
@@ -127,6 +128,33 @@ lab_test('the account gives no terminal, no shell, no forwarding, and signs no c
   expect(withCertificate.code).toBe(255)
   expect((await lab.run(`ssh ${quiet} -o PubkeyAuthentication=no -o BatchMode=yes ca@127.0.0.1 show`)).code).toBe(255)
 })
+
+lab_test(
+  'the helper of the account lists the very key that is offered, and nothing for what is no plain key',
+  async () => {
+    const [type = '', blob = ''] = lab.text('/root/keys/second.pub').split(' ')
+    const listed = await lab.run(`ob ca-keys ${type} ${blob}`)
+    expect(listed.stdout).toBe(`restrict,command="/usr/bin/sudo -n /usr/sbin/ob ca sign" ${type} ${blob}\n`)
+    const [ofCertificate = '', certificate = ''] = lab.text('/root/keys/second-cert.pub').split(' ')
+    const huge = new Uint8Array(64 << 10).toBase64()
+    const rsa = Buffer.concat([
+      wireString('ssh-rsa'),
+      wireString(Uint8Array.of(1, 0, 1)),
+      wireString(new Uint8Array(65_000).fill(127)),
+    ])
+    for (const [name, args] of [
+      ['a certificate', `${ofCertificate} ${certificate}`],
+      ['a key of another type', `ssh-rsa ${blob}`],
+      ['64 KB of nothing', `${type} ${huge}`],
+      ['an RSA key of 65 000 bytes', `ssh-rsa ${rsa.toString('base64')}`],
+      ['half a key', `${type} ${blob.slice(0, 40)}`],
+      ['two lines', `${type} '${blob}\n${type} ${blob}'`],
+    ] as const) {
+      const ran = await lab.run(`ob ca-keys ${args}`)
+      expect([name, ran.stdout]).toEqual([name, ''])
+    }
+  },
+)
 
 lab_test('who may not have a certificate is refused whatever the portal says', async () => {
   await admit(lab, 'ca', 'login', 'root', 'sshd')

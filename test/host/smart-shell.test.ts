@@ -3,7 +3,7 @@ import { expect } from 'bun:test'
 import { admit, certify, logIn, newKey, settings, settleAuthority } from './authority.ts'
 import { configure, group, mintToken, rules } from './enrolled.ts'
 import type { Lab } from './lab.ts'
-import { environment } from './namespace.ts'
+import { openShell } from './shell-session.ts'
 import { inLab } from './suite.ts'
 
 let lab: Lab
@@ -73,71 +73,73 @@ lab_test('scp, sftp and rsync work, and the files are the person’s', async () 
     expect(await lab.need(`stat -c %U /home/alice/${file}; cat /home/alice/${file}`)).toBe('alice\none\n')
 })
 
-/** A shell on a terminal, into which these lines are typed, each at a prompt. */
-async function shellOn(user: string, lines: readonly string[]): Promise<string> {
-  let output = ''
-  let at = 0
-  let seen = 0
-  const child = Bun.spawn(lab.space.command(['ssh', ...as(user).split(' '), '-tt', 'login@127.0.0.1']), {
-    env: { ...environment({}), TERM: 'dumb' },
-    timeout: 60_000,
-    killSignal: 'SIGKILL',
-    terminal: {
-      columns: 120,
-      rows: 40,
-      data(terminal: Bun.Terminal, bytes: Uint8Array) {
-        output += new TextDecoder().decode(bytes)
-        if (at > lines.length || !output.slice(seen).endsWith('$ ')) return
-        seen = output.length
-        const next = lines[at++]
-        terminal.write(next === undefined ? 'exit\n' : `${next}\n`)
-      },
-    } as Bun.TerminalOptions,
-  })
-  await child.exited
-  return output.replaceAll('\r\n', '\n')
-}
+/** Says whether a process can be traced: 16 is PTRACE_ATTACH (ptrace(2)). */
+const attach = (pid: string) =>
+  `python3 -c 'import ctypes; print("attached" if ctypes.CDLL(None).ptrace(16, ${pid}, 0, 0) == 0 else "kept out")'`
+
+const shellOn = (user: string) => openShell(lab, ['ssh', ...as(user).split(' '), '-tt', 'login@127.0.0.1'])
+
+// The machine's own list of sessions is not in the lab.
+const startUtmp = () =>
+  lab.need('test -e /run/utmp || { touch /run/utmp && chgrp utmp /run/utmp && chmod 0664 /run/utmp; }')
 
 lab_test('a shell on a terminal says who the person became, and who(1) and the tty say so too', async () => {
-  // The machine's own list of sessions is not in the lab.
-  await lab.need('touch /run/utmp && chgrp utmp /run/utmp && chmod 0664 /run/utmp')
-  const output = await shellOn('alice', [
-    'id -un; echo A$((1+1))',
-    'who | grep pts; echo B$((1+1))',
-    'stat -c %U "$(tty)"; echo C$((1+1))',
-    'shopt -q login_shell && echo $SSH_TTY; echo D$((1+1))',
-  ])
-  expect(output).toContain('You are alice now; login was only the way in.')
-  expect(output).toMatch(/\nalice\nA2\n/)
-  expect(output).toMatch(/B\$\(\(1\+1\)\)\nalice +pts\/\d+ .*\(127\.0\.0\.1\)\nB2\n/)
-  expect(output).toMatch(/\nalice\nC2\n/)
-  expect(output).toMatch(/\n\/dev\/pts\/\d+\nD2\n/)
+  await startUtmp()
+  const shell = await shellOn('alice')
+  expect(shell.shown()).toContain('You are alice now; login was only the way in.')
+  expect(await shell.type('id -un')).toContain('\nalice\n')
+  expect(await shell.type('who | grep pts')).toMatch(/\nalice +pts\/\d+ .*\(127\.0\.0\.1\)\n/)
+  expect(await shell.type('stat -c %U "$(tty)"')).toContain('\nalice\n')
+  expect(await shell.type('shopt -q login_shell && echo $SSH_TTY')).toMatch(/\n\/dev\/pts\/\d+\n/)
+  await shell.leave()
 })
 
-lab_test('three people in the account at once are each themselves: id, files, sudo and the log', async () => {
-  await lab.portal('setRules', { group, ...rules, ssh: [...rules.ssh, 'erin'] })
-  lab.audit()
-  const users = ['alice', 'bob', 'erin']
-  const runs = await Promise.all(
-    users.map((user) => enter(user, 'id -un; touch mine && stat -c %U mine; sleep 2; sudo -n true 2>&1; id -un')),
-  )
-  for (const [at, user] of users.entries()) {
-    const lines = runs[at]!.stdout.trim().split('\n')
-    expect([lines[0], lines[1], lines.at(-1)]).toEqual([user, user, user])
-  }
-  const switched = lab.audit().filter(({ reason }) => reason === 'switched')
-  expect(switched.map(({ user }) => user).sort()).toEqual(users)
-  // sudo is asked about the person: alice may, bob may not.
-  const asked = await lab.onTerminal(['ssh', ...as('alice').split(' '), '-tt', 'login@127.0.0.1', 'sudo id -un'], {
-    answers: [await mintToken(lab, 'alice')],
-  })
-  expect(asked.output).toContain('root\n')
-  const refused = await lab.onTerminal(['ssh', ...as('bob').split(' '), '-tt', 'login@127.0.0.1', 'sudo id -un'], {
-    answers: [await mintToken(lab, 'bob')],
-  })
-  expect(refused.output).not.toContain('root\n')
-  expect(lab.audit().map(({ user, reason }) => `${user} ${reason}`)).toContain('bob sudo-denied')
-})
+lab_test(
+  'three people in the account at once, on a terminal each, are themselves: id, who, files, sudo, the log',
+  async () => {
+    await startUtmp()
+    await lab.portal('setRules', { group, ...rules, ssh: [...rules.ssh, 'erin'] })
+    lab.audit()
+    const users = ['alice', 'bob', 'erin'] as const
+    const shells = await Promise.all(users.map(shellOn))
+    const each = (line: string) => Promise.all(shells.map((shell) => shell.type(line)))
+    const ids = await each('id -un; touch mine && stat -c %U:%n ~/mine; ps -o user= -p $$')
+    for (const [at, user] of users.entries())
+      expect(ids[at]).toContain(`\n${user}\n${user}:/home/${user}/mine\n${user}\n`)
+    // All three are there at the same time, for every one of them, each on the terminal that is their own.
+    const ttys = (await each('tty')).map((text) => /\/dev\/(pts\/\d+)/.exec(text)?.[1] ?? '')
+    expect(new Set(ttys).size).toBe(3)
+    for (const text of await each('who'))
+      for (const [at, user] of users.entries())
+        expect(text).toMatch(new RegExp(`\\n${user} +${ttys[at]} .*\\(127\\.0\\.0\\.1\\)`))
+    expect(await lab.need('who')).not.toMatch(/^login /m)
+    // sudo is asked about the person, who types an own token: alice may, bob and erin may not.
+    const tokens = await Promise.all(users.map((user) => mintToken(lab, user)))
+    const asRoot = await Promise.all(shells.map((shell, at) => shell.type('sudo id -un', [tokens[at]!])))
+    expect(asRoot.map((text) => /\nroot\n/.test(text))).toEqual([true, false, false])
+    // Nobody reads or traces another's session.
+    const pids = (await each('echo $$')).map((text) => /\n(\d+)\n/.exec(text)?.[1] ?? '')
+    for (const [at, shell] of shells.entries()) {
+      const other = pids[(at + 1) % 3]!
+      const tried = await shell.type(
+        `cat /proc/${other}/environ; kill -0 ${other}; ls ~${users[(at + 1) % 3]}; ${attach(other)}`,
+      )
+      expect(tried.match(/Permission denied|not permitted/g)?.length).toBe(3)
+      expect(tried).toContain('\nkept out\n')
+    }
+    await Promise.all(shells.map((shell) => shell.leave()))
+    const lines = lab.audit()
+    const switched = lines.filter(({ reason }) => reason === 'switched')
+    expect(switched.map(({ user }) => user).sort()).toEqual([...users])
+    expect(new Set(switched.map(({ correlation_id }) => correlation_id)).size).toBe(3)
+    const sudo = lines.filter(({ service }) => service === 'sudo').map(({ user, reason }) => `${user} ${reason}`)
+    expect(sudo).toContain('alice sudo-allowed')
+    expect(sudo).toContain('bob sudo-denied')
+    expect(sudo).toContain('erin sudo-denied')
+    // sshd takes the lines away when the last process has ended.
+    await lab.need('for i in $(seq 100); do who | grep -q 127.0.0.1 || exit 0; sleep 0.1; done; exit 1')
+  },
+)
 
 lab_test('the certificates of an authority that is not trusted, plain keys and what is typed are refused', async () => {
   await lab.need(
@@ -255,6 +257,16 @@ lab_test(
     expect(await noRecord(`OB_SHELL_COMMAND=id ${asLogin} sudo -n /usr/sbin/ob shell --enter`)).toEqual([
       'switch-not-possible',
     ])
+    // Nor from another connection, though it is root's and runs the very line as the account.
+    lab.audit()
+    const other = await lab.ssh({
+      user: 'root',
+      key: '/root/.ssh/id_root',
+      command: `OB_SHELL_COMMAND=id ${asLogin} sudo -n /usr/sbin/ob shell --enter`,
+    })
+    expect([other.code, other.stdout, reasons().at(-1)]).toEqual([77, '', 'switch-not-possible'])
+    // It is still there, and its own connection could have used it.
+    expect(await lab.need(`ls ${file}`)).toBe(`${file}\n`)
     expect((await enter('bob', 'id -un')).stdout).toBe('bob\n')
     await idle
   },
@@ -270,10 +282,14 @@ lab_test('nothing of a session can be read or traced by another, nor by a proces
     for (const file of ['environ', 'mem', 'maps', 'fd/0'])
       expect((await lab.run(`${who} head -c 1 /proc/${pid}/${file}`)).code).not.toBe(0)
     expect((await lab.run(`${who} kill -0 ${pid}`)).code).not.toBe(0)
+    expect(await lab.need(`${who} ${attach(pid)}`)).toBe('kept out\n')
   }
   // What still runs as the account is sshd's own process, which is not dumpable.
   const ofAccount = (await lab.need('pgrep -u login')).trim().split('\n')
-  for (const one of ofAccount) expect((await lab.run(`${asLogin} cat /proc/${one}/environ`)).code).not.toBe(0)
+  for (const one of ofAccount) {
+    expect((await lab.run(`${asLogin} cat /proc/${one}/environ`)).code).not.toBe(0)
+    expect(await lab.need(`${asLogin} ${attach(one)}`)).toBe('kept out\n')
+  }
   await running
 })
 
