@@ -15,16 +15,17 @@ import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
 export const syntax = {
   name: 'nss',
   summary:
-    'The accounts of portal users: list and show show them, add asks the portal for one and makes it, pin gives a user who has none a uid, remove retires one for ever, refresh and sync ask the portal about one and about all, export writes the files for NSS anew, verify compares everything.',
+    'The accounts of portal users: list and show show them, add asks the portal for one and makes it, adopt takes over those that Open Bastion made in /etc/passwd, pin gives a user who has none a uid, remove retires one for ever, refresh and sync ask the portal about one and about all, export writes the files for NSS anew, verify compares everything.',
   args: {
     verb: {
       type: 'positional',
-      description: 'list, show, add, pin, remove, refresh, sync, export or verify',
+      description: 'list, show, add, adopt, pin, remove, refresh, sync, export or verify',
       required: true,
     },
-    user: { type: 'positional', description: 'the user to show, add, pin, remove or refresh', required: false },
+    user: { type: 'positional', description: 'the user to show, add, adopt, pin, remove or refresh', required: false },
     uid: { type: 'positional', description: 'the uid to pin', required: false },
     json: { type: 'boolean', description: 'print JSON', default: false },
+    'dry-run': { type: 'boolean', description: 'adopt: say who would be adopted, change nothing', default: false },
   },
 } as const
 
@@ -49,7 +50,9 @@ export const mode: Mode = {
   run: async (args, world) => {
     const result = await parse(syntax, args)
     if ('ending' in result) return result.ending
-    const { verb, user: name, uid, json } = result.parsed
+    const { verb, user: name, uid, json, 'dry-run': isDry } = result.parsed
+    if (isDry && verb !== 'adopt') return usage('--dry-run goes with adopt')
+    if (verb === 'adopt') return adoptMode(world, { name, surplus: uid, json, isDry })
     const all = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined
     const one = Object.hasOwn(verbsAboutOne, verb) ? verbsAboutOne[verb] : undefined
     if (!all && !one) return usage(`"${verb.slice(0, 40)}" is not ${syntax.args.verb.description}`)
@@ -64,6 +67,40 @@ export const mode: Mode = {
     return one!({ ports, user, uid, json })
   },
 }
+
+type Adopting = {
+  readonly name: string | undefined
+  readonly surplus: string | undefined
+  readonly json: boolean
+  readonly isDry: boolean
+}
+
+async function adoptMode(world: World, { name, surplus, json, isDry }: Adopting): Promise<Ending> {
+  if (surplus !== undefined) return usage(`adopt does not take "${surplus.slice(0, 40)}"`)
+  const config = loadConfig(world.files)
+  const accounts = await openPorts(world, config).accounts()
+  const { readCandidates } = await import('../../src/accounts/adopt.ts')
+  const results: { user: string; adopted: boolean; detail: string }[] = []
+  for (const { user, problem } of readCandidates(world, config, name)) {
+    const login = parseLoginName(user.name)
+    const known = accounts.registry().users.get(user.name)
+    if (known?.source === 'adopted' && name === undefined) continue
+    const why = login ? (known ? 'is in the registry already' : problem) : 'the name is none that this host accepts'
+    if (!login || why !== undefined) results.push({ user: user.name, adopted: false, detail: why ?? '' })
+    else {
+      const made = await (isDry ? accounts.preview(login, {}) : accounts.provision(login, {}, false))
+      results.push({ user: login, adopted: made.kind === 'ready', detail: made.detail })
+    }
+  }
+  if (name !== undefined && results.length === 0)
+    results.push({ user: name, adopted: false, detail: 'is not in /etc/passwd' })
+  const lines = results.map((one) => `${one.user}: ${one.adopted ? adoptWord(isDry) : 'left alone'}, ${one.detail}`)
+  const text = lines.length > 0 ? lines.join('\n') : 'no account of /etc/passwd is left to adopt'
+  const isWrong = name !== undefined && results.some(({ adopted }) => !adopted)
+  return ended(isWrong ? denied('found-problems') : allowed('done'), print(json, { users: results }, text))
+}
+
+const adoptWord = (isDry: boolean): string => (isDry ? 'would be adopted' : 'adopted')
 
 const print = (json: boolean, value: object, text: string): string =>
   json ? `${JSON.stringify(value)}\n` : `${text}\n`

@@ -5,18 +5,19 @@ import { type AuditEvent, parseAuditLine, reference } from '../../src/audit/even
 import { decodeBytewise, decodeUtf8 } from '../../src/base/bytes.ts'
 import { type LoginName, parseLoginName } from '../../src/base/names.ts'
 import { allowed, denied, type Outcome } from '../../src/base/outcome.ts'
+import { isSudo } from '../../src/base/pam-service.ts'
 import { paths } from '../../src/base/paths.ts'
 import { auditText, everyReason, type Reason } from '../../src/base/reason.ts'
 import { remedyFor } from '../../src/base/remedy.ts'
 import { printable } from '../../src/base/text.ts'
 import type { World } from '../../src/base/world.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
-import { unfoundRemedy } from '../../src/health/accounts.ts'
+import { judgeSudoGroup, unfoundRemedy } from '../../src/health/accounts.ts'
 import { lockoutFileName, lockoutKey } from '../../src/lockout/state-format.ts'
 import { type ForeseenPhase, foresee } from '../../src/login/dry-run.ts'
 import { judgeProof } from '../../src/login/phases.ts'
 import { openPorts, type Ports } from '../../src/login/ports.ts'
-import type { Granted } from '../../src/portal-client/reply-format.ts'
+import type { Authorization, Granted } from '../../src/portal-client/reply-format.ts'
 import type { Proof } from '../../src/ssh/proof.ts'
 import { parse } from '../run/args.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
@@ -102,6 +103,7 @@ async function answer(world: World, config: Config, question: Question, json: bo
   const found: Fact[] = [
     await lockoutFact(world, config, ports, user, rhost),
     await accountFact(world, config, ports, user),
+    ...(await groupFacts(world, service, user, authorization)),
     ...(authorization && 'detail' in authorization ? [{ about: 'portal', text: authorization.detail }] : []),
     ...(authorization?.kind === 'granted'
       ? [
@@ -159,6 +161,19 @@ async function accountFact(world: World, config: Config, ports: Ports, user: Log
       text: `in the registry, but NSS does not find it: ${unfoundRemedy(config.create_user_target)}, then ob doctor`,
     }
   return { about: 'account', text: withoutAccount(world, config) }
+}
+
+async function groupFacts(
+  world: World,
+  service: string,
+  user: LoginName,
+  authorization: Authorization | undefined,
+): Promise<readonly Fact[]> {
+  if (!isSudo(service) || authorization?.kind !== 'granted' || !authorization.sudoAllowed) return []
+  return (await judgeSudoGroup(world, user)).map(({ message, remedy }) => ({
+    about: 'groups',
+    text: `${message}, so sudo refuses: ${remedy}`,
+  }))
 }
 
 function withoutAccount(world: World, config: Config): string {

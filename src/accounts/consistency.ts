@@ -2,8 +2,9 @@
 
 import { orElse } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
-import type { Parts } from '../base/world.ts'
+import type { Files, Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
+import { publishMemberships } from './adopt.ts'
 import { exportAll, readForeign } from './extrausers.ts'
 import { openRegistry } from './registry.ts'
 import type { Registry } from './registry-format.ts'
@@ -34,15 +35,28 @@ function wrongLookups(registry: Registry, { view }: ReturnType<typeof openRegist
 
 function wrongExport(world: Parts<'files'>, config: Config, registry: Registry): readonly string[] {
   const wrong: string[] = []
+  const editAccounts: Files['editAccounts'] = (edit) => {
+    const text = (name: string): string => readForeign(world, `/etc/${name}`)
+    const now = { passwd: text('passwd'), shadow: text('shadow'), group: text('group'), gshadow: text('gshadow') }
+    if (edit(now).group !== now.group) wrong.push('/etc/group')
+    return false
+  }
   const dry = {
-    files: { ...world.files, makeDirectory: () => undefined, writeAtomic: (path: string) => void wrong.push(path) },
+    files: {
+      ...world.files,
+      makeDirectory: () => undefined,
+      writeAtomic: (path: string) => void wrong.push(path),
+      editAccounts,
+    },
   }
   exportAll(dry, config, registry)
+  if (config.create_user_target !== 'passwd') publishMemberships(dry, config, [...registry.users])
   const clashes = ['passwd', 'group'].flatMap((file) => {
     const names = readForeign(world, `/etc/${file}`).split('\n')
     return names.flatMap((line) => {
       const name = line.split(':')[0] ?? ''
-      return registry.users.has(name) && config.create_user_target !== 'passwd'
+      const user = registry.users.get(name)
+      return user && user.source !== 'adopted' && config.create_user_target !== 'passwd'
         ? [`${name} is in /etc/${file} and in ${paths.registry}; the local one wins`]
         : []
     })

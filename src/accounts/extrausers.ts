@@ -5,8 +5,9 @@ import { Fault } from '../base/fault.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { sharedGroups } from './groups.ts'
+import { nopasswdGroup, sharedGroups, sudoGroup } from './groups.ts'
 import {
+  findPasswd,
   formatGroupLine,
   formatPasswdLine,
   formatShadowLine,
@@ -41,9 +42,11 @@ const isExporting = (config: Config): boolean => config.create_user_target === '
 /** Sizes and times of the files, the registry and the policy; equal until one of them changes. */
 function stampNow(world: Parts<'files'>, config: Config, registry: string): string {
   const policy = `${config.create_user_target} ${config.allowed_managed_groups.join()}`
-  const local = ['passwd', 'shadow', 'group', 'gshadow'].map((file) => stampOf(world, `/etc/${file}`))
-  const exported = files.map((file) => stampOf(world, pathOf(file)))
-  return [registry, policy, ...exported, ...(config.create_user_target === 'passwd' ? local : [])].join(' ')
+  const isAll = config.create_user_target === 'passwd'
+  // Groups that are there already, and adopted accounts, are in the files of the host.
+  const local = isAll ? ['passwd', 'shadow', 'group', 'gshadow'] : ['passwd', 'group']
+  const stamps = [...files.map(pathOf), ...local.map((file) => `/etc/${file}`)].map((path) => stampOf(world, path))
+  return [registry, policy, ...stamps].join(' ')
 }
 
 /**
@@ -99,9 +102,33 @@ const shadowLine = (name: string, user: RegistryUser): string =>
   formatShadowLine({ name, changedAt: Math.floor(user.createdAt / 86_400) })
 const ownGroupLine = (name: string, user: RegistryUser): string => formatGroupLine({ name, gid: user.gid, members: [] })
 
+/** libnss-extrausers looks at no group with a lower gid (its s_config.h). */
+const leastGid = 500
+
+/**
+ * Groups of this host that libnss-extrausers can extend: it has a line with the same name and gid, and NSS adds up what
+ * it finds about a user.
+ */
+export const extendedGroups = (world: Parts<'files'>, config: Config): ReadonlyMap<string, number> => {
+  const gids = readIds(readForeign(world, '/etc/group'))
+  const names = [sudoGroup, nopasswdGroup, ...config.allowed_managed_groups]
+  return new Map(
+    names.flatMap((name) => {
+      const gid = gids.get(name)
+      return gid === undefined || gid < leastGid ? [] : [[name, gid] as const]
+    }),
+  )
+}
+
+/** An adopted account is in /etc/passwd, as long as it is there. */
+const isElsewhere = (world: Parts<'files'>, name: string, user: RegistryUser): boolean =>
+  user.source === 'adopted' && findPasswd(readForeign(world, '/etc/passwd'), name) !== undefined
+
 /** Makes the files say what the registry says; true when one changed. */
 export function exportAll(world: Parts<'files'>, config: Config, registry: Registry): boolean {
   const active = isExporting(config) ? [...registry.users].filter(([, user]) => user.state === 'active') : []
+  const own = active.filter(([name, user]) => !isElsewhere(world, name, user))
+  const extended = extendedGroups(world, config)
   const members = new Map<string, string[]>()
   for (const [name, user] of active)
     for (const group of sharedGroups(user, config.allowed_managed_groups)) {
@@ -109,13 +136,14 @@ export function exportAll(world: Parts<'files'>, config: Config, registry: Regis
       if (list) list.push(name)
       else members.set(group, [name])
     }
-  const shared = [...(isExporting(config) ? registry.groups : [])].map(
+  const gids = new Map([...registry.groups, ...extended])
+  const shared = [...(isExporting(config) ? gids : [])].map(
     ([name, gid]) => [name, formatGroupLine({ name, gid, members: (members.get(name) ?? []).sort() })] as const,
   )
   const linesOf = (format: (name: string, user: RegistryUser) => string) =>
-    active.map(([name, user]) => [name, format(name, user)] as const)
+    own.map(([name, user]) => [name, format(name, user)] as const)
   const users = new Set(registry.users.keys())
-  const groups = new Set([...registry.users.keys(), ...registry.groups.keys()])
+  const groups = new Set([...registry.users.keys(), ...gids.keys()])
   // Groups and shadow first: a user who can be looked up must be complete.
   const changes = [
     writeExport(world, 'group', new Map([...linesOf(ownGroupLine), ...shared]), groups),
@@ -167,12 +195,16 @@ export function exportOne(world: Parts<'files'>, config: Config, change: Change)
   const { name, before, after, groups } = change
   const was = before?.state === 'active' ? before : undefined
   const is = after.state === 'active' ? after : undefined
+  const memberships = membershipEdits(config, { name, before: was, after: is, groups })
+  if (isElsewhere(world, name, after)) {
+    editExport(world, 'group', memberships)
+    return
+  }
   const edit = (format: (name: string, user: RegistryUser) => string): Edit => ({
     name,
     before: was && format(name, was),
     after: is && format(name, is),
   })
-  const memberships = membershipEdits(config, { name, before: was, after: is, groups })
   editExport(world, 'group', [edit(ownGroupLine), ...memberships])
   editExport(world, 'shadow', [edit(shadowLine)])
   editExport(world, 'passwd', [edit(passwdLine)])

@@ -3,7 +3,7 @@
 import { decodeBytewise, utf8 } from '../base/bytes.ts'
 import type { AccountFiles, Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { sharedGroups } from './groups.ts'
+import { sharedGroups, sudoGroup } from './groups.ts'
 import { formatGroupLine, formatPasswdLine, formatShadowLine } from './passwd-format.ts'
 import type { Registry, RegistryUser } from './registry-format.ts'
 
@@ -68,6 +68,25 @@ export function editLocal(files: AccountFiles, config: Config, registry: Registr
     gshadow.lines.set(name, withMembers(gshadow.lines.get(name) ?? `${name}:!::`, { own, members }))
   }
   return { passwd: textOf(passwd), shadow: textOf(shadow), group: textOf(group), gshadow: textOf(gshadow) }
+}
+
+/** The members of the groups that are there, for users whose accounts stay as they are. */
+export function editMemberships(
+  files: AccountFiles,
+  allowed: readonly string[],
+  users: readonly (readonly [string, RegistryUser])[],
+): AccountFiles {
+  const group = tableOf(files.group)
+  const gshadow = tableOf(files.gshadow)
+  const own = new Set(users.map(([name]) => name))
+  for (const name of new Set([sudoGroup, ...allowed])) {
+    const members = users.flatMap(([user, record]) => (sharedGroups(record, allowed).includes(name) ? [user] : []))
+    for (const table of [group, gshadow]) {
+      const line = table.lines.get(name)
+      if (line !== undefined) table.lines.set(name, withMembers(line, { own, members }))
+    }
+  }
+  return { ...files, group: textOf(group), gshadow: textOf(gshadow) }
 }
 
 /** Every group that this program fills, with its members. */

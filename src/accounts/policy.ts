@@ -41,6 +41,8 @@ export type EntryFacts = {
   readonly subordinate?: readonly Pick<SubordinateRange, 'first' | 'count'>[]
   /** Uids that NSS gave sshd for users who log in for the first time, with their names. */
   readonly promised?: ReadonlyMap<number, string>
+  /** An account of /etc/passwd that the C implementation made for this user. */
+  readonly adoptable?: RegistryUser | undefined
   readonly rules: EntryRules
   readonly now: number
 }
@@ -56,6 +58,19 @@ type EntryRefusal =
 export type EntryVerdict =
   | { readonly kind: 'keep' | 'update' | 'create'; readonly record: RegistryUser }
   | { readonly kind: 'refused'; readonly why: 'local-account' | EntryRefusal }
+
+/** The refusal in words, with the remedy. */
+export const refusalText = (why: EntryRefusal, user: LoginName): string =>
+  ({
+    'bad-name': `"${user}" is not a name this host accepts`,
+    'no-free-uid': `no uid between min_uid and max_uid is free for ${user}; widen the range`,
+    'uid-taken': `that uid is taken, reserved, or not between min_uid and max_uid; choose another for ${user}`,
+    'id-taken': `the uid or gid that service-accounts.conf names for ${user} belongs to somebody else; choose another`,
+    'ids-differ': `${user} has another uid or gid here than service-accounts.conf names; ids never change, so correct the file`,
+    retired: `${user} was removed here and comes back after a proof, or by: ob nss add ${user}`,
+    'service-name': `${user} was a service account here; its uid and files go to nobody else`,
+    'group-name-taken': `a group named ${user} exists already; rename it, or add the account by hand`,
+  })[why]
 
 const groupsOf = (wanted: WantedEntry): readonly string[] =>
   [...new Set((wanted.groups ?? []).filter((group) => parseGroupName(group) !== undefined))].sort()
@@ -174,7 +189,7 @@ function update(known: RegistryUser, facts: EntryFacts): EntryVerdict {
   if (known.source === 'service' && !service) return { kind: 'refused', why: 'service-name' }
   if ((service?.uid ?? known.uid) !== known.uid || (service?.gid ?? known.gid) !== known.gid)
     return { kind: 'refused', why: 'ids-differ' }
-  const isOurs = known.source !== 'administrator'
+  const isOurs = known.source !== 'administrator' && known.source !== 'adopted'
   const record: RegistryUser = {
     ...known,
     gecos: isOurs ? gecosOf(wanted, known.gecos) : known.gecos,
@@ -194,11 +209,22 @@ function update(known: RegistryUser, facts: EntryFacts): EntryVerdict {
   return isSame ? { kind: 'keep', record: known } : { kind: 'update', record }
 }
 
+/** sshd got the uid from /etc/passwd, so that nothing is made: the account only enters the registry. */
+function adopt(known: RegistryUser | undefined, facts: EntryFacts): EntryVerdict {
+  const found = facts.adoptable
+  const isTaken = found !== undefined && facts.registry.owner(found.uid) !== undefined
+  if (!found || known || isTaken || facts.wanted.service) return { kind: 'refused', why: 'local-account' }
+  const { sudo, groups } = facts.wanted
+  const record = { ...found, sudo: sudo ?? found.sudo, groups: groups ? groupsOf(facts.wanted) : found.groups }
+  return { kind: 'update', record }
+}
+
 /** Decides about this user's entry. Root and local accounts are never ours, whatever the portal says. */
 export function decideEntry(facts: EntryFacts): EntryVerdict {
   const name = parseLoginName(facts.name)
   if (name === undefined) return { kind: 'refused', why: 'bad-name' }
-  if (name === 'root' || facts.localPasswd.has(name)) return { kind: 'refused', why: 'local-account' }
+  if (name === 'root') return { kind: 'refused', why: 'local-account' }
   const known = facts.registry.user(name)
+  if (facts.localPasswd.has(name)) return adopt(known, facts)
   return known === undefined ? create(name, facts) : update(known, facts)
 }

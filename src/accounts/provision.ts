@@ -1,13 +1,16 @@
 // Accounts on this host: the registry of uids, its export for NSS, and the home. What a login of a known user does here
 // does not depend on how many users there are.
 
+import { orElse } from '../base/fault.ts'
 import type { LoginName } from '../base/names.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
+import { adoptable, publishMemberships } from './adopt.ts'
 import {
   exportAll,
   exportOne,
+  extendedGroups,
   type Foreign,
   readForeign,
   readForeignEntries,
@@ -17,7 +20,7 @@ import {
 import { sharedGroups, sudoGroup } from './groups.ts'
 import { publishLocal } from './local-files.ts'
 import { readIds } from './passwd-format.ts'
-import { decideEntry, type EntryVerdict, type WantedEntry } from './policy.ts'
+import { decideEntry, type EntryVerdict, refusalText, type WantedEntry } from './policy.ts'
 import { openRegistry, type RegistryStore } from './registry.ts'
 import type { Registry, RegistryUser } from './registry-format.ts'
 import type { RegistryView } from './registry-index.ts'
@@ -145,17 +148,7 @@ const refusal = (why: (EntryVerdict & { kind: 'refused' })['why'], user: LoginNa
     return { kind: 'impossible', detail: `${user} is an account of a service in another source of NSS (uid ${uid})` }
   if (why === 'local-account')
     return { kind: 'local', detail: `${user} is an account of this host or of another source of NSS; it is left alone` }
-  const details = {
-    'bad-name': `"${user}" is not a name this host accepts`,
-    'no-free-uid': `no uid between min_uid and max_uid is free for ${user}; widen the range`,
-    'uid-taken': `that uid is taken, reserved, or not between min_uid and max_uid; choose another for ${user}`,
-    'id-taken': `the uid or gid that service-accounts.conf names for ${user} belongs to somebody else; choose another`,
-    'ids-differ': `${user} has another uid or gid here than service-accounts.conf names; ids never change, so correct the file`,
-    retired: `${user} was removed here and comes back after a proof, or by: ob nss add ${user}`,
-    'service-name': `${user} was a service account here; its uid and files go to nobody else`,
-    'group-name-taken': `a group named ${user} exists already; rename it, or add the account by hand`,
-  }
-  return { kind: 'impossible', detail: details[why] }
+  return { kind: 'impossible', detail: refusalText(why, user) }
 }
 
 /** Names and ids that are not ours. */
@@ -166,7 +159,9 @@ function localIds({ world, config }: Host, { foreign, elsewhere }: ExternalIds, 
     view.group(name) === id || [view.user(name)?.uid, view.user(name)?.gid].includes(id)
   const read = (file: 'passwd' | 'group'): ReadonlyMap<string, number> => {
     const ids = new Map(readIds(readForeign(world, `/etc/${file}`)))
-    if (config.create_user_target === 'passwd') for (const [name, id] of ids) if (isOurs(name, id)) ids.delete(name)
+    const isLocalOurs = (name: string): boolean =>
+      config.create_user_target === 'passwd' || view.user(name)?.source === 'adopted'
+    for (const [name, id] of ids) if (isOurs(name, id) && isLocalOurs(name)) ids.delete(name)
     for (const [name, id] of foreign[file])
       if (view.user(name) === undefined && view.group(name) === undefined)
         ids.set(ids.has(name) ? `${name}:${id}` : name, id)
@@ -192,6 +187,7 @@ function judge(host: Host, looked: ExternalIds, user: LoginName, wanted: WantedE
       registry,
       localPasswd: local.passwd,
       localGroup: local.group,
+      adoptable: local.passwd.has(user) ? adoptable(world, config, user, world.now()) : undefined,
       subordinate: config.max_uid < firstSubordinateUid ? [] : subordinateOf(world),
       promised: holders(readReservations(world) ?? []),
       rules: {
@@ -238,8 +234,12 @@ function apply(host: Host, foreign: Foreign, name: LoginName, after: RegistryUse
   // The registry first: an exported uid without a record could be given to another user.
   store.record(changes)
   if (config.create_user_target === 'passwd') publishLocal(world, config, store.whole())
-  else store.view((view) => exportOne(world, config, { name, before, after, groups: view.group }))
-  writeSeal(world, config, store.stamp(), foreign)
+  else
+    store.view((view) => {
+      const groups = (group: string) => extendedGroups(world, config).get(group) ?? view.group(group)
+      exportOne(world, config, { name, before, after, groups })
+    })
+  seal(host, foreign, [[name, after]])
 }
 
 /** Exports everything, and returns the entries in the files that are not ours. */
@@ -255,8 +255,22 @@ function publish(host: Host): { readonly foreign: Foreign; readonly changed: boo
   const complete = groups.length > 0 ? store.whole() : registry
   const exported = exportAll(world, config, complete)
   const changed = config.create_user_target === 'passwd' && publishLocal(world, config, complete)
-  writeSeal(world, config, store.stamp(), foreign)
-  return { foreign, changed: exported || changed }
+  const isJoined = seal(host, foreign, [...complete.users])
+  return { foreign, changed: exported || changed || isJoined }
+}
+
+/**
+ * The groups of adopted accounts, which are in /etc/group; true when one changed. Where that cannot be written, nobody
+ * is refused: without the seal the next login tries again.
+ */
+function seal({ world, config, store }: Host, foreign: Foreign, users: readonly (readonly [string, RegistryUser])[]) {
+  const isAll = config.create_user_target === 'passwd'
+  const isJoined = orElse(
+    () => !isAll && publishMemberships(world, config, users),
+    () => undefined,
+  )
+  if (isJoined !== undefined) writeSeal(world, config, store.stamp(), foreign)
+  return isJoined ?? false
 }
 
 /** A gid for each shared group that neither the registry nor this host has. Names of users are theirs. */
@@ -266,10 +280,13 @@ function missingGroups(host: Host, foreign: Foreign, names: readonly string[]): 
     const missing = names.filter((name) => view.group(name) === undefined && view.user(name) === undefined)
     if (missing.length === 0) return []
     const local = localIds(host, { foreign, elsewhere: new Map() }, view)
+    const extended = extendedGroups(world, config)
     const taken = new Set([...local.passwd.values(), ...local.group.values()])
     for (const { uid } of readReservations(world) ?? []) taken.add(uid)
     return missing.flatMap((name) => {
-      if (local.group.has(name)) return []
+      // Its gid is too low for libnss-extrausers: sudo compares names, so that a second gid of that name does.
+      const isOutOfReach = name === sudoGroup && config.create_user_target === 'extrausers' && !extended.has(name)
+      if (local.group.has(name) && !isOutOfReach) return []
       const range = { min: config.min_uid, max: config.max_uid }
       const gid = firstFreeUid(name, range, (id) => taken.has(id) || view.owner(id) !== undefined)
       if (gid === undefined) return []

@@ -3,6 +3,7 @@
 import { utf8 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { type GroupName, type LoginName, parseGroupName, parseLoginName } from '../base/names.ts'
+import { usualGid } from './adopt-policy.ts'
 import { isReservedUid } from './uid.ts'
 
 export type RegistryUser = {
@@ -13,7 +14,8 @@ export type RegistryUser = {
   readonly shell: string
   readonly sudo: boolean
   readonly groups: readonly string[]
-  readonly source: 'portal' | 'administrator' | 'service'
+  /** `adopted`: the C implementation made the account, and its line is in /etc/passwd. */
+  readonly source: 'portal' | 'administrator' | 'service' | 'adopted'
   /** Epoch seconds. */
   readonly createdAt: number
   /** A retired user is exported no more but keeps the uid. */
@@ -58,7 +60,8 @@ export function readUser(name: string, value: unknown): RegistryUser {
   if (!isObject(value)) return broken(`${name} is not an object`)
   const { uid, gid, gecos, home, shell, sudo, groups, source, createdAt, state } = value as Record<string, unknown>
   if (!isId(uid)) return broken(`the uid of ${name} is missing or reserved`)
-  if (!isId(gid)) return broken(`the gid of ${name} is missing or reserved`)
+  if (!isId(gid) && !(gid === usualGid && source === 'adopted'))
+    return broken(`the gid of ${name} is missing or reserved`)
   if (!isField(gecos)) return broken(`the gecos of ${name} is missing or cannot be exported`)
   if (!isPath(home)) return broken(`the home of ${name} is missing or cannot be exported`)
   if (!isPath(shell)) return broken(`the shell of ${name} is missing or cannot be exported`)
@@ -66,13 +69,13 @@ export function readUser(name: string, value: unknown): RegistryUser {
   if (!Array.isArray(groups) || !groups.every((group) => typeof group === 'string' && parseGroupName(group))) {
     return broken(`the groups of ${name} are not a list of group names`)
   }
-  if (source !== 'portal' && source !== 'administrator' && source !== 'service')
+  if (source !== 'portal' && source !== 'administrator' && source !== 'service' && source !== 'adopted')
     return broken(`the source of ${name} is unknown`)
   if (typeof createdAt !== 'number' || createdAt < 0) return broken(`createdAt of ${name} is not an instant`)
   if (state !== 'active' && state !== 'retired') return broken(`the state of ${name} is unknown`)
   return {
     uid,
-    gid,
+    gid: gid as number,
     gecos,
     home,
     shell,

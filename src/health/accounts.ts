@@ -1,7 +1,9 @@
 // Where NSS looks for the accounts of portal users, and what stands in their way.
 
+import { unadopted } from '../accounts/adopt.ts'
+import { sudoGroup } from '../accounts/groups.ts'
 import { decodeUtf8 } from '../base/bytes.ts'
-import { bad, type Finding, good } from '../base/finding.ts'
+import { bad, type Finding, good, note } from '../base/finding.ts'
 import { paths } from '../base/paths.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
@@ -41,7 +43,27 @@ export async function judgeAccounts(
         ),
       )
   }
+  const sudoer = users.find(([, { sudo }]) => sudo)?.[0]
+  findings.push(...(sudoer === undefined ? [] : await judgeSudoGroup(world, sudoer)))
+  findings.push(...judgeLeftAlone(world, config))
   return findings.length > 0 ? findings : [good(`${users.length} accounts of portal users`)]
+}
+
+/** sudoers gives rights to the group, so that NSS must find who may sudo in it. */
+export async function judgeSudoGroup(world: Here, user: string): Promise<readonly Finding[]> {
+  const { code, stdout } = await world.spawn(['id', '-nG', user])
+  if (code !== 0 || stdout.trim().split(/\s+/).includes(sudoGroup)) return []
+  const message = `the portal lets ${user} sudo, but NSS does not find ${user} in ${sudoGroup}`
+  const finding = bad(message, `ob nss export; then look at the group and initgroups lines of /etc/nsswitch.conf`)
+  return [{ ...finding, lets: 'sudo refuses portal users, whatever the portal says' }]
+}
+
+/** Accounts that the C implementation made: they come in at their next login, or now. */
+function judgeLeftAlone(world: Here, config: Config): readonly Finding[] {
+  const names = unadopted(world, config)
+  if (names.length === 0) return []
+  const shown = names.length > 5 ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more` : names.join(', ')
+  return [note(`${shown}: made in /etc/passwd by Open Bastion, adopted at the next login, or by: ob nss adopt`)]
 }
 
 /** What makes NSS find an account that the registry has. */

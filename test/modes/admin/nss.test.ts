@@ -150,3 +150,27 @@ test.each([
   await ob(host, 'export')
   expect((await ob(host, 'export')).text).toBe(`${text}\n`)
 })
+
+test('accounts that Open Bastion made are adopted by name or all at once, and said first', async () => {
+  const lines = 'alice:x:45475:100:Alice A:/home/alice:/bin/bash\ncarol:x:20000:20000::/home/carol:/bin/bash\n'
+  const host = await enrolledHost({
+    files: {
+      '/etc/passwd': `root:x:0:0:root:/root:/bin/bash\n${lines}`,
+      '/etc/shadow': 'alice:!:20000:0:99999:7:::\ncarol:$y$x:1::::::\n',
+      '/etc/group': 'root:x:0:\nopen-bastion-sudo:x:1201:alice\n',
+    },
+  })
+  const dry = await ob(host, 'adopt', '--dry-run')
+  expect(dry.text.split('\n').slice(0, 2)).toEqual([
+    'alice: would be adopted, uid 45475',
+    'carol: left alone, the account has a password of its own, so it is a local one',
+  ])
+  expect((await ob(host, 'list')).text).toContain('no portal user')
+  expect(await ob(host, 'adopt', 'carol')).toMatchObject({ outcome: 'denied' })
+  expect(await ob(host, 'adopt', 'nobody')).toMatchObject({ outcome: 'denied' })
+  expect((await ob(host, 'adopt')).outcome).toBe('allowed')
+  expect(JSON.parse((await ob(host, 'show', 'alice', '--json')).text)).toMatchObject({ uid: 45475, sudo: true })
+  expect((await ob(host, 'adopt', '--json')).text).not.toContain('alice')
+  expect(await ob(host, 'verify')).toMatchObject({ outcome: 'allowed' })
+  expect((await ob(host, 'list', '--dry-run')).outcome).toBe('usage')
+})
