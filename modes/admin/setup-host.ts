@@ -66,8 +66,9 @@ export async function testResult(world: World): Promise<string | undefined> {
 
 export async function reloadSshd(world: World): Promise<boolean> {
   if (world.files.stat('/run/systemd/system')) {
-    const { code } = await world.spawn(['systemctl', 'reload', 'ssh'])
-    if (code === 0) return true
+    const unit = await activeUnit(world)
+    // While a host boots, a reload would wait for a start that waits for us.
+    if (unit !== undefined) return (await world.spawn(['systemctl', 'reload', unit])).code === 0
   }
   const pid = textAt(world, '/run/sshd.pid')?.trim()
   if (pid === undefined || !/^[1-9][0-9]*$/.test(pid)) return false
@@ -82,6 +83,13 @@ export async function reloadSshd(world: World): Promise<boolean> {
   await world.sleep(0.3)
   await untilReady()
   return code === 0
+}
+
+/** Debian says ssh, others say sshd. */
+async function activeUnit(world: World): Promise<string | undefined> {
+  for (const name of ['ssh.service', 'sshd.service'])
+    if ((await world.spawn(['systemctl', 'is-active', '--quiet', name])).code === 0) return name
+  return undefined
 }
 
 /** Units of this plan that do not start with the host yet. */

@@ -1,17 +1,18 @@
 // Sets this host up for one way to log in, as a transaction: plan, diff, journal, test of the result, reload, and a
 // switch that puts everything back unless a login confirms.
-import { allowed, denied, unavailable } from '../../src/base/outcome.ts'
+import { Fault, orElse } from '../../src/base/fault.ts'
+import { allowed, denied } from '../../src/base/outcome.ts'
 import type { World } from '../../src/base/world.ts'
-import { checkConfig, loadConfig, problemText } from '../../src/config/load.ts'
+import { checkConfig, problemText } from '../../src/config/load.ts'
 import { formatDiff } from '../../src/setup/diff-format.ts'
 import { applyPlan, readJournal, setState, textAt, withSetupLock } from '../../src/setup/journal.ts'
-import type { Journal } from '../../src/setup/journal-format.ts'
 import { type Plan, planHost, setupPaths } from '../../src/setup/plan-policy.ts'
-import { arm, confirmingLogin, disarm } from '../../src/setup/switch.ts'
+import { arm, disarm } from '../../src/setup/switch.ts'
 import { startUnits } from '../../src/setup/units.ts'
 import { parse } from '../run/args.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
 import { enrolled, factsOf, makeKeysAccount, reloadSshd, takeBack, testResult, unitsToStart } from './setup-host.ts'
+import { confirm, goBack, interrupted, said, status } from './setup-state.ts'
 import { stockModes, stockOf } from './stock.ts'
 
 export const syntax = {
@@ -28,11 +29,16 @@ export const syntax = {
     'ca-cert': { type: 'string', description: 'the authority that signed the certificate of the portal, a PEM file' },
     'revert-after': { type: 'string', description: 'minutes until the host goes back unless confirmed', default: '10' },
     'unless-confirmed': { type: 'boolean', description: 'with undo: only when no login confirmed', default: false },
+    'armed-for': { type: 'string', description: 'with undo: only if the switch is set to this instant, epoch seconds' },
+    'if-interrupted': { type: 'boolean', description: 'with undo: only what was killed in the middle', default: false },
     yes: { type: 'boolean', description: 'do not ask', default: false },
     'dry-run': { type: 'boolean', description: 'show the changes and write nothing', default: false },
     json: { type: 'boolean', description: 'print JSON', default: false },
   },
 } as const
+
+/** Seconds that a person waits for another set-up. */
+const patience = 3
 
 type Options = {
   readonly mode: string | undefined
@@ -51,8 +57,12 @@ export const mode: Mode = {
     const verb = parsed.verb ?? ''
     const { json } = parsed
     if (verb === 'status') return status(world, json)
-    if (verb === 'confirm') return withSetupLock(world, () => confirm(world, json))
-    if (verb === 'undo') return withSetupLock(world, () => goBack(world, json, parsed['unless-confirmed']))
+    if (verb === 'confirm') return withSetupLock(world, () => confirm(world, json), patience)
+    if (verb === 'undo') {
+      const { 'armed-for': armedFor, 'unless-confirmed': unlessConfirmed, 'if-interrupted': ifInterrupted } = parsed
+      const condition = { armedFor, unlessConfirmed, ifInterrupted }
+      return withSetupLock(world, () => goBack(world, json, condition), unlessConfirmed ? undefined : patience)
+    }
     if (verb !== '' && verb !== 'diff')
       return usage(`"${verb}" is no verb of setup; the verbs are confirm, status, diff, undo`)
     const minutes = /^[1-9][0-9]{0,2}$/.test(parsed['revert-after']) ? Number(parsed['revert-after']) : undefined
@@ -60,9 +70,8 @@ export const mode: Mode = {
     const settings = settingsOf(world, parsed)
     if ('problem' in settings) return usage(settings.problem)
     const dryRun = parsed['dry-run'] || verb === 'diff'
-    return withSetupLock(world, () =>
-      setUp(world, { mode: parsed.mode, settings: settings.found, minutes, yes: parsed.yes, dryRun, json }),
-    )
+    const options = { mode: parsed.mode, settings: settings.found, minutes, yes: parsed.yes, dryRun, json }
+    return withSetupLock(world, () => setUp(world, options), patience)
   },
 }
 
@@ -108,8 +117,6 @@ async function setUp(world: World, options: Options): Promise<Ending> {
   return carryOut(world, plan, { name, options })
 }
 
-const interrupted = 'an earlier set-up was interrupted; the files before it are in the journal\n  → ob setup undo\n'
-
 /** The configuration as it would be must load: a typing error is found before anything is written. */
 function configurationProblems({ edits }: Plan): readonly string[] {
   const edit = edits.find(({ path }) => path === setupPaths.configuration)
@@ -150,18 +157,22 @@ type Carrying = { readonly name: string; readonly options: Options }
 
 async function carryOut(world: World, plan: Plan, { name, options }: Carrying): Promise<Ending> {
   const { json, minutes } = options
-  const revertAt = world.now() + minutes * 60
-  // Armed first: whatever happens from here on, the host goes back.
-  const armed = await arm(world, revertAt)
-  if (plan.edits.some(({ after }) => /^\s*AuthorizedKeysCommandUser ob-keys/m.test(after))) await makeKeysAccount(world)
-  const units = await unitsToStart(world, plan, name)
-  const journal = applyPlan(world, plan, { mode: name, revertAt, units })
-  const broken = (await testResult(world)) ?? (await enrolled(world, json))
-  if (broken !== undefined) {
+  const tried = await orElse(
+    () => attempt(world, plan, { name, options }),
+    (fault) => fault,
+  )
+  if (tried instanceof Fault) return giveUp(world, tried)
+  const { signal, broken, journal, units } = tried
+  if (broken !== undefined || signal.aborted) {
     const { changedSince } = await takeBack(world, journal, 'earlier')
     const left = changedSince.length > 0 ? `; changed since by others, and left alone: ${changedSince.join(', ')}` : ''
-    return said(json, 'undone', `${broken}\nevery file is as before${left}\n`, denied('found-problems'))
+    const text = `${broken ?? 'interrupted'}\nevery file is as before${left}\n`
+    return said(json, 'undone', text, denied('found-problems'))
   }
+  // The time counts from here: enrolling may have taken minutes.
+  const revertAt = world.now() + minutes * 60
+  const armed = await arm(world, revertAt)
+  setState(world, journal, 'applied', revertAt)
   const idle = await startUnits(world, units)
   const reloaded = await reloadSshd(world)
   const back = journal.earlierMode === undefined ? 'goes back' : `goes back to mode ${journal.earlierMode}`
@@ -182,79 +193,31 @@ async function carryOut(world: World, plan: Plan, { name, options }: Carrying): 
   })
 }
 
-async function confirm(world: World, json: boolean): Promise<Ending> {
+/** A full disk, a file that somebody changed meanwhile: what was written is taken back. */
+async function giveUp(world: World, { message, hint, kind }: Fault): Promise<never> {
   const journal = readJournal(world)
-  if (journal?.state === 'confirmed') return said(json, 'confirmed', 'confirmed already\n', allowed('done'))
-  if (journal?.state !== 'applied')
-    return said(json, journal?.state ?? 'none', 'nothing waits for a confirmation\n', denied('found-problems'))
-  setState(world, journal, 'confirmed')
-  await disarm(world)
-  return said(
-    json,
-    'confirmed',
-    `mode ${journal.mode} stays; ob setup undo still knows the way back\n`,
-    allowed('done'),
-  )
-}
-
-async function goBack(world: World, json: boolean, unlessConfirmed: boolean): Promise<Ending> {
-  const journal = readJournal(world)
-  if (!journal || journal.state === 'undone') {
-    await disarm(world)
-    return said(json, 'undone', 'there is nothing to undo\n', allowed('done'))
-  }
-  if (unlessConfirmed && journal.state === 'confirmed')
-    return said(json, 'confirmed', 'confirmed: it stays\n', allowed('done'))
-  const user = unlessConfirmed && journal.state === 'applied' ? loginSince(world, journal) : undefined
-  if (user !== undefined) {
-    setState(world, journal, 'confirmed')
-    await disarm(world)
-    return said(json, 'confirmed', `confirmed by the login of ${user}\n`, allowed('done'))
-  }
-  // An unconfirmed change of the mode goes back to the mode before; a confirmed set-up goes to where no set-up was.
-  const earlier = journal.state === 'confirmed' ? undefined : journal.earlierMode
-  const { restored, changedSince } = await takeBack(world, journal, earlier === undefined ? 'origin' : 'earlier')
-  const reloaded = await reloadSshd(world)
-  const lines = [
-    `${restored.length} files are as before${reloaded ? ', and sshd took them' : '; reload sshd: systemctl reload ssh'}`,
-    ...changedSince.map((path) => `! ${path} was changed since by another program, and was left alone`),
-    earlier === undefined
-      ? "a user's own ~/.ssh/authorized_keys counts again, where sshd's configuration says so"
-      : `mode ${earlier} is in place again`,
-  ]
-  const outcome = changedSince.length > 0 ? denied('found-problems') : allowed('done')
-  const state = earlier === undefined ? 'undone' : 'confirmed'
-  return said(json, state, `${lines.join('\n')}\n`, outcome, { restored, changed_since: changedSince })
-}
-
-function loginSince(world: World, journal: Journal): string | undefined {
-  return confirmingLogin(world, loadConfig(world.files), journal)
-}
-
-function status(world: World, json: boolean): Ending {
-  const journal = readJournal(world)
-  if (!journal) return said(json, 'none', 'ob setup has changed nothing on this host\n', allowed('done'))
-  const left = Math.max(0, Math.round(journal.revertAt - world.now()))
-  const texts: Record<Journal['state'], string> = {
-    applying: `${interrupted}`,
-    applied: `mode ${journal.mode} is in place and waits for a login or ob setup confirm; it goes back in ${left} s\n`,
-    confirmed: `mode ${journal.mode} is in place and confirmed\n`,
-    undone: `mode ${journal.mode} was undone; the files are as before\n`,
-  }
-  const outcome = journal.state === 'applying' ? unavailable('found-problems') : allowed('done')
-  return said(json, journal.state, texts[journal.state], outcome, {
-    mode: journal.mode,
-    revert_at: Math.round(journal.revertAt),
-    files: journal.files.map(({ path }) => path),
+  const isBegun = journal?.state === 'applying'
+  if (isBegun) await takeBack(world, journal, 'earlier')
+  else await disarm(world)
+  throw new Fault(`${message}; ${isBegun ? 'every file is as before' : 'nothing was changed'}`, {
+    kind,
+    ...(hint !== undefined && { hint }),
   })
 }
 
-function said(
-  json: boolean,
-  state: string,
-  text: string,
-  outcome: Parameters<typeof ended>[0],
-  more: Readonly<Record<string, unknown>> = {},
-): Ending {
-  return ended(outcome, json ? `${JSON.stringify({ state, text: text.trim(), ...more })}\n` : text)
+/** Writes the files and tests them; `broken` says what is wrong with the result. */
+async function attempt(world: World, plan: Plan, { name, options }: Carrying) {
+  // ^C reaches the children as well; what they leave undone is taken back.
+  const signal = world.interrupted()
+  const revertAt = world.now() + (options.minutes + enrolMinutes) * 60
+  // Armed first: whatever happens from here on, the host goes back.
+  await arm(world, revertAt)
+  if (plan.edits.some(({ after }) => /^\s*AuthorizedKeysCommandUser ob-keys/m.test(after))) await makeKeysAccount(world)
+  const units = await unitsToStart(world, plan, name)
+  const journal = applyPlan(world, plan, { mode: name, revertAt, units })
+  const broken = (await testResult(world)) ?? (await enrolled(world, options.json))
+  return { signal, broken, journal, units }
 }
+
+/** How long a code for enrolling may live (RFC 8628, expires_in) before the host goes back all the same. */
+const enrolMinutes = 30

@@ -32,10 +32,20 @@ export function readJournal(world: Parts<'files'>): Journal | undefined {
   return journal
 }
 
-/** Two set-ups at once would each take the other's files for the ones before. */
-export const withSetupLock = <T>(world: Parts<'files'>, work: () => Promise<T>): Promise<T> => {
+/**
+ * Two set-ups at once would each take the other's files for the ones before. A person is told so after three seconds;
+ * the switch waits for its turn.
+ */
+export async function withSetupLock<T>(world: Parts<'files'>, work: () => Promise<T>, seconds?: number): Promise<T> {
   world.files.makeDirectory(setupDirectory, 0o700)
-  return world.files.withLock(`${setupDirectory}/lock`, work)
+  try {
+    return await world.files.withLock(`${setupDirectory}/lock`, work, seconds)
+  } catch (error) {
+    if (!(error instanceof Fault) || error.kind !== 'busy') throw error
+    throw new Fault('another ob setup is at work on this host, or waits for an answer; nothing was changed', {
+      hint: 'let it end, then try again; ob setup status says where the host is',
+    })
+  }
 }
 
 export type Applied = {
@@ -47,6 +57,7 @@ export type Applied = {
 
 /**
  * Writes the journal, then every file. A file that changed since the plan was made stops it before anything is written.
+ * The state stays `applying` until who tested the result says otherwise.
  */
 export function applyPlan(world: Parts<'files' | 'now'>, plan: Plan, { mode, revertAt, units = [] }: Applied): Journal {
   const files = plan.edits.map((edit) => {
@@ -84,11 +95,17 @@ export function applyPlan(world: Parts<'files' | 'now'>, plan: Plan, { mode, rev
     const fileMode = edit.mode === 0o600 ? 0o600 : (facts?.mode ?? edit.mode)
     world.files.writeAtomic(edit.path, edit.after, { mode: fileMode, uid: facts?.uid ?? 0, gid: facts?.gid ?? 0 })
   }
-  return setState(world, journal, 'applied')
+  return journal
 }
 
-export function setState(world: Parts<'files'>, journal: Journal, state: Journal['state']): Journal {
-  const next = { ...journal, state }
+/** `revertAt`: when it goes back from now on, in epoch seconds. */
+export function setState(
+  world: Parts<'files'>,
+  journal: Journal,
+  state: Journal['state'],
+  revertAt = journal.revertAt,
+): Journal {
+  const next = { ...journal, state, revertAt }
   writeJournal(world, next)
   return next
 }

@@ -7,7 +7,9 @@ import type { Config } from '../config/load.ts'
 import type { Journal } from './journal-format.ts'
 import { isSystemd } from './units.ts'
 
-const unit = '/etc/systemd/system/ob-setup-revert'
+const switchUnit = '/etc/systemd/system/ob-setup-revert'
+const recoveryUnit = '/etc/systemd/system/ob-setup-interrupted.service'
+const units = ['ob-setup-revert.timer', 'ob-setup-interrupted.service']
 
 /** `until-reboot`: a process waits; a reboot before the time would leave the new state in place. */
 export type Armed = 'timer' | 'until-reboot' | 'not-armed'
@@ -19,13 +21,16 @@ const instant = (epochSeconds: number): string =>
     .replace('T', ' ')
     .replace(/\.\d+Z$/, ' UTC')
 
-const service = `[Unit]
+/** The switch of another set-up than the one that counts does nothing. */
+const argv = (at: number): string => `/usr/sbin/ob setup undo --unless-confirmed --armed-for ${Math.round(at)}`
+
+const service = (at: number): string => `[Unit]
 Description=Put back the files from before ob setup, unless a login confirmed it
 ConditionPathExists=/usr/sbin/ob
 
 [Service]
 Type=oneshot
-ExecStart=/usr/sbin/ob setup undo --unless-confirmed
+ExecStart=${argv(at)}
 `
 
 const timer = (at: number): string => `[Unit]
@@ -40,17 +45,36 @@ Persistent=true
 WantedBy=timers.target
 `
 
+// A host that lost its power in the middle of a set-up must not start sshd with files that nobody tested.
+const recovery = `[Unit]
+Description=Put back the files from before an ob setup that was interrupted
+DefaultDependencies=no
+After=local-fs.target
+Before=sysinit.target nss-user-lookup.target ssh.service sshd.service
+ConditionPathExists=/usr/sbin/ob
+
+[Service]
+Type=oneshot
+ExecStart=/usr/sbin/ob setup undo --if-interrupted
+TimeoutStartSec=20
+
+[Install]
+WantedBy=sysinit.target
+`
+
 /** Arms the switch for this instant, in epoch seconds. */
 export async function arm(world: Parts<'files' | 'spawn' | 'now'>, revertAt: number): Promise<Armed> {
   if (isSystemd(world)) {
-    world.files.writeAtomic(`${unit}.service`, service, { mode: 0o644 })
-    world.files.writeAtomic(`${unit}.timer`, timer(revertAt), { mode: 0o644 })
+    world.files.writeAtomic(`${switchUnit}.service`, service(revertAt), { mode: 0o644 })
+    world.files.writeAtomic(`${switchUnit}.timer`, timer(revertAt), { mode: 0o644 })
+    world.files.writeAtomic(recoveryUnit, recovery, { mode: 0o644 })
     await world.spawn(['systemctl', 'daemon-reload'])
-    const { code } = await world.spawn(['systemctl', 'enable', '--now', 'ob-setup-revert.timer'])
-    if (code === 0) return 'timer'
+    const { code } = await world.spawn(['systemctl', 'enable', ...units])
+    const started = await world.spawn(['systemctl', 'restart', 'ob-setup-revert.timer'])
+    if (code === 0 && started.code === 0) return 'timer'
   }
   const seconds = String(Math.max(1, Math.ceil(revertAt - world.now())))
-  const command = 'sleep "$1"; exec /usr/sbin/ob setup undo --unless-confirmed'
+  const command = `sleep "$1"; exec ${argv(revertAt)}`
   const { code } = await world.spawn([
     'setsid',
     '--fork',
@@ -63,12 +87,14 @@ export async function arm(world: Parts<'files' | 'spawn' | 'now'>, revertAt: num
   return code === 0 ? 'until-reboot' : 'not-armed'
 }
 
-/** Takes the timer away; a waiting process finds the set-up confirmed and does nothing. */
+/** Takes the units away; a waiting process finds the set-up confirmed and does nothing. */
 export async function disarm(world: Parts<'files' | 'spawn'>): Promise<void> {
-  if (world.files.stat(`${unit}.timer`) === undefined) return
-  await world.spawn(['systemctl', 'disable', '--now', 'ob-setup-revert.timer'])
-  world.files.remove(`${unit}.timer`)
-  world.files.remove(`${unit}.service`)
+  const files = [`${switchUnit}.timer`, `${switchUnit}.service`, recoveryUnit]
+  if (files.every((path) => world.files.stat(path) === undefined)) return
+  // Not --now for the recovery: it may be what runs this.
+  await world.spawn(['systemctl', 'disable', ...units])
+  await world.spawn(['systemctl', 'stop', 'ob-setup-revert.timer'])
+  for (const path of files) world.files.remove(path)
   await world.spawn(['systemctl', 'daemon-reload'])
 }
 

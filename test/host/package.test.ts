@@ -1,11 +1,11 @@
 // The life of the package on a booted Debian: three commands to a first login, an upgrade, and the way out to the byte.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { mintToken } from './enrolled.ts'
-import { bootPackaged, differences, type PackagedHost, versions } from './packaged.ts'
+import { apt, bootPackaged, differences, type PackagedHost, versions } from './packaged.ts'
 import { NotBooted } from './systemd.ts'
 
 let host: PackagedHost
-const booted = await bootPackaged().catch((error: unknown) => error)
+const booted = await bootPackaged([versions.first, versions.second]).catch((error: unknown) => error)
 if (booted instanceof NotBooted) console.error(`the tests of the package are left out: ${booted.message}`)
 else if (booted instanceof Error) throw booted
 const onHost = (name: string, work: () => Promise<void>): void =>
@@ -18,10 +18,6 @@ afterAll(async () => {
   await host?.stop()
 })
 
-// Recommended packages are there already, or cannot be fetched: this host has no network.
-const apt = (verb: string, what: string): string =>
-  `DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends ${verb} ${what} 2>&1`
-
 let asDebian: ReadonlyMap<string, string>
 let installed: ReadonlyMap<string, string>
 
@@ -29,7 +25,7 @@ onHost('three commands to a first login', async () => {
   await host.need('useradd -m eve && install -D -o eve /root/.ssh/id_root.pub /home/eve/.ssh/authorized_keys')
   asDebian = await host.etc()
   const began = performance.now()
-  await host.need(apt('install', `/root/packages/ob_${versions.first}_amd64.deb`))
+  await host.install()
   const afterInstall = performance.now()
   installed = await host.etc()
   const afterListing = performance.now()
@@ -58,7 +54,7 @@ onHost('an upgrade with twenty logins under way loses none, and the service take
   await host.portal('setRules', { group: 'truth', ssh: ['nora', 'late', ...users], sudo: [] })
   for (const user of users) await host.need(`ob nss add ${user}`)
   const tokens = await Promise.all(users.map((user) => mintToken(host, user)))
-  const upgrade = host.need(apt('install', `/root/packages/ob_${versions.second}_amd64.deb`))
+  const upgrade = host.install(versions.second)
   let isDone = false
   upgrade.finally(() => {
     isDone = true
@@ -130,7 +126,7 @@ onHost('a purge by a script keeps who has which uid; a person who says yes takes
   const kept = await host.need(apt('purge', 'ob'))
   expect(kept).toContain('kept: /var/lib/open-bastion')
   expect(host.text(registry)).toContain('nora')
-  await host.need(apt('install', `/root/packages/ob_${versions.first}_amd64.deb`))
+  await host.install()
   const dpkg = ['python3', '-c', person, 'yes', 'dpkg', '--purge', 'ob']
   const asked = await host.need(dpkg)
   expect(asked).toContain('a later user can be given the files')

@@ -20,13 +20,19 @@ export type PackagedHost = HostOfPortal &
     readonly ssh: (login: Login) => Promise<Ran>
     /** Every name below /etc with type, mode, owner and content. */
     readonly etc: () => Promise<ReadonlyMap<string, string>>
+    /** The one command that sets this host up. */
+    readonly setUpArgv: (mode: string) => readonly string[]
     readonly setUp: (mode: string, ...more: readonly string[]) => Promise<Enrollment>
+    readonly install: (version?: string) => Promise<string>
+    /** The switch of a set-up acts in a moment, and not in minutes. */
+    readonly hurry: () => Promise<void>
+    readonly state: () => Promise<string>
     readonly cutPortal: () => void
     readonly restorePortal: () => void
   }
 
 const repository = join(import.meta.dir, '..', '..')
-const clock = 200
+const clock = 100
 
 /** Versions that the packages are built as: the second is an upgrade of the first. */
 export const versions = { first: '0.1.0~lab1', second: '0.1.0~lab2' } as const
@@ -63,8 +69,8 @@ const bare = `set -e
   systemctl start ssh
   printf pamsecret > /root/client-secret`
 
-function buildPackages(into: string): void {
-  for (const version of Object.values(versions)) {
+function buildPackages(into: string, wanted: readonly string[]): void {
+  for (const version of wanted) {
     const made = Bun.spawnSync(
       [process.execPath, join(repository, 'packaging/deb/build.ts'), into, '--version', version, '--quick'],
       { cwd: repository, stderr: 'pipe' },
@@ -73,23 +79,23 @@ function buildPackages(into: string): void {
   }
 }
 
-/** Boots it; ends with NotBooted where that cannot be. */
-export async function bootPackaged(): Promise<PackagedHost> {
+/** Boots it, with the package in these versions; ends with NotBooted where that cannot be. */
+export async function bootPackaged(wanted: readonly string[] = [versions.first]): Promise<PackagedHost> {
   const reason = lacking()
   if (reason !== undefined) throw new NotBooted(reason)
   const host = await boot()
   try {
-    return await furnish(host)
+    return await furnish(host, wanted)
   } catch (error) {
     await host.stop()
     throw error
   }
 }
 
-async function furnish(host: Booted): Promise<PackagedHost> {
+async function furnish(host: Booted, wanted: readonly string[]): Promise<PackagedHost> {
   const built = mkdtempSync(join(tmpdir(), 'ob-packages-'))
   try {
-    buildPackages(built)
+    buildPackages(built, wanted)
     mkdirSync(host.space.outside('/root/packages'), { recursive: true })
     for (const name of readdirSync(built))
       if (name.endsWith('.deb')) copyFileSync(join(built, name), host.space.outside(`/root/packages/${name}`))
@@ -124,12 +130,19 @@ async function furnish(host: Booted): Promise<PackagedHost> {
     'truth',
   ]
   options.push('--portal', portal.url, '--ca-cert', '/root/portal-ca.pem')
+  const setUpArgv = (mode: string) => ['ob', 'setup', '--mode', mode, '--yes', ...options]
   return {
     ...host,
     ...lab,
+    setUpArgv,
     ssh: (login) => sshInto(host, login),
     etc: () => etcOf(host),
-    setUp: (mode, ...more) => enrolling(lab, ['ob', 'setup', '--mode', mode, '--yes', ...options, ...more]),
+    setUp: (mode, ...more) => enrolling(lab, [...setUpArgv(mode), ...more]),
+    install: (version = versions.first) => host.need(apt('install', `/root/packages/ob_${version}_amd64.deb`)),
+    hurry: async () => {
+      await host.need(hurry)
+    },
+    state: async () => JSON.parse(await host.need('ob setup status --json || :')).state,
     cutPortal: () => hosts('127.0.0.9'),
     restorePortal: () => hosts('127.0.0.1'),
     stop: async () => {
@@ -138,6 +151,16 @@ async function furnish(host: Booted): Promise<PackagedHost> {
     },
   }
 }
+
+// Recommended packages are there already, or cannot be fetched: this host has no network.
+export const apt = (verb: string, what: string): string =>
+  `DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends ${verb} ${what} 2>&1`
+
+const hurry = `set -e
+  at=$(date -u -d '+1 second' '+%Y-%m-%d %H:%M:%S UTC')
+  sed -i "s/^OnCalendar=.*/OnCalendar=$at/" /etc/systemd/system/ob-setup-revert.timer
+  systemctl daemon-reload
+  systemctl restart ob-setup-revert.timer`
 
 /** ssh into the booted host, on its own loopback. */
 async function sshInto(host: Booted, { user, answer, key, command = 'echo SHELL-OK' }: Login): Promise<Ran> {
@@ -155,10 +178,10 @@ async function sshInto(host: Booted, { user, answer, key, command = 'echo SHELL-
   })
 }
 
-/** Times are left out: a file that is written with what it held is as before. */
+/** Times are left out: a file that is written with what it held is as before. /etc/hosts is the lab's own switch. */
 async function etcOf(host: Booted): Promise<ReadonlyMap<string, string>> {
   const listed = await host.need(
-    `cd /etc && find . -printf '%P\\t%y %m %u:%g %l\\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum`,
+    `cd /etc && find . -printf '%P\\t%y %m %u:%g %l\\n' | sort && find . -type f ! -path ./hosts -print0 | sort -z | xargs -0 sha256sum`,
   )
   const found = new Map<string, string>()
   for (const line of listed.split('\n').filter(Boolean)) {

@@ -16,6 +16,8 @@ export type Booted = {
   readonly text: (path: string) => string
   /** Until this command ends well; until nothing is starting any more unless told. */
   readonly reboot: (until?: string) => Promise<void>
+  /** Every process ends at once, as when somebody pulls the plug; what is on the disk stays. Then it boots again. */
+  readonly cutPower: () => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -238,6 +240,11 @@ async function open(place: Place, clean: () => void): Promise<Booted> {
     reboot: async (ready) => {
       await halt()
       machine = await start(place, ready)
+    },
+    cutPower: async () => {
+      machine.outer.kill('SIGKILL')
+      await machine.outer.exited
+      machine = await start(place)
     },
     stop: async () => {
       await halt()

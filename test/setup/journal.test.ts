@@ -46,7 +46,8 @@ test('applied and undone: every file is as before, a new one is gone', () => {
     '/etc/sudoers.d/open-bastion 440': 'list\n',
     '/etc/pam.d/sshd 644': 'new stack\n',
   })
-  expect(readJournal(world)?.state).toBe('applied')
+  // Until somebody tested the result.
+  expect(readJournal(world)?.state).toBe('applying')
   expect(undo(world, journal).changedSince).toEqual([])
   expect(etc(world)).toEqual(start)
   expect(readJournal(world)?.state).toBe('undone')
