@@ -50,6 +50,15 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
     },
   ],
   [
+    'config',
+    {
+      caller: 'admin',
+      summary: 'check the configuration, or migrate one of Open Bastion',
+      deadlineSeconds: 0,
+      load: () => import('../admin/config.ts'),
+    },
+  ],
+  [
     'secret',
     {
       caller: 'admin',

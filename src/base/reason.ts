@@ -84,7 +84,7 @@ const reasons = {
   'locked-out': ['too many failures for this user from this source', 'denied'],
   'unknown-to-sshd': ['sshd does not know the user, so the answer is its placeholder and not what was typed', 'denied'],
   'newcomer-registered': ['the portal knows the user; the account is ready for the next connection', 'denied'],
-  'authorize-only': ['authorize_only is set: this host never authenticates anybody', 'denied'],
+  'authorize-only': ['authorize_only is set: this host authenticates nobody but for sudo', 'denied'],
   'root-refused': ['root is never decided by the portal; the PAM stack must exempt it', 'not-allowed'],
   'local-account': ['the name is an account of this host about which the portal has no say', 'denied'],
   'bad-login-name': ['the user name is not one this program accepts', 'denied'],

@@ -190,7 +190,8 @@ const meaning = (key: string): string => `did you mean ${key}?`
 
 function unsupported({ key, line }: ConfEntry): Problem {
   const { accepted, instead } = unsupportedFacts(key)
-  const hint = accepted === '' ? 'remove the line' : `remove the line, or write ${key} = ${accepted}`
+  const remedy = accepted === '' ? 'remove the line' : `remove the line, or write ${key} = ${accepted}`
+  const hint = `${remedy}, or run: ob config migrate`
   return { line, text: `${key} is not supported by this version`, hint: instead === '' ? hint : `${hint}; ${instead}` }
 }
 

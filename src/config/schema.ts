@@ -70,7 +70,7 @@ export const keys = {
   })),
   authorize_only: key(false, () => ({
     schema: toggle(),
-    says: 'Only decide whether a user may enter; never accept a one-time token as proof of who it is.',
+    says: 'Only decide whether a user may enter: a one-time token counts for sudo, and for nothing else.',
     section: 'host',
   })),
   ...accessTokenKeys,

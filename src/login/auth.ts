@@ -6,6 +6,7 @@ import { decideServiceAuth, type ServiceAccountState } from '../accounts/service
 import type { Step } from '../base/decision.ts'
 import type { LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../base/outcome.ts'
+import { isSudo } from '../base/pam-service.ts'
 import type { Reason } from '../base/reason.ts'
 import type { PasswordResult } from '../offline/password-policy.ts'
 import { decideOffline, type OfflineFacts } from '../offline/policy.ts'
@@ -81,7 +82,8 @@ export function decideAuth(f: AuthFacts): AuthStep {
   if (f.user === 'root') return end(denied('root-refused'))
   if (f.serviceAccount) return end(decideServiceAuth(f.serviceAccount, f.service))
   if (f.local === 'refused') return end(denied('local-account'))
-  if (f.authorizeOnly) return end(denied('authorize-only'))
+  // sudo asks who is there in every mode: the keys of sshd say nothing to it.
+  if (f.authorizeOnly && !isSudo(f.service)) return end(denied('authorize-only'))
   if (f.unmapped) return end(denied('service-unmapped'))
   switch (f.answer) {
     case 'absent':

@@ -4,6 +4,7 @@ import { decideServiceAuth, type ServiceAccountState } from '../accounts/service
 import type { Step } from '../base/decision.ts'
 import type { LoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome, unavailable } from '../base/outcome.ts'
+import { isSudo } from '../base/pam-service.ts'
 import type { Approval, Checked, Confirmed, NoService, Started } from './service.ts'
 
 type Person = {
@@ -153,7 +154,7 @@ function refused(f: Person): Outcome | undefined {
   if (!f.user) return denied('bad-login-name')
   if (f.user === 'root') return denied('root-refused')
   if (f.serviceAccount) return decideServiceAuth(f.serviceAccount, f.service)
-  if (f.authorizeOnly) return denied('authorize-only')
+  if (f.authorizeOnly && !isSudo(f.service)) return denied('authorize-only')
   if (f.unmapped) return denied('service-unmapped')
   return f.needsKey ? denied('weblogin-needs-key') : undefined
 }

@@ -213,7 +213,7 @@ test('all problems come in one Fault, in the order of their lines', () => {
     '/c: portal_url is not set (add: portal_url = https://auth.example.com)',
     '/c line 1: log_level must be one of error, warn, info, debug (or 0 to 3)',
     '/c line 2: the line is not "key = value": it has no =',
-    '/c line 3: crowdsec is not supported by this version (remove the line, or write crowdsec = false)',
+    '/c line 3: crowdsec is not supported by this version (remove the line, or write crowdsec = false, or run: ob config migrate)',
   ])
 })
 

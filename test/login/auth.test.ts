@@ -62,6 +62,11 @@ const rows: readonly (readonly [string, AuthFacts, string])[] = [
   ['an account of this host that stays out of it', { ...base, local: 'refused' }, 'denied local-account'],
   ['a functional account of nobody', { ...base, unmapped: true }, 'denied service-unmapped'],
   ['authorize_only never authenticates', { ...base, authorizeOnly: true }, 'denied authorize-only'],
+  [
+    'but for sudo, as in the C implementation',
+    { ...base, authorizeOnly: true, service: 'sudo', answer: 'absent' },
+    'denied no-token',
+  ],
   ['nothing typed', { ...base, answer: 'absent' }, 'denied no-token'],
   ['an answer that pam_exec cut', { ...base, answer: 'cut' }, 'denied token-cut'],
   ['bytes that no token has', { ...base, answer: 'malformed' }, 'denied token-malformed'],
