@@ -6,10 +6,11 @@ import { sshdModes } from './run/sshd-modes.ts'
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
   const helper = sshdModes.get(name ?? '')
-  // Loaded apart: a mode that sshd runs loads only the code that it uses.
-  return helper
-    ? (await import('./run/unprivileged.ts')).runUnprivileged(helper, args)
-    : (await import('./run/privileged.ts')).runPrivileged(name, args)
+  // Loaded apart: a mode that sshd runs loads only the code that it uses, and a phase that ob serve decides even less.
+  if (helper) return (await import('./run/unprivileged.ts')).runUnprivileged(helper, args)
+  const served = name === undefined ? await (await import('./run/served-phase.ts')).askServe() : undefined
+  if (served?.kind === 'decided') return served.status
+  return (await import('./run/privileged.ts')).runPrivileged(name, args, served)
 }
 
 /** For errors that no mode reported itself. Their text is not printed: it could quote a secret. */

@@ -21,6 +21,7 @@ import { sendDatagram } from '../world/io/datagram.ts'
 import { callerOf, type Listener, listenAt } from '../world/io/unix-socket.ts'
 import { tryLock } from '../world/process/libc.ts'
 import { needPeers, peerProcesses } from '../world/process/peer.ts'
+import { listenForPhases, type PhaseListener } from './phases.ts'
 
 const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
 
@@ -42,22 +43,24 @@ export const mode: Mode = {
   },
 }
 
-const isWanted = ({ serve_userdb, serve_hops, service_map }: Config): boolean =>
-  serve_userdb || serve_hops || service_map.has(unlockService)
+const isWanted = ({ serve_userdb, serve_hops, serve_logins, service_map }: Config): boolean =>
+  serve_userdb || serve_hops || serve_logins || service_map.has(unlockService)
 
 const nothing = {
   message: 'there is nothing to serve',
-  hint: 'set serve_userdb or serve_hops, or name unlock in service_map; or: systemctl disable --now ob-serve',
+  hint: 'set serve_userdb, serve_logins or serve_hops, or name unlock in service_map; or: systemctl disable --now ob-serve',
 }
 
 async function serve(world: World, config: Config): Promise<Ending> {
   Bun.unsafe.setJITPolicy?.(1)
   let serving = await open(world, config)
+  let phases = config.serve_logins ? listenForPhases(world) : undefined
   notify(world, 'READY=1')
   const stopped = termination()
   process.on('SIGHUP', () => {
     reload(world, serving).then((next) => {
       serving = next
+      phases = followed(world, phases, next.config)
     })
   })
   const timers = [
@@ -69,11 +72,23 @@ async function serve(world: World, config: Config): Promise<Ending> {
   notify(world, 'STOPPING=1')
   for (const timer of timers) clearInterval(timer)
   for (const socket of serving.sockets) socket.close()
+  phases?.close()
+  await Promise.race([phases?.idle(), Bun.sleep(lastSeconds * 1000)])
   world.files.remove(paths.served)
   return ended(allowed('done'))
 }
 
-type Serving = { readonly userdb: Userdb; readonly sockets: readonly Listener[] }
+/** Decisions that are under way end first: less than TimeoutStopSec= of the unit. Seconds. */
+const lastSeconds = 4
+
+/** A phase reads the configuration itself, so only whether any is decided here can change. */
+function followed(world: World, before: PhaseListener | undefined, config: Config): PhaseListener | undefined {
+  if (config.serve_logins) return before ?? listenForPhases(world)
+  before?.close()
+  return undefined
+}
+
+type Serving = { readonly config: Config; readonly userdb: Userdb; readonly sockets: readonly Listener[] }
 
 /** New sockets take the place of old ones; connections that are open end with the answers of before. */
 async function open(world: World, config: Config): Promise<Serving> {
@@ -86,10 +101,11 @@ async function open(world: World, config: Config): Promise<Serving> {
   if (config.service_map.has(unlockService))
     sockets.push(listenForQuestions(paths.unlock, openUnlock({ world, directory })))
   if (config.serve_hops) sockets.push(listenForQuestions(paths.hopSocket, openHops({ world, directory })))
-  if (sockets.length === 0) throw new Fault(nothing.message, { hint: nothing.hint })
+  if (!isWanted(config)) throw new Fault(nothing.message, { hint: nothing.hint })
   noteServedConfig(world, process.pid, stamp)
-  world.syslog('info', `ob serve listens at ${sockets.map(({ path }) => path).join(' and ')}`)
-  return { userdb, sockets }
+  const listening = [...sockets.map(({ path }) => path), ...(config.serve_logins ? [paths.phases] : [])]
+  world.syslog('info', `ob serve listens at ${listening.join(' and ')}`)
+  return { config, userdb, sockets }
 }
 
 /** A configuration that cannot be read changes nothing: the old one goes on, and ob status says so. */

@@ -4,6 +4,8 @@ import type { WholeEntry } from './mode.ts'
 /** No argument, PAM_TYPE in the environment. */
 export const pamModes = {
   login: { caller: 'pam', summary: '', deadlineSeconds: 25, load: () => import('../pam/pam.ts') },
+  /** ob serve went away while it decided, and a token may be used up. */
+  lost: { caller: 'pam', summary: '', deadlineSeconds: 10, load: () => import('../pam/lost.ts') },
   session: { caller: 'pam', summary: '', deadlineSeconds: 10, load: () => import('../pam/pam.ts') },
 } as const satisfies Record<string, WholeEntry>
 

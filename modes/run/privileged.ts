@@ -6,6 +6,7 @@ import { endAfter, exitStatus } from './exit.ts'
 import { asciiOnly, asJson, finish } from './finish.ts'
 import type { WholeEntry } from './mode.ts'
 import { pamModes, pamVerbs } from './pam-modes.ts'
+import type { Served } from './served-phase.ts'
 
 const options: Readonly<Record<string, string>> = {
   '--version': 'version',
@@ -15,17 +16,22 @@ const options: Readonly<Record<string, string>> = {
 }
 
 /** The mode by that name; without a name, the phase that pam_exec says in the environment. */
-export async function runPrivileged(name: string | undefined, args: readonly string[]): Promise<number> {
+export async function runPrivileged(
+  name: string | undefined,
+  args: readonly string[],
+  served?: Exclude<Served, { readonly kind: 'decided' }>,
+): Promise<number> {
   const environment = takeEnvironment()
   const phase = environment.values['PAM_TYPE']
   const verb = phase === undefined ? undefined : pamVerbs.get([name, ...args].join(' '))
-  const entry = verb ?? (name === undefined ? phaseEntry(phase) : await entryOf(options[name] ?? name, args))
+  const entry = verb ?? (name === undefined ? phaseEntry(phase, served) : await entryOf(options[name] ?? name, args))
   if (!entry) {
     const problem = name === undefined ? 'usage: ob MODE …' : `ob: unknown mode "${asciiOnly(name)}"`
     writeText(2, `${problem}\nob help lists the modes\n`)
     return exitStatus.usage
   }
-  const world = system(environment, deadlineAfter(entry.deadlineSeconds))
+  const answer = served?.kind === 'undecided' ? served.answer : undefined
+  const world = system(environment, deadlineAfter(entry.deadlineSeconds), answer)
   const caller = environment.values['PAM_TYPE'] === undefined ? (entry.byHand ?? entry.caller) : entry.caller
   return finish(caller, world, async () => {
     refuseDumps()
@@ -56,8 +62,9 @@ async function entryOf(name: string, [verb]: readonly string[]): Promise<WholeEn
   return wholeModes.get(`${name} ${verb}`) ?? wholeModes.get(name)
 }
 
-function phaseEntry(phase: string | undefined): WholeEntry | undefined {
+function phaseEntry(phase: string | undefined, served: { readonly kind: string } | undefined): WholeEntry | undefined {
   if (phase === undefined) return undefined
+  if (served?.kind === 'lost') return pamModes.lost
   return phase.endsWith('_session') ? pamModes.session : pamModes.login
 }
 

@@ -47,22 +47,31 @@ export const inheritedEnvironment = (): readonly string[] => inherited
  * PAM_* after the ones a user may have smuggled in, so the last occurrence is the true one.
  */
 export function takeEnvironment(): Environment {
+  inherited = readFileSync('/proc/self/environ', 'utf8').split('\0').filter(Boolean)
+  // The other variables would steer the runtime: proxies, certificate checks, verbose fetching.
+  for (const name of Object.keys(process.env)) delete process.env[name]
+  return allowListed(inherited)
+}
+
+/** The environment of another process, as it was when its program began. */
+export const environmentOf = (pid: number): Environment =>
+  allowListed(readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean))
+
+function allowListed(variables: readonly string[]): Environment {
   const values: Record<string, string> = {}
   const duplicates: string[] = []
-  inherited = readFileSync('/proc/self/environ', 'utf8').split('\0').filter(Boolean)
-  for (const item of inherited) {
+  for (const item of variables) {
     const split = item.indexOf('=')
     const name = item.slice(0, split)
     if (split < 1 || !known.includes(name)) continue
     if (name in values) duplicates.push(name)
     values[name] = item.slice(split + 1)
   }
-  // The other variables would steer the runtime: proxies, certificate checks, verbose fetching.
-  for (const name of Object.keys(process.env)) delete process.env[name]
   return { values, duplicates }
 }
 
-export function system(environment: Environment, deadline: AbortSignal): World {
+/** The World of this process. Standard input is read already where its bytes are given. */
+export function system(environment: Environment, deadline: AbortSignal, input?: Uint8Array<ArrayBuffer>): World {
   const userId = process.geteuid?.() ?? -1
   return {
     env: environment.values,
@@ -72,8 +81,8 @@ export function system(environment: Environment, deadline: AbortSignal): World {
     random: (length) => crypto.getRandomValues(new Uint8Array(length)),
     hostname: () => readProc('/proc/sys/kernel/hostname').trim(),
     userId,
-    connectionSeed: () => seedOrRandom(connectionSeed),
-    callerSeed: () => seedOrRandom(processSeed),
+    connectionSeed: () => seedOrRandom(connectionSeed, process.ppid),
+    callerSeed: () => seedOrRandom(processSeed, process.ppid),
     deadline,
     timeout: (seconds) => AbortSignal.any([deadline, AbortSignal.timeout(seconds * 1000)]),
     interrupted,
@@ -85,7 +94,7 @@ export function system(environment: Environment, deadline: AbortSignal): World {
     argon2,
     processes,
     spawn,
-    stdin: (limit) => readInput(limit),
+    stdin: (limit) => input?.subarray(0, limit) ?? readInput(limit),
     hiddenInput: async (prompt, limit) =>
       (await import('./io/hidden-input.ts')).readHidden(prompt, limit) ?? readInput(limit),
     stdout: (text) => writeText(1, forTerminal(text)),
@@ -112,16 +121,16 @@ function interrupted(): AbortSignal {
   return controller.signal
 }
 
-function seedOrRandom(seedOf: (pid: number) => string): string {
+export function seedOrRandom(seedOf: (pid: number) => string, parent: number): string {
   try {
-    return seedOf(process.ppid)
+    return seedOf(parent)
   } catch {
     // /proc may be hidden from an unprivileged caller (hidepid); then the id is unique, and no other phase has it.
     return crypto.randomUUID()
   }
 }
 
-const readInput = (limit: number): Uint8Array<ArrayBuffer> =>
+export const readInput = (limit: number): Uint8Array<ArrayBuffer> =>
   readUpTo(limit, (bytes, offset) => readSync(0, bytes, offset, limit - offset, null))
 
 /** Writes everything before returning. */

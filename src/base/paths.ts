@@ -63,6 +63,8 @@ export const paths = {
   uidReservations: '/run/open-bastion/promises',
   /** Where `ob serve` listens for screen lockers. */
   unlock: '/run/open-bastion/unlock',
+  /** Where `ob serve` listens for PAM phases of root. */
+  phases: '/run/open-bastion/phases',
   /** With which configuration `ob serve` runs. */
   served: '/run/open-bastion/serve.json',
   serveLock: '/run/open-bastion/serve.lock',

@@ -223,6 +223,7 @@ const reasons = {
   'portal-untrusted': ['the portal’s certificate or pin was refused', 'broken'],
   'audit-unwritable': ['audit_required is set and no audit line could be written', 'broken'],
   'deadline-passed': ['no verdict before the deadline', 'unavailable'],
+  'decision-lost': ['ob serve ended or froze while it decided, and a token may be used up', 'unavailable'],
   fault: ['this program or its installation is broken', 'broken'],
   // administration
   done: ['done', 'none'],

@@ -107,6 +107,7 @@ const remedies: Partial<Record<Reason, string>> = {
   'portal-refuses-host': 'ob enroll --force',
   'portal-untrusted': 'check portal_url, and set or correct ca_cert and cert_pin; somebody may be in between',
   'audit-unwritable': 'make room for, or mend, the audit log',
+  'decision-lost': 'log in again with a new token; journalctl -u ob-serve says why it ended',
   'deadline-passed': 'the portal is too slow; ob doctor measures it',
   fault: 'the details above name the file; ob doctor checks everything',
 }

@@ -132,7 +132,7 @@ export function openQuestions<Call>({ world, directory }: QuestionParts, kind: Q
 }
 
 /** A limited number at a time; the others wait in order, and a long queue is refused. */
-function openTurns(atOnce: number, mostWaiting: number) {
+export function openTurns(atOnce: number, mostWaiting: number) {
   const waiting: (() => void)[] = []
   let free = atOnce
   return {

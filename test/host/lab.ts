@@ -212,18 +212,24 @@ async function furnish(space: Namespace, options: LabOptions) {
   /** Takes the portal away: nobody listens, no route leads there, or it accepts and never answers. */
   const cutNetwork = async (how: Cut = 'refused') => {
     if (how === 'silent') await need(`kill -STOP ${portal?.pid}`)
-    else hosts(how === 'refused' ? '127.0.0.9' : '192.0.2.1')
+    else {
+      hosts(how === 'refused' ? '127.0.0.9' : '192.0.2.1')
+      // ob serve keeps a connection, and remembers addresses for half a minute.
+      if (portal !== undefined) await control('halt')
+    }
   }
   const restore = async () => {
     hosts('127.0.0.1')
-    if (portal !== undefined) await need(`kill -CONT ${portal.pid}`)
+    if (portal === undefined) return
+    await need(`kill -CONT ${portal.pid}`)
+    await control('start')
   }
   /** Puts another program, or nothing, at /usr/sbin/ob; `restoreProgram` brings the real one back. */
   const replaceProgram = (script: string | undefined) =>
     need(
       script === undefined
-        ? 'umount /usr/sbin/ob && rm /usr/sbin/ob'
-        : `umount /usr/sbin/ob && printf '%s' "$SCRIPT" > /usr/sbin/ob && chmod 0755 /usr/sbin/ob`,
+        ? 'umount --lazy /usr/sbin/ob && rm /usr/sbin/ob'
+        : `umount --lazy /usr/sbin/ob && printf '%s' "$SCRIPT" > /usr/sbin/ob && chmod 0755 /usr/sbin/ob`,
       { env: { SCRIPT: script ?? '' } },
     )
   const restoreProgram = () => need(placed)

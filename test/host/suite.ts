@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, test } from 'bun:test'
 import { type Lab, type LabOptions, refusal, startLab } from './lab.ts'
 import { environment } from './namespace.ts'
+import { startServe } from './serve.ts'
 
 const refused = refusal()
 if (refused !== undefined) console.error(`host tests are skipped: ${refused}`)
@@ -11,6 +12,9 @@ export const hasLab = refused === undefined
 
 /** OB_PROGRAM names another program to test than dist/ob. */
 const program = process.env['OB_PROGRAM']
+
+/** OB_SERVED=1 runs the suite with `ob serve` beside it: each decision must be the same. */
+export const isServed = process.env['OB_SERVED'] === '1'
 
 // A limit ends what hangs. It says nothing about how fast a machine is that runs other suites beside this one.
 const patience = 4
@@ -26,6 +30,7 @@ export function inLab(
     if (!hasLab) return
     lab = await startLab(program === undefined ? options : { program, ...options })
     await prepare(lab)
+    if (isServed) await startServe(lab, '/run/open-bastion/phases')
   }, 120_000 * patience)
   afterAll(async () => {
     await lab?.stop()

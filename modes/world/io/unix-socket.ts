@@ -11,20 +11,27 @@ export type Listener = {
   readonly close: () => void
 }
 
-/** Every user may connect. The directory must exist. */
-export function listenAt<T>(path: string, socket: SocketHandler<T>): Listener {
+type How = {
+  /** Who may connect; without it everybody. */
+  readonly mode?: number
+  /** Connections that are open go on when the socket closes. */
+  readonly finishes?: boolean
+}
+
+/** The directory must exist. */
+export function listenAt<T>(path: string, socket: SocketHandler<T>, { mode = 0o666, finishes }: How = {}): Listener {
   // Under a hidden name first, which nss-systemd does not look at: no client meets a socket that is not ready, and
   // the one that a killed process left is replaced at once.
   const hidden = join(dirname(path), `.${basename(path)}`)
   rmSync(hidden, { force: true })
   const server = Bun.listen<T>({ unix: hidden, socket })
-  chmodSync(hidden, 0o666)
+  chmodSync(hidden, mode)
   renameSync(hidden, path)
   const { ino } = statSync(path)
   return {
     path,
     close: () => {
-      server.stop(true)
+      server.stop(finishes !== true)
       if (statSync(path, { throwIfNoEntry: false })?.ino === ino) unlinkSync(path)
     },
   }

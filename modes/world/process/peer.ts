@@ -58,7 +58,15 @@ function programOf(pid: number): string | undefined {
   return uid === 0 && (mode & 0o022) === 0 ? path.slice(path.lastIndexOf('/') + 1) : undefined
 }
 
-const parentOf = (pid: number): number => {
+/** Whether that process runs the very file that this one runs: an upgrade puts another in its place. */
+export const isThisProgram = (pid: number): boolean =>
+  attempt(() => {
+    const [own, other] = [statSync('/proc/self/exe'), statSync(`/proc/${pid}/exe`)]
+    return own.dev === other.dev && own.ino === other.ino
+  }) ?? false
+
+/** Throws where the process ended, or may not be looked at. */
+export const parentOf = (pid: number): number => {
   const text = readProc(`/proc/${pid}/stat`)
   return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1])
 }

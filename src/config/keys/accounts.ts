@@ -34,6 +34,14 @@ export const accountKeys = {
     section: 'accounts',
     since: '0.2',
   })),
+  serve_logins: key(true, () => ({
+    schema: toggle(),
+    says:
+      'Whether ob serve, where it runs, decides PAM phases over a connection to the portal that it keeps. Where it does ' +
+      'not answer, each phase decides by itself.',
+    section: 'accounts',
+    since: '0.2',
+  })),
   nss_enumerate: key(false, () => ({
     schema: toggle(),
     says: 'Let everybody list all users and groups through the user database of ob serve.',

@@ -1,0 +1,146 @@
+// PAM phases that `ob serve` decides for processes of root, each as that process would: the same code, with the
+// caller's environment. One that is slow, fails or never ends is not seen by another.
+import type { Socket } from 'bun'
+import { concat } from '../../src/base/bytes.ts'
+import { unavailable } from '../../src/base/outcome.ts'
+import { isPlaceholder, withoutEnd } from '../../src/base/pam-answer.ts'
+import { paths } from '../../src/base/paths.ts'
+import type { NativeArgon2, World } from '../../src/base/world.ts'
+import type { Phase } from '../../src/login/event-policy.ts'
+import { formatDecided, parseAnswer, said, workingMilliseconds } from '../../src/login/served-format.ts'
+import { openTurns } from '../../src/userdb/one-question.ts'
+import { runPhase } from '../pam/phase.ts'
+import { requestOf } from '../pam/request.ts'
+import { finish } from '../run/finish.ts'
+import { ended } from '../run/mode.ts'
+import { pamModes } from '../run/pam-modes.ts'
+import { callerOf, type Listener, listenAt } from '../world/io/unix-socket.ts'
+import { isThisProgram } from '../world/process/peer.ts'
+import { LeftToCaller, servedWorld } from '../world/served-world.ts'
+import { argon2, type Environment, environmentOf } from '../world/system.ts'
+
+export type PhaseListener = Listener & {
+  /** Ends when the decisions that are under way ended. */
+  readonly idle: () => Promise<unknown>
+}
+
+type Call = {
+  readonly pid: number
+  readonly phase: Phase
+  readonly environment: Environment
+  received: Uint8Array<ArrayBuffer>
+  asked: boolean
+}
+
+/** The caller sends what was typed at once; stopped in between, it decides by itself. */
+const answerSeconds = 5
+/** More than sshd lets begin at once (MaxStartups) and sudo together. */
+const mostCalls = 1_024
+
+export function listenForPhases(world: World): PhaseListener {
+  const underWay = new Set<Promise<void>>()
+  let calls = 0
+  const listener = listenAt<Call | undefined>(
+    paths.phases,
+    {
+      open(socket) {
+        calls++
+        socket.data = calls > mostCalls ? undefined : callOf(callerOf(socket))
+        socket.timeout(answerSeconds)
+        if (socket.data === undefined) socket.end(letter(said.yourself))
+        else socket.write(letter(socket.data.phase === 'auth' ? said.wantsAnswer : said.ready))
+      },
+      data(socket, bytes) {
+        const call = socket.data
+        if (call === undefined || call.asked) return void socket.terminate()
+        call.received = concat(call.received, bytes)
+        const answer = parseAnswer(call.received)
+        if (answer === 'more') return
+        if (answer === undefined) return void socket.terminate()
+        call.asked = true
+        socket.timeout(0)
+        const work = answerTo(socket, call, answer, world)
+        underWay.add(work)
+        work.finally(() => underWay.delete(work))
+      },
+      timeout: (socket) => void socket.terminate(),
+      close: () => void calls--,
+      error: (socket) => void socket.terminate(),
+    },
+    { mode: 0o600, finishes: true },
+  )
+  return { ...listener, idle: () => Promise.allSettled(underWay) }
+}
+
+const letter = (code: number): Uint8Array<ArrayBuffer> => Uint8Array.of(code)
+
+const phases: ReadonlySet<string> = new Set<Phase>(['auth', 'account', 'open_session', 'close_session'])
+
+/** Undefined: this caller must decide by itself. */
+function callOf(peer: ReturnType<typeof callerOf>): Call | undefined {
+  if (peer?.uid !== 0 || !isThisProgram(peer.pid)) return undefined
+  try {
+    const environment = environmentOf(peer.pid)
+    const phase = environment.values['PAM_TYPE'] ?? ''
+    if (!phases.has(phase)) return undefined
+    return { pid: peer.pid, phase: phase as Phase, environment, received: new Uint8Array(), asked: false }
+  } catch {
+    return undefined
+  }
+}
+
+async function answerTo(socket: Socket<Call | undefined>, call: Call, answer: Uint8Array<ArrayBuffer>, host: World) {
+  const working = setInterval(() => socket.write(letter(said.working)), workingMilliseconds)
+  try {
+    const decided = await decide(call, answer, () => void socket.write(letter(said.spends)))
+    socket.end(decided === undefined ? letter(said.yourself) : formatDecided(decided))
+  } catch (error) {
+    // A bug: its message could quote a secret.
+    host.syslog('err', `a ${call.phase} phase could not be decided (${error instanceof Error ? error.name : 'error'})`)
+    socket.end(letter(said.yourself))
+  } finally {
+    clearInterval(working)
+    answer.fill(0)
+    call.received.fill(0)
+  }
+}
+
+async function decide({ phase, pid, environment }: Call, answer: Uint8Array<ArrayBuffer>, beforeClaim: () => void) {
+  // A name that sshd did not know: an account may have to be made.
+  if (phase === 'auth' && isPlaceholder(withoutEnd(answer))) return undefined
+  const { signal: deadline, stop } = deadlineAfter(phase)
+  try {
+    const served = servedWorld({ pid, environment, answer, deadline, argon2: argon2InTurn, beforeClaim })
+    let isLeft = false
+    const status = await finish('pam', served.world, () =>
+      runPhase(phase, requestOf(served.world, phase), served.world).catch((error) => {
+        if (!(error instanceof LeftToCaller)) throw error
+        isLeft = true
+        return ended(unavailable('fault'))
+      }),
+    )
+    return isLeft ? undefined : { status, text: served.said() }
+  } finally {
+    stop()
+  }
+}
+
+/** As in a process of its own: two seconds before that one would end. */
+function deadlineAfter(phase: Phase) {
+  const controller = new AbortController()
+  const { deadlineSeconds } = phase.endsWith('_session') ? pamModes.session : pamModes.login
+  const timer = setTimeout(() => controller.abort(), (deadlineSeconds - 2) * 1000)
+  return { signal: controller.signal, stop: () => clearTimeout(timer) }
+}
+
+/** With Argon2id a decision takes 64 MiB and a processor. */
+const turns = openTurns(2, mostCalls)
+
+const argon2InTurn: NativeArgon2 = async (password, how) => {
+  await turns.take()
+  try {
+    return await argon2(password, how)
+  } finally {
+    turns.give()
+  }
+}
