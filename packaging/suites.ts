@@ -10,6 +10,8 @@ export type Suite = {
   readonly patterns: readonly string[]
   /** Nothing else runs meanwhile. */
   readonly alone?: boolean
+  /** With `ob serve` beside every host: each decision must be the same. */
+  readonly served?: boolean
 }
 
 /** Suites of which each file is a process: it has a machine of its own, and shares only the processors. */
@@ -19,10 +21,13 @@ const separate = ['artefact', 'browser', 'host']
 const apart = [...separate, 'scripts', 'vectors', 'fakes', 'demo', 'bench', 'mutation']
 
 /**
- * The first counts the loops in which threads wait, and they wait longer on a busy machine. In the others a person has only
- * so much time for a page, and a browser takes both processors.
+ * The first counts the loops in which threads wait, and they wait longer on a busy machine. In the others a person has
+ * only so much time for a page, and a browser takes both processors.
  */
 const alone = ['host/budget', 'browser/login', 'browser/pages', 'host/weblogin-end-to-end']
+
+/** Run once more with `ob serve`. */
+const twice = ['host/truth-table', 'host/offline', 'host/logins']
 
 const under = (folder: string): string => `test/${folder}/**/*.test.ts`
 
@@ -49,16 +54,20 @@ const unit = (): Suite => {
   return { name: 'unit', patterns: ['test/{architecture,docs,month}*.test.ts', ...rooms.map(under)] }
 }
 
+const servedToo = (): readonly Suite[] =>
+  twice.map((name) => ({ name: name.replace('host/', 'served/'), patterns: [`test/${name}.test.ts`], served: true }))
+
 /** What a name stands for: a suite, a folder of test/ (most are rooms of src/), or one file of it. */
 function find(name: string): readonly Suite[] {
   if (name === 'unit') return [unit()]
   if (name === 'transcripts') return [{ name, patterns: ['test/transcript.test.ts'] }]
   if (separate.includes(name)) return oneEach(under(name))
+  if (name === 'served') return servedToo()
   if (folders().includes(name)) return [{ name, patterns: [under(name)] }]
   return oneEach('test/**/*.test.ts').filter((suite) => suite.name === name)
 }
 
-const everything = ['unit', 'transcripts', ...separate]
+const everything = ['unit', 'transcripts', ...separate, 'served']
 
 export type Selection =
   | { readonly kind: 'selected'; readonly suites: readonly Suite[] }

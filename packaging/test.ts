@@ -64,6 +64,7 @@ export async function runSuite(suite: Suite, directory: string): Promise<Report>
   const reporter = ['--reporter=junit', `--reporter-outfile=${junit}`]
   const child = Bun.spawn([process.execPath, 'test', ...testLimit, ...reporter, ...files.map((file) => `./${file}`)], {
     cwd: root,
+    env: { ...process.env, ...(suite.served === true && { OB_SERVED: '1' }) },
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'pipe',

@@ -1,19 +1,20 @@
 // PAM phases that `ob serve` decides for processes of root, each as that process would: the same code, with the
 // caller's environment. One that is slow, fails or never ends is not seen by another.
+import { accessSync, constants } from 'node:fs'
 import type { Socket } from 'bun'
 import { concat } from '../../src/base/bytes.ts'
 import { unavailable } from '../../src/base/outcome.ts'
 import { isPlaceholder, withoutEnd } from '../../src/base/pam-answer.ts'
-import { paths } from '../../src/base/paths.ts'
+import { dirname, paths } from '../../src/base/paths.ts'
 import type { NativeArgon2, World } from '../../src/base/world.ts'
+import type { Config } from '../../src/config/load.ts'
 import type { Phase } from '../../src/login/event-policy.ts'
 import { formatDecided, parseAnswer, said, workingMilliseconds } from '../../src/login/served-format.ts'
 import { openTurns } from '../../src/userdb/one-question.ts'
-import { runPhase } from '../pam/phase.ts'
-import { requestOf } from '../pam/request.ts'
 import { finish } from '../run/finish.ts'
 import { ended } from '../run/mode.ts'
 import { pamModes } from '../run/pam-modes.ts'
+import { codeOf } from '../world/files/errno.ts'
 import { callerOf, type Listener, listenAt } from '../world/io/unix-socket.ts'
 import { isThisProgram } from '../world/process/peer.ts'
 import { LeftToCaller, servedWorld } from '../world/served-world.ts'
@@ -37,7 +38,38 @@ const answerSeconds = 5
 /** More than sshd lets begin at once (MaxStartups) and sudo together. */
 const mostCalls = 1_024
 
-export function listenForPhases(world: World): PhaseListener {
+/** Undefined where logins are left to their own processes. */
+export function listenForPhases(world: World, config: Config): PhaseListener | undefined {
+  if (!config.serve_logins) return undefined
+  const directory = writtenBy(config).find((path) => !isWritable(path))
+  if (directory === undefined) return listen(world)
+  const remedy = `systemctl edit ob-serve, and there [Service], ReadWritePaths=${directory}`
+  world.syslog('warning', `every login decides by itself: ob serve may not write to ${directory} (${remedy})`)
+  return undefined
+}
+
+/** The directories in which a phase writes. */
+const writtenBy = (config: Config): readonly string[] => [
+  paths.run,
+  paths.state,
+  dirname(config.audit_log_file),
+  config.rate_limit_state_dir,
+  config.auth_cache_dir,
+  config.cache_dir,
+  config.offline_cache_dir,
+]
+
+/** Or can be made there: the unit of ob serve lets it write in some places only. */
+function isWritable(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK)
+    return true
+  } catch (error) {
+    return codeOf(error) === 'ENOENT' && directory !== '/' && isWritable(dirname(directory))
+  }
+}
+
+function listen(world: World): PhaseListener {
   const underWay = new Set<Promise<void>>()
   let calls = 0
   const listener = listenAt<Call | undefined>(
@@ -110,10 +142,11 @@ async function decide({ phase, pid, environment }: Call, answer: Uint8Array<Arra
   if (phase === 'auth' && isPlaceholder(withoutEnd(answer))) return undefined
   const { signal: deadline, stop } = deadlineAfter(phase)
   try {
+    const { mode } = await entryOf(phase).load()
     const served = servedWorld({ pid, environment, answer, deadline, argon2: argon2InTurn, beforeClaim })
     let isLeft = false
     const status = await finish('pam', served.world, () =>
-      runPhase(phase, requestOf(served.world, phase), served.world).catch((error) => {
+      mode.run([], served.world).catch((error) => {
         if (!(error instanceof LeftToCaller)) throw error
         isLeft = true
         return ended(unavailable('fault'))
@@ -125,11 +158,12 @@ async function decide({ phase, pid, environment }: Call, answer: Uint8Array<Arra
   }
 }
 
+const entryOf = (phase: Phase) => (phase.endsWith('_session') ? pamModes.session : pamModes.login)
+
 /** As in a process of its own: two seconds before that one would end. */
 function deadlineAfter(phase: Phase) {
   const controller = new AbortController()
-  const { deadlineSeconds } = phase.endsWith('_session') ? pamModes.session : pamModes.login
-  const timer = setTimeout(() => controller.abort(), (deadlineSeconds - 2) * 1000)
+  const timer = setTimeout(() => controller.abort(), (entryOf(phase).deadlineSeconds - 2) * 1000)
   return { signal: controller.signal, stop: () => clearTimeout(timer) }
 }
 

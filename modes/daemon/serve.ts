@@ -1,6 +1,6 @@
-// The only long-lived process: the user database for nss-systemd, and the socket for screen lockers. It opens its
-// sockets itself, answers NSS from memory, and leaves network and disk to other processes. Only the first login of a
-// user who was never here needs it.
+// The only long-lived process: the user database for nss-systemd, PAM phases of root (phases.ts), and the sockets for
+// screen lockers and ob proxy. It opens its sockets itself and answers NSS from memory. Only the first login of a user
+// who was never here needs it.
 import { constants, openSync } from 'node:fs'
 import type { Socket } from 'bun'
 import { Fault } from '../../src/base/fault.ts'
@@ -48,13 +48,15 @@ const isWanted = ({ serve_userdb, serve_hops, serve_logins, service_map }: Confi
 
 const nothing = {
   message: 'there is nothing to serve',
-  hint: 'set serve_userdb, serve_logins or serve_hops, or name unlock in service_map; or: systemctl disable --now ob-serve',
+  hint:
+    'set serve_userdb, serve_logins or serve_hops, or name unlock in service_map; ' +
+    'or: systemctl disable --now ob-serve',
 }
 
 async function serve(world: World, config: Config): Promise<Ending> {
   Bun.unsafe.setJITPolicy?.(1)
   let serving = await open(world, config)
-  let phases = config.serve_logins ? listenForPhases(world) : undefined
+  let phases = listenForPhases(world, config)
   notify(world, 'READY=1')
   const stopped = termination()
   process.on('SIGHUP', () => {
@@ -81,11 +83,12 @@ async function serve(world: World, config: Config): Promise<Ending> {
 /** Decisions that are under way end first: less than TimeoutStopSec= of the unit. Seconds. */
 const lastSeconds = 4
 
-/** A phase reads the configuration itself, so only whether any is decided here can change. */
+/** A phase reads the configuration itself; what can change is whether any is decided here. */
 function followed(world: World, before: PhaseListener | undefined, config: Config): PhaseListener | undefined {
-  if (config.serve_logins) return before ?? listenForPhases(world)
+  const next = listenForPhases(world, config)
+  // Its path is the new one's by now, or goes away with it.
   before?.close()
-  return undefined
+  return next
 }
 
 type Serving = { readonly config: Config; readonly userdb: Userdb; readonly sockets: readonly Listener[] }
@@ -103,8 +106,7 @@ async function open(world: World, config: Config): Promise<Serving> {
   if (config.serve_hops) sockets.push(listenForQuestions(paths.hopSocket, openHops({ world, directory })))
   if (!isWanted(config)) throw new Fault(nothing.message, { hint: nothing.hint })
   noteServedConfig(world, process.pid, stamp)
-  const listening = [...sockets.map(({ path }) => path), ...(config.serve_logins ? [paths.phases] : [])]
-  world.syslog('info', `ob serve listens at ${listening.join(' and ')}`)
+  if (sockets.length > 0) world.syslog('info', `ob serve listens at ${sockets.map(({ path }) => path).join(' and ')}`)
   return { config, userdb, sockets }
 }
 

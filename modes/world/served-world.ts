@@ -1,5 +1,5 @@
-// The World of a PAM phase that `ob serve` decides: the caller's environment and place in the tree of processes, and the
-// daemon's own disk, network and clock. What the daemon may not do, it leaves to the caller.
+// The World of a PAM phase that `ob serve` decides: the caller's environment and place in the tree of processes, and
+// the daemon's own disk, network and clock. What the daemon may not do, it leaves to the caller.
 import { statSync } from 'node:fs'
 import { paths } from '../../src/base/paths.ts'
 import type { Files, NativeArgon2, World } from '../../src/base/world.ts'

@@ -1,5 +1,5 @@
-// What passes between a PAM phase and `ob serve`, which decides it. The daemon begins, with one letter a message; it takes
-// everything else that it must know about the caller from the kernel.
+// What passes between a PAM phase and `ob serve`, which decides it. The daemon begins, with one letter a message; it
+// takes everything else that it must know about the caller from the kernel.
 import { decodeUtf8 } from '../base/bytes.ts'
 
 /** Said by the daemon. */

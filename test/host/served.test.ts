@@ -85,7 +85,11 @@ lab_test('a refusal is the same sentence, and an answer that was typed wrong is 
   const alone = await lab.ssh({ user: 'alice', answers: ['f'.repeat(64)] })
   await start()
   const [same] = lab.audit()
-  expect([line?.reason, line?.details, line?.event_type]).toEqual([same?.reason, same?.details, same?.event_type])
+  expect([line?.reason, line?.['details'], line?.event_type]).toEqual([
+    same?.reason,
+    same?.['details'],
+    same?.event_type,
+  ])
   const sentence = (text: string) => /Access denied[^[]*/.exec(text)?.[0]
   expect(sentence(wrong.stderr)).toBe(sentence(alone.stderr)!)
 })

@@ -196,7 +196,7 @@ inSystemd(
 
 inSystemd('with nothing to serve it ends, is not started again and has not failed', async () => {
   const good = host.text('/etc/open-bastion/openbastion.conf')
-  host.write('/etc/open-bastion/openbastion.conf', `${good}serve_userdb = false\n`, 0o600)
+  host.write('/etc/open-bastion/openbastion.conf', `${good}serve_userdb = false\nserve_logins = false\n`, 0o600)
   await host.run('systemctl restart ob-serve')
   await until('it has ended', async () => (await property('ob-serve', 'ActiveState')) === 'inactive')
   const result = await property('ob-serve', 'Result')
@@ -240,6 +240,36 @@ inSystemd('a first-time user gets in at the first attempt, and logind knows the 
   expect(login.stdout).toContain('session-')
 })
 
+inSystemd('in its sandbox, ob serve decides every phase of a known user', async () => {
+  const token = await mintToken(lab(), 'nora')
+  const since = (await host.need('date +%s.%N')).trim()
+  expect(await ssh('nora', { answer: token })).toMatchObject({ code: 0, stdout: 'SHELL-OK\n' })
+  await host.need('journalctl --sync')
+  const lines = await host.need(`journalctl -q --no-pager --since @${since} -t ob -o short | grep -F reason=`)
+  const deciders = [...lines.matchAll(/ ob\[(\d+)\]: \w+ .*reason=([a-z-]+)/g)].map(([, pid, reason]) => [reason, pid])
+  const daemon = await property('ob-serve', 'MainPID')
+  expect(deciders).toEqual([
+    ['token-accepted', daemon],
+    ['portal-allowed', daemon],
+    ['session-opened', daemon],
+  ])
+})
+
+inSystemd('where its sandbox does not let it write what a phase writes, it leaves the phases alone', async () => {
+  const good = host.text('/etc/open-bastion/openbastion.conf')
+  await host.need('mkdir -m 0750 /srv/audit')
+  host.write('/etc/open-bastion/openbastion.conf', `${good}audit_log_file = /srv/audit/audit.json\n`, 0o600)
+  await host.need('systemctl reload ob-serve')
+  await until('it says so', async () =>
+    (await host.need('journalctl -q --no-pager -o cat -u ob-serve')).includes('ReadWritePaths=/srv/audit'),
+  )
+  expect(await ssh('nora', { answer: await mintToken(lab(), 'nora') })).toMatchObject({ code: 0 })
+  expect(host.text('/srv/audit/audit.json').trim().split('\n').length).toBe(3)
+  host.write('/etc/open-bastion/openbastion.conf', good, 0o600)
+  await host.need('systemctl reload ob-serve')
+  await until('it decides again', async () => (await host.run('test -S /run/open-bastion/phases')).code === 0)
+})
+
 inSystemd('the timer of ob monitor leaves no line in the journal while there is nothing to do', async () => {
   const lines = async () => (await host.need('journalctl -q --no-pager -o cat -u ob-monitor.service | wc -l')).trim()
   await host.need('journalctl --sync')
@@ -257,7 +287,7 @@ inSystemd('ob monitor ends a session that began offline, once the portal says no
     echo 'auth_cache_ttl = 600' >> /etc/open-bastion/openbastion.conf`)
   const online = await ssh('alice', { key: '/run/lab/alice' })
   expect([online.code, online.stdout]).toEqual([0, expect.stringContaining('SHELL-OK')])
-  host.write('/etc/hosts', '127.0.0.1 localhost lab\n127.0.0.9 auth.example.test\n')
+  await control('halt')
   const session = ssh('alice', { key: '/run/lab/alice', command: 'echo in; touch /tmp/in; sleep 50' })
   await until('the session has begun', async () => (await host.run(['test', '-e', '/tmp/in'])).code === 0)
   expect((await host.need('ls /run/open-bastion/offline_sessions')).trim()).not.toBe('')
@@ -265,7 +295,7 @@ inSystemd('ob monitor ends a session that began offline, once the portal says no
   // Still away: nothing ends.
   expect((await host.need('loginctl list-sessions --no-legend')).includes('alice')).toBe(true)
   await control('setRules', { group: 'truth', ssh: ['bob'], sudo: [] })
-  host.write('/etc/hosts', '127.0.0.1 localhost lab auth.example.test\n')
+  await control('start')
   await host.need('rm -f /run/open-bastion/*-portal; systemctl start ob-monitor')
   const ended = await session
   expect(ended.code).not.toBe(0)

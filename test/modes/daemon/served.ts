@@ -84,7 +84,7 @@ async function refusals(): Promise<object> {
     arguments: await outcomeOf(['now'], worldWith('')),
     user: await outcomeOf([], { ...worldWith(''), userId: 1000 }),
     // Last: its lock is held until this process ends.
-    nothing: await outcomeOf([], worldWith('serve_userdb = false\n')),
+    nothing: await outcomeOf([], worldWith('serve_userdb = false\nserve_logins = false\n')),
     sockets: [userdb, paths.unlock].filter((path) => existsSync(path)),
   }
 }
