@@ -154,10 +154,10 @@ const reasons = {
   'functional-ssh-only': ['the account is for ssh only', 'not-allowed'],
   'certificate-needed': ['the account takes a certificate that names a person, and nothing else', 'certificate'],
   'person-refused': [
-    'the certificate names root, an account of this host or another functional account',
+    'the certificate or token names root, an account of this host or another functional account',
     'not-allowed',
   ],
-  'person-identified': ['the certificate names the person, and the portal allows that person here', 'none'],
+  'person-identified': ['a certificate or a token names the person, and the portal allows that person here', 'none'],
   switched: ['the session became the person’s', 'none'],
   'switch-not-possible': ['no record of a fresh login belongs to this connection, or it was used', 'not-allowed'],
   // this host's certificate authority

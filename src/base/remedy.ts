@@ -51,7 +51,7 @@ const remedies: Partial<Record<Reason, string>> = {
   'service-account-broken': 'ob service-account check names the lines',
   'functional-ssh-only': 'use ssh; other services need accounts of their own',
   'certificate-needed': 'get a certificate first (docs/certificates.md), and log in with it',
-  'person-refused': 'the name in the certificate must be one of a portal user; local accounts log in by themselves',
+  'person-refused': 'the certificate or token must be of a portal user; local accounts log in by themselves',
   'switch-not-possible':
     'log in once more; one connection gives one session (MaxSessions 1), and only sshd starts the shell of the account',
   'ca-not-a-plain-key': 'offer the plain key: ssh -o CertificateFile=none',

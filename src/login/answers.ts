@@ -236,5 +236,5 @@ const offlineCached =
 /** RFC 6750 §2.1, and longer than passwords are. */
 const accessTokenShape = /^[A-Za-z0-9._~+/-]{32,}=*$/
 
-const canBeToken = (text: string, config: Config): boolean =>
+export const canBeToken = (text: string, config: Config): boolean =>
   (config.oauth2_token_auth ? accessTokenShape : new RegExp(`^(?:${config.token_pattern})$`)).test(text)

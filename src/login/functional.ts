@@ -1,20 +1,25 @@
 // Logins to accounts that belong to no person: the front door of the certificate authority, and functional accounts
 // that turn into a person. What was proven is left for the one process of this connection that may use it.
+import { settle } from '../base/decision.ts'
+import { orElse } from '../base/fault.ts'
 import { parseLoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
 import { isSsh } from '../base/pam-service.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { attributesIn, decideFunctional, personOf } from '../shell/policy.ts'
-import { leaveRecord } from '../shell/records.ts'
+import { lockoutKey } from '../lockout/state-format.ts'
+import { attributesIn, decideFunctional, type IdentifiedPerson, personNamed, personOf } from '../shell/policy.ts'
+import { leaveRecord, takeRecord } from '../shell/records.ts'
 import type { FunctionalRole } from '../shell/role-policy.ts'
 import { parseAuthInfo } from '../ssh/auth-info-format.ts'
 import type { Proof } from '../ssh/proof.ts'
 import type { PublicKey } from '../ssh/wire.ts'
-import { type PamRequest, settleSession } from './answers.ts'
-import { performSession } from './effects.ts'
+import { canBeToken, type PamRequest, requireUser, settleSession } from './answers.ts'
+import { performAuth, performSession } from './effects.ts'
 import type { Phase, PhaseResult } from './event-policy.ts'
+import { decideTyped, type TypedFacts } from './functional-policy.ts'
 import type { Ports } from './ports.ts'
+import type { UserToken } from './typed-answer-format.ts'
 
 type Functional = {
   readonly world: Parts<'env' | 'now' | 'files'>
@@ -22,6 +27,7 @@ type Functional = {
   readonly config: Config
   readonly role: FunctionalRole
   readonly readProof: () => Promise<Proof>
+  readonly readAnswer: () => UserToken
 }
 
 /** Decides a phase of a login to such an account. */
@@ -30,8 +36,10 @@ export async function decideFunctionalPhase(
   request: PamRequest,
   parts: Functional,
 ): Promise<PhaseResult> {
-  const early = decideFunctional({ phase, ssh: isSsh(request.service) })
+  const tokens = parts.config.functional_tokens && parts.role === 'person'
+  const early = decideFunctional({ phase, ssh: isSsh(request.service), tokens })
   if (early) return { outcome: early, notes: [] }
+  if (phase === 'auth') return identifyByToken(request, parts)
   return parts.role === 'authority' ? identifyKey(request, parts) : identifyPerson(request, parts)
 }
 
@@ -51,13 +59,58 @@ function identifyKey(request: PamRequest, { world }: Functional): PhaseResult {
   return { outcome: allowed('session-opened'), notes: [`key ${key.fingerprint}`] }
 }
 
-async function identifyPerson(
+/** The portal says whose token was typed. That leaves a name for the session phase, which decides about the person. */
+async function identifyByToken(
   request: PamRequest,
-  { world, config, ports, readProof }: Functional,
+  { world, config, ports, readAnswer }: Functional,
 ): Promise<PhaseResult> {
+  const typed = readAnswer()
+  const isNoToken = typed.kind === 'token' && !canBeToken(typed.token.expose(), config)
+  const known: TypedFacts = { answer: typed.kind, isNoToken }
+  const { outcome, effects, facts } = await settle(decideTyped, known, {
+    lockout: () => ports.lockouts.left(lockoutKey(requireUser(request.user), request.rhost)),
+    claim: () => ports.usedTokens.take(typed.token),
+    verification: () =>
+      orElse(
+        () => ports.portal.verify(typed.token),
+        (fault) => {
+          ports.usedTokens.release(typed.token)
+          throw fault
+        },
+      ),
+  })
+  const named = effects.flatMap((effect) => (effect.do === 'identify' ? [effect.name] : []))
+  const counted = effects.flatMap((effect) => (effect.do === 'identify' ? [] : [effect]))
+  const notes = await performAuth(ports, request, typed, counted)
+  const { verification } = facts
+  const detail = verification && 'detail' in verification ? [verification.detail] : []
+  if (outcome.kind !== 'allowed') return { outcome, notes: [...notes, ...detail] }
+  const person = personNamed(named[0] ?? '', functionalNames(config))
+  if (person.kind === 'refused') return { outcome: person.outcome, notes }
+  leave(world, request, { kind: 'typed', person: person.name })
+  return { outcome, notes: [`as ${person.name}`, ...notes] }
+}
+
+const functionalNames = (config: Config): readonly string[] => [...config.functional_accounts, config.ca_user ?? 'root']
+
+/** The person whom a proven certificate names; without any key, whom a token named on this very connection. */
+function personHere(
+  request: PamRequest,
+  { key, proof }: { readonly key: PublicKey | undefined; readonly proof: Proof },
+  { world, config }: Functional,
+): IdentifiedPerson {
+  const functional = functionalNames(config)
+  if (key || proof.kind !== 'no-key' || !config.functional_tokens) return personOf(key, functional)
+  const taken = takeRecord(world, request.connection, request.user)
+  const isTyped = taken.kind === 'record' && taken.record.proven.kind === 'typed'
+  return isTyped ? personNamed(taken.record.proven.person, functional) : personOf(undefined, functional)
+}
+
+async function identifyPerson(request: PamRequest, parts: Functional): Promise<PhaseResult> {
+  const { world, config, ports, readProof } = parts
   const proof = await readProof()
   const key = provenKey(world)
-  const person = personOf(key, [...config.functional_accounts, config.ca_user ?? 'root'])
+  const person = personHere(request, { key, proof }, parts)
   if (person.kind === 'refused') return { outcome: person.outcome, notes: [] }
   const about = proof.kind === 'key' ? `${proof.about ?? 'key'} ${proof.fingerprint}` : ''
   const notes = [`as ${person.name}`, about]

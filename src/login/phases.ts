@@ -54,6 +54,7 @@ async function decideAsFunctional(
     ...parts,
     ports: openPorts(parts.world, parts.config),
     readProof: () => proofOf('open_session', parts.world, parts.config),
+    readAnswer: () => readAnswer(parts.world, parts.config),
   })
 }
 

@@ -4,13 +4,18 @@ import { allowed, denied, type Outcome } from '../base/outcome.ts'
 import { attributeExtensions } from '../ssh/certificate-format.ts'
 import { optionText, type PublicKey } from '../ssh/wire.ts'
 
-type EarlyFacts = { readonly phase: 'auth' | 'account' | 'open_session' | 'close_session'; readonly ssh: boolean }
+type EarlyFacts = {
+  readonly phase: 'auth' | 'account' | 'open_session' | 'close_session'
+  readonly ssh: boolean
+  /** A typed one-time token may name the person (functional_tokens). */
+  readonly tokens: boolean
+}
 
-/** What is decided before anything is known about the person; undefined when the session must say. */
-export function decideFunctional({ phase, ssh }: EarlyFacts): Outcome | undefined {
+/** What is decided before anything is known about the person; undefined when a token or the session must say. */
+export function decideFunctional({ phase, ssh, tokens }: EarlyFacts): Outcome | undefined {
   switch (phase) {
     case 'auth':
-      return denied('certificate-needed')
+      return ssh && tokens ? undefined : denied('certificate-needed')
     case 'account':
       return ssh ? allowed('functional-account') : denied('functional-ssh-only')
     case 'open_session':
@@ -33,7 +38,12 @@ const refused = (outcome: Outcome): IdentifiedPerson => ({ kind: 'refused', outc
 export function personOf(key: PublicKey | undefined, functional: readonly string[]): IdentifiedPerson {
   if (!key) return refused(denied('no-proof'))
   if (key.certificate?.type !== 'user') return refused(denied('certificate-needed'))
-  const name = parseLoginName(key.certificate.principals[0] ?? '')
+  return personNamed(key.certificate.principals[0] ?? '', functional)
+}
+
+/** The person of this name, whom a certificate or the portal named. */
+export function personNamed(text: string, functional: readonly string[]): IdentifiedPerson {
+  const name = parseLoginName(text)
   if (!name) return refused(denied('bad-login-name'))
   if (name === 'root' || functional.includes(name)) return refused(denied('person-refused'))
   return { kind: 'person', name }

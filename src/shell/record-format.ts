@@ -15,10 +15,12 @@ export type ProvenRecord = {
   readonly proven:
     | { readonly kind: 'key'; readonly blob: Uint8Array }
     | { readonly kind: 'person'; readonly person: LoginName }
+    /** Named by a token in the auth phase; nobody becomes this person before the session phase has said so. */
+    | { readonly kind: 'typed'; readonly person: LoginName }
 }
 
 export function formatProvenRecord({ proven, ...record }: ProvenRecord): string {
-  const what = proven.kind === 'key' ? { key: proven.blob.toBase64() } : { person: proven.person }
+  const what = proven.kind === 'key' ? { key: proven.blob.toBase64() } : { [proven.kind]: proven.person }
   return `${JSON.stringify({ version: 1, ...record, ...what })}\n`
 }
 
@@ -31,13 +33,17 @@ function readObject(text: string): Readonly<Record<string, unknown>> | undefined
   }
 }
 
-function provenIn({ key, person }: Readonly<Record<string, unknown>>): ProvenRecord['proven'] | undefined {
-  if (typeof key === 'string' && person === undefined) {
-    const blob = decodeBase64(key)
-    return blob && blob.length > 0 ? { kind: 'key', blob } : undefined
+function provenIn(record: Readonly<Record<string, unknown>>): ProvenRecord['proven'] | undefined {
+  const kinds = (['key', 'person', 'typed'] as const).filter((kind) => record[kind] !== undefined)
+  const [kind] = kinds
+  const value = kind && record[kind]
+  if (!kind || kinds.length > 1 || typeof value !== 'string') return undefined
+  if (kind === 'key') {
+    const blob = decodeBase64(value)
+    return blob && blob.length > 0 ? { kind, blob } : undefined
   }
-  const name = typeof person === 'string' && key === undefined ? parseLoginName(person) : undefined
-  return name && { kind: 'person', person: name }
+  const person = parseLoginName(value)
+  return person && { kind, person }
 }
 
 export function parseProvenRecord(bytes: Uint8Array): ProvenRecord | undefined {

@@ -176,6 +176,53 @@ lab_test(
   },
 )
 
+lab_test('a typed token names the person too, where the configuration and sshd want it', async () => {
+  const file = '/etc/ssh/sshd_config.d/02-open-bastion-functional.conf'
+  const own = lab.text(file)
+  const typing = own.replace(
+    /^( *)AuthenticationMethods publickey$/m,
+    '$1AuthenticationMethods publickey keyboard-interactive',
+  )
+  expect(typing).not.toBe(own)
+  lab.write(
+    file,
+    typing.replace(
+      'Match User login',
+      'Match User login\n    KbdInteractiveAuthentication yes\n    PubkeyAuthentication yes',
+    ),
+  )
+  await lab.setStack('a')
+  await configure(lab, settings)
+  const type = (answer: string, command = 'id -un') => lab.ssh({ user: 'login', answers: [answer], command })
+  expect((await type(await mintToken(lab, 'alice'))).entered).toBe(false)
+  await configure(lab, `${settings}functional_tokens = true\n`)
+  lab.audit()
+  const both = await Promise.all(
+    ['alice', 'bob'].map(async (user) => type(await mintToken(lab, user), 'id -un; sleep 1; id -un')),
+  )
+  expect(both.map(({ code, stdout }) => [code, stdout])).toEqual([
+    [0, 'alice\nalice\n'],
+    [0, 'bob\nbob\n'],
+  ])
+  const lines = lab.audit().filter(({ reason }) => reason === 'switched')
+  expect(lines.map(({ user }) => user).sort()).toEqual(['alice', 'bob'])
+  const used = await mintToken(lab, 'alice')
+  expect((await type(used)).stdout).toBe('alice\n')
+  expect((await type(used)).entered).toBe(false)
+  // Known to the portal, and not allowed here; an invented token; a person of the host itself.
+  const denied = await type(await mintToken(lab, 'dave'))
+  expect([denied.code, denied.stdout]).toEqual([254, expect.stringContaining('does not allow this access')])
+  expect((await type('0123456789abcdef'.repeat(4))).entered).toBe(false)
+  await admit(lab, 'root', 'login')
+  for (const user of ['root', 'login']) expect((await type(await mintToken(lab, user))).entered).toBe(false)
+  // A certificate works as before.
+  expect((await enter('bob', 'id -un')).stdout).toBe('bob\n')
+  await lab.need('rm -rf /var/lib/open-bastion/ratelimit')
+  lab.write(file, own)
+  await configure(lab, settings)
+  await lab.setStack('e')
+})
+
 lab_test('forwarding of every kind is off', async () => {
   const forwarded = await lab.run(`timeout 10 ssh ${as('alice')} -W 127.0.0.1:22 login@127.0.0.1 </dev/null`)
   expect(forwarded.stdout).not.toContain('SSH-2.0')

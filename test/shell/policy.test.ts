@@ -31,9 +31,10 @@ test.each(people)('a certificate with %s', (_, key, expected) => {
   expect(person.kind === 'person' ? String(person.name) : `denied ${person.outcome.reason}`).toBe(expected)
 })
 
-test('nothing but ssh comes to such an account, and nothing that is typed', () => {
-  const decided = (phase: Parameters<typeof decideFunctional>[0]['phase'], ssh: boolean) =>
-    decideFunctional({ phase, ssh })?.reason
+test('nothing but ssh comes to such an account, and nothing that is typed unless tokens may be', () => {
+  const decided = (phase: Parameters<typeof decideFunctional>[0]['phase'], ssh: boolean, tokens = false) =>
+    decideFunctional({ phase, ssh, tokens })?.reason
+  expect([decided('auth', true, true), decided('auth', false, true)]).toEqual([undefined, 'certificate-needed'])
   expect([decided('auth', true), decided('auth', false)]).toEqual(['certificate-needed', 'certificate-needed'])
   expect([decided('account', true), decided('account', false)]).toEqual(['functional-account', 'functional-ssh-only'])
   expect([decided('open_session', true), decided('open_session', false)]).toEqual([undefined, 'functional-ssh-only'])

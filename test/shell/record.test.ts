@@ -20,6 +20,7 @@ const withKey: ProvenRecord = { ...sample, proven: { kind: 'key', blob: Uint8Arr
 test('a record is read back as it was written', () => {
   const proven = fc.oneof(
     fc.constant({ kind: 'person' as const, person: alice }),
+    fc.constant({ kind: 'typed' as const, person: alice }),
     fc.uint8Array({ minLength: 1, maxLength: 80 }).map((blob) => ({ kind: 'key' as const, blob })),
   )
   fc.assert(
@@ -33,7 +34,14 @@ test('a record is read back as it was written', () => {
 
 test('a record that names a key and a person, or neither, is none', () => {
   const object = JSON.parse(formatProvenRecord(sample))
-  for (const change of [{ key: 'AQID' }, { person: undefined }, { person: 'Root!' }, { version: 2 }, { account: '' }])
+  for (const change of [
+    { key: 'AQID' },
+    { typed: 'alice' },
+    { person: undefined },
+    { person: 'Root!' },
+    { version: 2 },
+    { account: '' },
+  ])
     expect(parseProvenRecord(utf8(JSON.stringify({ ...object, ...change })))).toBeUndefined()
   const survived = fuzzText([formatProvenRecord(sample), formatProvenRecord(withKey)], (text) =>
     parseProvenRecord(utf8(text)),

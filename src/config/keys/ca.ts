@@ -2,7 +2,7 @@
 
 import { secureAddress } from '../address-types.ts'
 import { key, optional } from '../key.ts'
-import { loginName, loginNameList, path, remoteAccount, subset, whole, words } from '../value-types.ts'
+import { loginName, loginNameList, path, remoteAccount, subset, toggle, whole, words } from '../value-types.ts'
 
 const openSshExtensions = [
   'permit-pty',
@@ -119,6 +119,14 @@ export const shellKeys = {
       'ob-shell. docs/smart-shell.md has the rest.',
     section: 'accounts',
     example: 'login, web',
+    since: '0.2',
+  })),
+  functional_tokens: key(false, () => ({
+    schema: toggle(),
+    says:
+      'Whether a typed one-time token names the person too. sshd must ask for it at these accounts: ' +
+      'AuthenticationMethods publickey keyboard-interactive.',
+    section: 'accounts',
     since: '0.2',
   })),
   cert_attributes: key<readonly string[]>([], () => ({
