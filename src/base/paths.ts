@@ -6,6 +6,8 @@ export const paths = {
   /** What was proven on connections to functional accounts, for seconds. */
   proven: '/run/open-bastion/proven',
   provenKeys: '/run/open-bastion/proven_keys',
+  /** Which sessions are open, where something must be forgotten when they end. */
+  openSessions: '/run/open-bastion/open_sessions',
   offlineProofs: '/run/open-bastion/offline_proofs',
   offlineSessions: '/run/open-bastion/offline_sessions',
   timedOutPortal: '/run/open-bastion/silent-portal',

@@ -135,6 +135,10 @@ export const noteProvenKey = (
   fingerprint: Fingerprint | undefined,
 ): Promise<readonly string[]> => collect([async () => void ports.provenKeys.note(user, fingerprint)])
 
+/** For cache_invalidate_on_logout. */
+export const noteSession = (ports: Ports, user: LoginName): Promise<readonly string[]> =>
+  collect([async () => void (await ports.knownTokens()).sessionBegan(user)])
+
 /** The session phase is the last that needs it, and the stacks do not call us when the session closes. */
 export const forgetConnection = (ports: Ports, request: PamRequest): Promise<readonly string[]> =>
   collect([async () => void ports.connections.forget(request.connection)])

@@ -14,6 +14,7 @@ import type { PasswordCheck } from './auth.ts'
 import {
   forgetConnection,
   noteProvenKey,
+  noteSession,
   performAccount,
   performAuth,
   performSession,
@@ -116,6 +117,8 @@ async function openSession(request: PamRequest, config: Config, world: World): P
   // Not of service accounts: no portal is asked about their sudo.
   if (outcome.kind === 'allowed' && isSsh(request.service) && request.user && !facts.serviceAccount)
     performed.push(...(await noteProvenKey(ports, request.user, facts.bound)))
+  if (outcome.kind === 'allowed' && request.user && config.oauth2_token_auth)
+    performed.push(...(await noteSession(ports, request.user)))
   if (!hasPortal(config)) (await import('../weblogin/authority.ts')).forgetConfirmed(world, request)
   const key = proof.kind === 'key' ? `${proof.about ?? 'key'} ${proof.fingerprint}` : ''
   const details = [facts.authorization, facts.cached, facts.serviceAccount, facts.account].map(detailOf)

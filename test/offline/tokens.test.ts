@@ -122,3 +122,40 @@ test('a sealed answer that a token is not active is no active token', async () =
   const known = openKnownTokens(world, config)
   expect([await known.recall(user, token), await known.recall(user, other)]).toEqual(['unknown', 'active'])
 })
+
+/** Root's note of the connection, and the process that it is about (proc_pid_stat(5)): its 22nd field is its start. */
+const process = (state: string, startedAt: number): string => `100 (sshd) ${state} ${'1 '.repeat(18)}${startedAt} 0\n`
+
+test('cache_invalidate_on_logout: what was known is forgotten once a session of the user is over, and not before', async () => {
+  const world = host()
+  const known = openKnownTokens(world, config)
+  const run = (text: string | undefined): void => {
+    if (text === undefined) world.disk.delete('/proc/100/stat')
+    else
+      world.disk.set('/proc/100/stat', {
+        ...{ data: new TextEncoder().encode(text), mode: 0o444, uid: 0, gid: 0, modifiedAt: 0 },
+      })
+  }
+  // Ended, ended and its number given to another process, and ended but not yet waited for.
+  for (const after of [undefined, process('S', 999), process('Z', 200)]) {
+    run(process('S', 200))
+    await known.keep(user, token, 300)
+    known.sessionBegan(user)
+    known.sessionBegan(bob)
+    expect(await known.recall(user, token)).toBe('active')
+    run(after)
+    expect(await known.recall(user, token)).toBe('unknown')
+    // Once for each session.
+    await known.keep(user, token, 300)
+    expect(await known.recall(user, token)).toBe('active')
+  }
+})
+
+test('without cache_invalidate_on_logout no note is left', async () => {
+  const world = host()
+  const known = openKnownTokens(world, { ...config, cache_invalidate_on_logout: false })
+  await known.keep(user, token, 300)
+  known.sessionBegan(user)
+  expect([...world.disk.keys()].filter((path) => path.includes('open_sessions'))).toEqual([])
+  expect(await known.recall(user, token)).toBe('active')
+})

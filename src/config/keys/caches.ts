@@ -89,9 +89,8 @@ export const cacheKeys = {
   cache_invalidate_on_logout: key(true, () => ({
     schema: toggle(),
     says:
-      'Forget what token introspection said about a user when a session of the user ends. Needs the line "session ' +
-      'optional pam_exec.so quiet type=close_session /usr/sbin/ob" as the first of the session lines; the stacks in ' +
-      'pam.d/ leave it out, and with them cache_ttl is what ends it.',
+      'Forget what token introspection said about a user when a session of the user ends. No program runs for it at ' +
+      'that moment: what a session that is over left behind is forgotten before it would be used.',
     section: 'offline',
   })),
   offline_cache_enabled: key(false, () => ({

@@ -286,6 +286,26 @@ test('what is remembered about a user’s tokens ends with the session', async (
   expect(await auth(host, token)).toBe('allowed access-token-accepted')
 })
 
+test('with the stacks as they come, which run nothing at a logout, too', async () => {
+  const { host, token } = await withAccessToken()
+  const stat = `100 (sshd) S ${'1 '.repeat(18)}200 0\n`
+  host.world.disk.set('/proc/100/stat', {
+    data: new TextEncoder().encode(stat),
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    modifiedAt: 0,
+  })
+  await auth(host, token)
+  await host.phase('account', user)
+  expect(
+    (await host.phase('open_session', { ...user, SSH_AUTH_INFO_0: 'keyboard-interactive\n' })).outcome,
+  ).toStartWith('allowed')
+  expect(await auth(host, token)).toBe('allowed token-remembered')
+  host.world.disk.delete('/proc/100/stat')
+  expect(await auth(host, token)).toBe('allowed access-token-accepted')
+})
+
 test('what the portal confirmed is a password while it is away; anything else is not', async () => {
   const { host, token } = await withAccessToken()
   await auth(host, token)
