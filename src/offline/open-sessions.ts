@@ -1,6 +1,6 @@
 // Which sessions of a user are open, by notes that root left when they began. So nothing has to run with the user's
-// environment when one ends: a note names the process that every phase of a connection descends from, and the session is
-// over when that process is.
+// environment when one ends: a note names the process that every phase of a connection descends from, and the session
+// is over when that process is.
 import { connectionOf } from '../accounts/uid-reservations.ts'
 import { decodeBytewise, decodeUtf8, hex, sha256 } from '../base/bytes.ts'
 import type { LoginName } from '../base/names.ts'
