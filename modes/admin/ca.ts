@@ -210,7 +210,8 @@ async function enrollHost({ world, config, ask, wishes }: Host): Promise<Ending>
   const { now, random } = world
   const rules = { issuer: config.ca_name ?? world.hostname(), lifetimeSeconds: config.ca_host_lifetime, hosts }
   const issued = await issueHostCertificate({ now, random, ledger: openLedger(world), ask, signer, ...rules }, key)
-  if (issued.kind === 'not') throw new Fault(issued.detail, { hint: 'ob ca status' })
+  if (issued.kind === 'not')
+    throw new Fault(issued.detail, { hint: 'systemctl restart ob-ca-agent, and see ob ca status' })
   return done(issued.line)
 }
 

@@ -134,6 +134,44 @@ inSystemd(
   },
 )
 
+inSystemd(
+  'the agent of the authority is a unit: it signs in its sandbox, and has its keys again after it was killed',
+  async () => {
+    const unit = 'ob-ca-agent.service'
+    // As where no package brought it.
+    await host.need(`rm -f /etc/systemd/system/${unit}; systemctl daemon-reload`)
+    await configure(lab(), 'ca_user = ca\nca_name = ca.example.test\n')
+    await host.need('ob ca init')
+    expect([await isActive(unit), (await host.run(['systemctl', 'is-enabled', unit])).stdout]).toEqual([
+      true,
+      'enabled\n',
+    ])
+    const keys = () => host.run('SSH_AUTH_SOCK=/run/open-bastion-ca/agent ssh-add -l')
+    expect((await keys()).stdout.trim().split('\n')).toHaveLength(2)
+    const pid = await property(unit, 'MainPID')
+    const status = await host.need(`cat /proc/${pid}/status; stat -c 'agent of %U' /proc/${pid}`)
+    expect(status).toMatch(/^NoNewPrivs:\t1$/m)
+    expect(status).toMatch(/^CapEff:\t0+$/m)
+    expect(status).toMatch(/^Uid:\t([1-9]\d*)\t/m)
+    const sign = () => host.run('ob ca host lab.example.test --key /etc/ssh/ssh_host_ed25519_key.pub')
+    expect((await sign()).stdout).toStartWith('ssh-ed25519-cert-v01@openssh.com ')
+    expect((await host.run('ob ca status')).code).toBe(0)
+    await host.need(`kill -KILL ${pid}`)
+    await until(
+      'the agent is there again',
+      async () => (await property(unit, 'MainPID')) !== pid && (await isActive(unit)),
+    )
+    expect((await keys()).stdout.trim().split('\n')).toHaveLength(2)
+    expect((await sign()).code).toBe(0)
+    await host.need(`systemctl disable --now ${unit}`)
+    const without = await sign()
+    expect([without.code, without.stderr]).toEqual([70, expect.stringContaining('systemctl restart ob-ca-agent')])
+    expect((await host.run('ob ca status')).code).not.toBe(0)
+    await configure(lab())
+  },
+  120_000,
+)
+
 /** Runs these lines inside the sandbox of a unit; what they print. */
 async function inSandbox(unit: string, lines: string): Promise<string> {
   const out = `/run/open-bastion/probe-${unit}`
