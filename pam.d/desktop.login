@@ -15,7 +15,7 @@ auth  requisite   pam_nologin.so
 # yet a refusal: the same answer goes to ob. No "nullok": an empty password is nobody's.
 auth  [success=3 default=ignore]  pam_unix.so
 # What somebody mistyped as root must not travel to the portal. success=1 jumps to pam_deny.
-auth  [success=1 default=ignore]  pam_succeed_if.so quiet uid = 0
+auth  [success=1 default=ignore]  pam_succeed_if.so quiet user = root
 # "expose_authtok" takes the answer that was typed already; nobody is asked twice.
 auth  [success=1 ignore=1 default=ignore]  pam_exec.so quiet stdout expose_authtok /usr/sbin/ob
 auth  requisite   pam_deny.so
@@ -26,7 +26,7 @@ auth  optional    pam_group.so
 # root is let in by its password and not by the portal, so that a machine whose portal is gone can still be repaired.
 # To let one more local account in that way, write its line above: account [success=2 default=ignore] pam_succeed_if.so
 # quiet user = NAME. success=1 skips exactly the next line.
-account  [success=1 default=ignore]  pam_succeed_if.so quiet uid = 0
+account  [success=1 default=ignore]  pam_succeed_if.so quiet user = root
 # The portal's word, asked as what service_map says. Here the account of a user who was never on this machine is made,
 # too: login(1) looks it up before the session begins.
 account  requisite   pam_exec.so quiet stdout /usr/sbin/ob
@@ -35,7 +35,7 @@ account  requisite   pam_exec.so quiet stdout /usr/sbin/ob
 # --- session ---
 # ob comes before every other session line; it makes the home directory on a first login. type=open_session: closing must
 # not run a program with an environment that the user could have filled.
-session  [success=1 default=ignore]  pam_succeed_if.so quiet uid = 0
+session  [success=1 default=ignore]  pam_succeed_if.so quiet user = root
 session  requisite   pam_exec.so quiet stdout type=open_session /usr/sbin/ob
 
 # From here on as Debian ships it.

@@ -11,11 +11,12 @@ import { askSocket } from '../world/io/ask-socket.ts'
 /** pam_exec hands over at most so much (PAM_MAX_RESP_SIZE). */
 const longestAnswer = 512
 
-export async function askServe(phase: UnlockPhase, world: World): Promise<Ending> {
+/** `ask`: how the socket is reached. */
+export async function askServe(phase: UnlockPhase, world: World, ask = askSocket): Promise<Ending> {
   const answer = phase === 'auth' ? world.stdin(longestAnswer) : new Uint8Array()
   const question = formatUnlockCall({ user: world.env['PAM_USER'] ?? '', phase, answer })
   answer.fill(0)
-  const response = await askSocket(paths.unlock, question, world.deadline)
+  const response = await ask(paths.unlock, question, world.deadline)
   if (!response) return ended(unavailable('serve-away'), `${personText('serve-away')}\n`)
   const reply = parseUnlockReply(response)
   return ended(reply.allowed ? allowed('unlocked') : denied('unlock-refused'), reply.text)

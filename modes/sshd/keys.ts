@@ -1,5 +1,6 @@
 // AuthorizedKeysCommand: which keys count for a user. Asked before anything is proven and by an unprivileged user,
 // so it has no side effects, uses no network, and prints nothing rather than something doubtful.
+import { isSecondRoot } from '../../src/accounts/second-roots.ts'
 import { decodeBase64, decodeUtf8 } from '../../src/base/bytes.ts'
 import { Fault } from '../../src/base/fault.ts'
 import { type LoginName, parseLoginName } from '../../src/base/names.ts'
@@ -30,17 +31,24 @@ export const mode: ReadingMode = {
     if (problem !== undefined && hasHops)
       world.syslog('info', `the key that is offered for ${user} cannot be read: ${problem}`)
     const hop = hasHops && problem === undefined ? await hopOf(world, user, key) : undefined
-    if (hop) return listed(hop)
+    if (hop) return listed(isRefused(world, user) ? [] : hop)
     if (!offer) return ended(denied('no-keys'))
     const tokens = { u: user, t: type, k: blob ?? '', f: fingerprint ?? '' }
     const sources = await collect(world, user, () => chained(world, tokens))
     const lines = sources.length > 0 ? await select(world, sources, offer) : []
-    return listed(lines)
+    return listed(lines.length > 0 && isRefused(world, user) ? [] : lines)
   },
 }
 
 const listed = (lines: readonly string[]): Ending =>
   lines.length > 0 ? ended(allowed('keys-listed'), `${lines.join('\n')}\n`) : ended(denied('no-keys'))
+
+/** Looked up only for names that have a key here. */
+function isRefused(world: ReadOnlyWorld, user: LoginName): boolean {
+  if (!isSecondRoot(world, user)) return false
+  world.syslog('warning', `no key counts for ${user}, a second name for root (uid 0)`)
+  return true
+}
 
 // Loaded where hops are configured.
 async function hopOf(world: ReadOnlyWorld, user: LoginName, key: PublicKey | undefined) {

@@ -1,7 +1,9 @@
 // AuthorizedPrincipalsCommand: which names in a certificate of the portal's authority may log in as this user: the
 // user's own. Asked before the key is proven and by an unprivileged user; changes nothing.
+import { isSecondRoot } from '../../src/accounts/second-roots.ts'
 import { decodeBase64, decodeBytewise } from '../../src/base/bytes.ts'
 import { type LoginName, parseLoginName } from '../../src/base/names.ts'
+import { denied } from '../../src/base/outcome.ts'
 import { paths } from '../../src/base/paths.ts'
 import type { Reason } from '../../src/base/reason.ts'
 import type { ReadOnlyWorld } from '../../src/base/world.ts'
@@ -19,6 +21,7 @@ export const mode: ReadingMode = {
     if (args.length !== 5) return usage('AuthorizedPrincipalsCommand /usr/sbin/ob principals %u %i %s %f %k')
     const [name = '', keyId = '', serial = '', fingerprint = '', blob = ''] = args
     const user = parseLoginName(name)
+    if (user && isSecondRoot(world, user)) return ended(denied('no-principal'))
     const policy = readPublicPolicy(world)
     const bytes = decodeBase64(blob)
     const key = bytes ? parsePublicKey(bytes) : { problem: 'not base64' }

@@ -1,5 +1,6 @@
 // What nsswitch.conf and /etc/passwd mean for portal users.
 
+import { secondRoots } from '../accounts/second-roots.ts'
 import { bad, type Finding } from '../base/finding.ts'
 
 export type Answering = {
@@ -45,16 +46,11 @@ export function judgeSources(
   ]
 }
 
-/** PAM's exemption of root is by number, sshd's by name. */
-export function judgeSecondRoots(passwd: string): readonly Finding[] {
-  const names = passwd.split('\n').flatMap((line) => {
-    const [name = '', , uid = ''] = line.split(':')
-    return /^0+$/.test(uid) && name !== 'root' ? [name] : []
-  })
-  return names.map((name) => ({
+/** To the kernel they are root; ob refuses them, and other ways in do not ask it. */
+export const judgeSecondRoots = (passwd: string): readonly Finding[] =>
+  secondRoots(passwd).map((name) => ({
     verdict: 'open',
     message: `/etc/passwd: ${name} is a second name for root (uid 0)`,
-    lets: `a key, certificate or password for ${name} gives root: PAM does not ask the portal about uid 0`,
+    lets: `whoever is ${name} is root: ob refuses the name, but su, cron and other ways in do not ask it`,
     remedy: `give ${name} a uid of its own, or remove it: userdel ${name}`,
   }))
-}

@@ -173,7 +173,7 @@ function judgeRoot(service: Service, phase: 'account' | 'session', stack: Stack)
 }
 
 const exemption = (kind: ServiceKind, phase: string): string =>
-  `${phase} [success=1 default=ignore] pam_succeed_if.so quiet ${kind === 'sudo' ? 'use_uid ' : ''}uid = 0`
+  `${phase} [success=1 default=ignore] pam_succeed_if.so quiet ${kind === 'sudo' ? 'use_uid uid = 0' : 'user = root'}`
 
 function judgeAuth(service: Service, stack: Stack, asksOb: boolean): readonly Finding[] {
   // sshd without typed secrets never comes here. In sudo the account phase is the gate, and auth may ask nothing.

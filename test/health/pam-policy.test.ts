@@ -83,12 +83,12 @@ const gates: readonly Break[] = [
   ],
   [
     'an exemption of everybody',
-    (text) => text.replaceAll('quiet uid = 0', 'quiet uid >= 0'),
+    (text) => text.replaceAll('quiet user = root', 'quiet uid >= 0'),
     /open: sshd, account: every portal user/,
   ],
   [
     'an exemption that asks whom sshd is',
-    (text) => text.replaceAll('quiet uid = 0', 'quiet use_uid uid = 0'),
+    (text) => text.replaceAll('quiet user = root', 'quiet use_uid uid = 0'),
     /open: sshd, account: every portal user/,
   ],
   [
@@ -123,7 +123,7 @@ const gates: readonly Break[] = [
   ],
   [
     'an exemption of system accounts',
-    (text) => text.replaceAll('quiet uid = 0', 'quiet uid < 1000'),
+    (text) => text.replaceAll('quiet user = root', 'quiet uid < 1000'),
     /bad: sshd, account: system accounts/,
   ],
   [
@@ -153,7 +153,7 @@ const gates: readonly Break[] = [
   ],
   [
     'no exemption of root',
-    (text) => text.replaceAll(/^(account|session) .*uid = 0$/gm, ''),
+    (text) => text.replaceAll(/^(account|session) .*user = root$/gm, ''),
     /bad: sshd, account: root does not get through/,
   ],
 ]
@@ -175,7 +175,7 @@ test('the proof names each line that was reached, and what it said', () => {
   const [{ path } = {}] = judge('sshd', 'ssh', text)
   expect(path?.map((line) => line.replace(/line \d+/, 'line N'))).toEqual([
     '/etc/pam.d/sshd line N: account requisite pam_nologin.so → ignore: ignored',
-    '/etc/pam.d/sshd line N: account [success=1 default=ignore] pam_succeed_if.so quiet uid = 0 → user_unknown: ignored',
+    '/etc/pam.d/sshd line N: account [success=1 default=ignore] pam_succeed_if.so quiet user = root → auth_err: ignored',
     '/etc/pam.d/sshd line N: account sufficient pam_permit.so → success: that is enough, the rest is skipped',
     'the stack says yes',
   ])

@@ -77,15 +77,16 @@ lab_test('AuthorizedKeysCommand stays under 5 million instructions for a user wi
   expect(millions).toBeLessThan(5)
 })
 
-lab_test('AuthorizedKeysCommand stays under 8 million instructions for a user with a key', async () => {
+// 8.05; of them 0.05 are the look into /etc/passwd, whether the name is another one of root.
+lab_test('AuthorizedKeysCommand stays under 8.2 million instructions for a user with a key', async () => {
   const [type, blob] = lab.text('/root/keys/budget.pub').split(' ')
   lab.write('/etc/open-bastion/authorized_keys.d/alice', `${type} ${blob}\n`)
   const fingerprint = (await lab.need('ssh-keygen -lf /root/keys/budget.pub')).split(' ')[1]
   const argv = `/usr/sbin/ob keys alice ${type} ${blob} ${fingerprint}`
-  const { code, stdout, millions } = await count({ argv }, 8)
+  const { code, stdout, millions } = await count({ argv }, 8.2)
   await lab.need('rm /etc/open-bastion/authorized_keys.d/alice')
   expect([code, stdout]).toEqual([0, `${type} ${blob}\n`])
-  expect(millions).toBeLessThan(8)
+  expect(millions).toBeLessThan(8.2)
 })
 
 lab_test('AuthorizedKeysCommand stays under 20 million instructions for a key with a bastion token in it', async () => {

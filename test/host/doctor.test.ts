@@ -86,7 +86,7 @@ const states: readonly State[] = [
   [
     'the account line skipped by a jump',
     'd',
-    `sed -i -E 's|^account .*uid = 0$|account [default=1] pam_warn.so|' /etc/pam.d/sshd`,
+    `sed -i -E 's|^account .*user = root$|account [default=1] pam_warn.so|' /etc/pam.d/sshd`,
     2,
     /^open pam: sshd, account/,
   ],
@@ -107,7 +107,7 @@ const states: readonly State[] = [
   [
     'uid >= 0 as the exemption',
     'a',
-    "sed -i 's/quiet uid = 0/quiet uid >= 0/' /etc/pam.d/sshd",
+    "sed -i 's/quiet user = root/quiet uid >= 0/' /etc/pam.d/sshd",
     2,
     /^open pam: sshd, account: every portal user/,
   ],

@@ -338,7 +338,7 @@ test('every stack but two has its account line, its session line first, and no l
     ])
     if (!name.endsWith('.sshd')) continue
     const session = lines.filter((line) => line.startsWith('session') || line.startsWith('@include common-session'))
-    expect(session[0]).toContain('pam_succeed_if.so quiet uid = 0')
+    expect(session[0]).toContain('pam_succeed_if.so quiet user = root')
     expect(session[1]).toContain('pam_exec.so quiet stdout type=open_session /usr/sbin/ob')
   }
 })

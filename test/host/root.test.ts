@@ -1,6 +1,6 @@
 // root repairs a host whose portal is gone, and the portal never makes anybody root by a login.
 import { expect } from 'bun:test'
-import { settleIn } from './enrolled.ts'
+import { mintToken, settleIn } from './enrolled.ts'
 import type { Lab } from './lab.ts'
 import { inLab } from './suite.ts'
 
@@ -28,5 +28,40 @@ lab_test(
     const root = await lab.ssh({ user: 'root', key: '/root/.ssh/id_root' })
     await lab.need('mv /etc/ssh/elsewhere /etc/ssh/revoked_keys')
     expect({ alice: alice.entered, root: root.entered }).toEqual({ alice: false, root: true })
+  },
+)
+
+// A name of uid 0 is root to the kernel and to PAM's modules, and a stranger to sshd's "Match User root".
+lab_test(
+  'a second name for root is no way in: by a certificate, a key, a token or the right Unix password',
+  async () => {
+    const password = 'toor-knows-this'
+    await lab.need(`cp -p /etc/passwd /etc/shadow /root/
+    echo 'toor:x:0:0::/root:/bin/bash' >> /etc/passwd && echo 'toor:*:19000:0:99999:7:::' >> /etc/shadow
+    echo 'toor:${password}' | chpasswd
+    sed -i '1i PermitRootLogin yes' /etc/ssh/sshd_config.d/00-open-bastion.conf
+    cd /root/keys && ssh-keygen -q -t ed25519 -N '' -f toor && cp toor toor-certified && cp toor.pub toor-certified.pub &&
+    ssh-keygen -q -s /root/authority -I toor -n toor -V +1h toor-certified.pub
+    install -m 0644 toor.pub /etc/open-bastion/authorized_keys.d/toor`)
+    await lab.portal('setUser', { user: 'toor', groups: ['ops'] })
+    try {
+      lab.audit()
+      const certified = await lab.ssh({ user: 'toor', key: '/root/keys/toor-certified' })
+      expect([certified.entered, lab.audit().map(({ reason }) => reason)]).toEqual([false, ['local-account']])
+      await lab.setStack('c')
+      const keyed = await lab.ssh({ user: 'toor', key: '/root/keys/toor' })
+      expect([keyed.entered, await lab.run('ob keys toor').then(({ stdout }) => stdout)]).toEqual([false, ''])
+      await lab.setStack('b')
+      for (const answer of [password, await mintToken(lab, 'toor')]) {
+        const typed = await lab.ssh({ user: 'toor', answers: [answer] })
+        expect([answer === password, typed.entered]).toEqual([answer === password, false])
+      }
+      expect((await lab.ssh({ user: 'root', key: '/root/.ssh/id_root' })).entered).toBe(true)
+    } finally {
+      await lab.need(
+        'cat /root/passwd > /etc/passwd; cat /root/shadow > /etc/shadow; rm /etc/open-bastion/authorized_keys.d/toor',
+      )
+      await lab.setStack('e')
+    }
   },
 )

@@ -21,10 +21,12 @@ const inOwnRun = (name: string, work: () => void) => (isRefused === undefined ? 
 
 inOwnRun('it starts neither for others than root, nor with arguments, nor with nothing to serve', () => {
   expect(served('refusals')).toEqual({
-    arguments: 'usage',
+    arguments: 'usage: serve takes no arguments',
     user: 'serve must be started by root | undefined',
     // With nothing to serve it ends as a service that was ready: systemd does not start it again and again.
-    nothing: 'usage',
+    nothing:
+      'usage: there is nothing to serve: set serve_userdb or serve_hops, or name unlock in service_map; ' +
+      'or: systemctl disable --now ob-serve',
     sockets: [],
   })
 })

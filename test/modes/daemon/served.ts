@@ -27,7 +27,7 @@ function worldWith(lines: string): FakeWorld {
 const outcomeOf = async (args: readonly string[], world: FakeWorld): Promise<string> => {
   try {
     const ending = await mode.run(args, world)
-    return ending.kind === 'usage' ? 'usage' : `${ending.outcome.kind} ${ending.outcome.reason}`
+    return ending.kind === 'usage' ? `usage: ${ending.text}` : `${ending.outcome.kind} ${ending.outcome.reason}`
   } catch (error) {
     if (error instanceof Fault) return `${error.message} | ${error.hint}`
     throw error

@@ -393,3 +393,16 @@ test('a name whose section header has something behind it is refused, and its po
   put(host.world, conf, '# [rtyler] was removed\n', 0o600)
   expect((await account('rtyler')).outcome).toBe('allowed portal-allowed')
 })
+
+test('no key and no certificate counts for a second name of root', async () => {
+  const { world } = await enrolledHost()
+  put(world, '/etc/open-bastion/authorized_keys.d/toor', `${line}\n`)
+  expect((await run(keys, world, 'toor')).text).toBe(`${bare}\n`)
+  const [, blob = ''] = certificateLine('ed25519', ['-I', 'id', '-z', '5', '-n', 'toor']).split(' ')
+  const certified = () => run(principals, world, 'toor', 'id', '5', listed('ed25519').fingerprint, blob)
+  expect((await certified()).text).toBe('toor\n')
+  put(world, '/etc/passwd', `${textOf(world, '/etc/passwd')}toor:x:00:0::/root:/bin/sh\n`)
+  expect((await run(keys, world, 'toor')).outcome).toBe('denied no-keys')
+  expect(world.logged.join()).toContain('no key counts for toor, a second name for root')
+  expect((await certified()).outcome).toBe('denied no-principal')
+})
