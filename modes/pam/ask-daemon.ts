@@ -6,13 +6,13 @@ import { personText } from '../../src/base/reason.ts'
 import type { World } from '../../src/base/world.ts'
 import { formatUnlockCall, parseUnlockReply, type UnlockPhase } from '../../src/userdb/unlock-format.ts'
 import { type Ending, ended } from '../run/mode.ts'
-import { askSocket } from '../world/io/ask-socket.ts'
+import { requestMessage } from '../world/io/unix-request.ts'
 
 /** pam_exec hands over at most so much (PAM_MAX_RESP_SIZE). */
 const longestAnswer = 512
 
 /** `ask`: how the socket is reached. */
-export async function askServe(phase: UnlockPhase, world: World, ask = askSocket): Promise<Ending> {
+export async function askServe(phase: UnlockPhase, world: World, ask = requestMessage): Promise<Ending> {
   const answer = phase === 'auth' ? world.stdin(longestAnswer) : new Uint8Array()
   const question = formatUnlockCall({ user: world.env['PAM_USER'] ?? '', phase, answer })
   answer.fill(0)

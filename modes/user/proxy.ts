@@ -11,7 +11,7 @@ import { formatVouchCall, parseTarget, parseVouchMessage, type VouchReply } from
 import { formatKeyLine } from '../../src/ssh/certificate-format.ts'
 import { parsePublicKey, parsePublicKeyLine } from '../../src/ssh/wire.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
-import { askSocket } from '../world/io/ask-socket.ts'
+import { requestMessage } from '../world/io/unix-request.ts'
 import { become } from '../world/process/exec.ts'
 import { inheritedEnvironment } from '../world/system.ts'
 
@@ -125,7 +125,7 @@ async function resolve(world: World, lookup: readonly string[]) {
 const waitSeconds = 30
 
 async function ask(world: World, host: string, key: HopKey): Promise<VouchReply | undefined> {
-  const message = await askSocket(
+  const message = await requestMessage(
     paths.hopSocket,
     formatVouchCall(host, formatKeyLine(key.blob)),
     world.timeout(waitSeconds),

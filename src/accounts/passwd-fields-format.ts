@@ -10,8 +10,6 @@ export const defaultShells: readonly string[] = ['bash', 'sh', 'zsh', 'dash', 'f
 
 export const defaultHomePrefixes: readonly string[] = ['/home', '/var/home']
 
-const skeletonPrefixes = ['/etc/skel', '/usr/share/skel', '/usr/local/etc/skel']
-
 // 255 bytes: the smallest buffer on the way (NSS of the C implementation). A last slash is refused because
 // lstat(2) of `link/` follows the link.
 const isCleanPath = (path: string): boolean =>
@@ -28,10 +26,6 @@ export const validHome = (home: string, prefixes: readonly string[]): boolean =>
     const parent = prefix.replace(/\/+$/, '')
     return isCleanPath(parent) && home.startsWith(`${parent}/`)
   })
-
-/** A skeleton directory in one of the three usual places; who owns it is checked where it is read. */
-export const validSkeleton = (path: string): boolean =>
-  isCleanPath(path) && skeletonPrefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`))
 
 /** A gecos that cannot break a line, a terminal or a log: at most 256 bytes of UTF-8, whole characters. */
 export function sanitizeGecos(text: string): string {

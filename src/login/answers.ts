@@ -11,7 +11,7 @@ import { type Config, hasPortal } from '../config/load.ts'
 import { lockoutKey } from '../lockout/state-format.ts'
 import type { PasswordVerdict } from '../offline/passwords.ts'
 import type { Cached, ForceOnline, OfflineFacts, OfflinePolicy } from '../offline/policy.ts'
-import type { Granted } from '../portal-client/reply-format.ts'
+import type { Granted, Verification } from '../portal-client/reply-format.ts'
 import { type CertificateAttributes, completed } from '../shell/policy.ts'
 import { boundFingerprint, type Proof } from '../ssh/proof.ts'
 import { type AccountEffect, type AccountFacts, decideAccount } from './account.ts'
@@ -64,15 +64,7 @@ export const settleAuth = async (
     },
     newcomer: ({ user }) => ports.portal.authorize({ user: requireUser(user), service: asked(service, config) }),
     claim: () => ports.usedTokens.take(typed.token),
-    verification: () =>
-      orElse(
-        () => ports.portal.verify(typed.token),
-        (fault) => {
-          // A portal that was refused never saw the token.
-          ports.usedTokens.release(typed.token)
-          throw fault
-        },
-      ),
+    verification: () => verifyTyped(ports, typed),
     presence: ({ user }) => ports.portal.authorize({ user: requireUser(user), service: asked(service, config) }),
     cached: offlineCached(ports),
     knownToken: async ({ user }) =>
@@ -87,6 +79,17 @@ export const settleAuth = async (
     },
   })
 }
+
+/** Whose token was typed, by the portal's word. */
+export const verifyTyped = (ports: Ports, { token }: UserToken): Promise<Verification> =>
+  orElse(
+    () => ports.portal.verify(token),
+    (fault) => {
+      // A portal that was refused never saw the token.
+      ports.usedTokens.release(token)
+      throw fault
+    },
+  )
 
 const checked = (found: PasswordVerdict): PasswordCheck =>
   found.kind === 'accepted' ? { kind: 'accepted', secondsLeft: 0, detail: '' } : found

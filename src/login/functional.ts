@@ -1,7 +1,6 @@
 // Logins to accounts that belong to no person: the front door of the certificate authority, and functional accounts
 // that turn into a person. What was proven is left for the one process of this connection that may use it.
 import { settle } from '../base/decision.ts'
-import { orElse } from '../base/fault.ts'
 import { parseLoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
 import { isSsh } from '../base/pam-service.ts'
@@ -14,7 +13,7 @@ import type { FunctionalRole } from '../shell/role-policy.ts'
 import { parseAuthInfo } from '../ssh/auth-info-format.ts'
 import type { Proof } from '../ssh/proof.ts'
 import type { PublicKey } from '../ssh/wire.ts'
-import { canBeToken, type PamRequest, requireUser, settleSession } from './answers.ts'
+import { canBeToken, type PamRequest, requireUser, settleSession, verifyTyped } from './answers.ts'
 import { performAuth, performSession } from './effects.ts'
 import type { Phase, PhaseResult } from './event-policy.ts'
 import { decideTyped, type TypedFacts } from './functional-policy.ts'
@@ -70,14 +69,7 @@ async function identifyByToken(
   const { outcome, effects, facts } = await settle(decideTyped, known, {
     lockout: () => ports.lockouts.left(lockoutKey(requireUser(request.user), request.rhost)),
     claim: () => ports.usedTokens.take(typed.token),
-    verification: () =>
-      orElse(
-        () => ports.portal.verify(typed.token),
-        (fault) => {
-          ports.usedTokens.release(typed.token)
-          throw fault
-        },
-      ),
+    verification: () => verifyTyped(ports, typed),
   })
   const named = effects.flatMap((effect) => (effect.do === 'identify' ? [effect.name] : []))
   const counted = effects.flatMap((effect) => (effect.do === 'identify' ? [] : [effect]))

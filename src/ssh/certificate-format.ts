@@ -1,24 +1,13 @@
 // OpenSSH certificates (PROTOCOL.certkeys) as bytes: the body that a certificate authority signs, and the certificate
 // with its signature. Who signs, and whether it should, is decided elsewhere.
 import { concat, equalBytes, utf8 } from '../base/bytes.ts'
-import { type Problem, parsePublicKey, wireReader, wireString } from './wire.ts'
+import { type Certificate, type Problem, parsePublicKey, wireReader, wireString } from './wire.ts'
 
-export type CertificateBody = {
+export type CertificateBody = Omit<Certificate, 'signatureKey'> & {
   /** The key that is certified, as a plain key blob. */
   readonly key: { readonly plainType: string; readonly plainBlob: Uint8Array }
   /** Random bytes that make two certificates differ; OpenSSH takes 32. */
   readonly nonce: Uint8Array
-  readonly serial: bigint
-  readonly type: 'user' | 'host'
-  readonly keyId: string
-  readonly principals: readonly string[]
-  /** Epoch seconds. */
-  readonly validAfter: bigint
-  readonly validBefore: bigint
-  /** The bytes of each option: empty for a flag, `optionValue(text)` for a text. */
-  readonly criticalOptions: ReadonlyMap<string, Uint8Array>
-  readonly extensions: ReadonlyMap<string, Uint8Array>
-  readonly signatureKeyBlob: Uint8Array
 }
 export type SignedCertificate = {
   readonly body: CertificateBody

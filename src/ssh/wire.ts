@@ -12,9 +12,10 @@ export type Certificate = {
   readonly keyId: string
   /** An empty list means any name to ssh and no name to us; the user of the list decides. */
   readonly principals: readonly string[]
+  /** Epoch seconds. */
   readonly validAfter: bigint
   readonly validBefore: bigint
-  /** The bytes as they are in the certificate; `optionText` reads the usual string in a string. */
+  /** The bytes as they are in the certificate, empty for a flag; `optionText` reads the usual string in a string. */
   readonly criticalOptions: ReadonlyMap<string, Uint8Array>
   readonly extensions: ReadonlyMap<string, Uint8Array>
   readonly signatureKey: { readonly type: string; readonly fingerprint: Fingerprint }

@@ -6,7 +6,6 @@ import {
   sanitizeGecos,
   validHome,
   validShell,
-  validSkeleton,
 } from '../../src/accounts/passwd-fields-format.ts'
 import { formatPasswdLine } from '../../src/accounts/passwd-format.ts'
 import vectors from '../vectors/validators.json'
@@ -105,20 +104,6 @@ test('shells and homes, beside the second of upstream’s two checks', () => {
     const isOther = input.length > 255 || /.\/$/.test(input) || key in pathDifferences
     if (!isOther) expect([key, ours]).toEqual([key, path_validator_check_home])
   }
-})
-
-test.each([
-  ['/etc/skel', true],
-  ['/usr/share/skel/staff', true],
-  ['/usr/local/etc/skel', true],
-  ['/etc/skeleton', false],
-  ['/etc/skel/../shadow', false],
-  ['/etc//skel', false],
-  ['/home/alice/skel', false],
-  ['etc/skel', false],
-  ['', false],
-])('a skeleton at %j is valid: %p', (path, expected) => {
-  expect(validSkeleton(path)).toBe(expected)
 })
 
 test('gecos are cleaned as upstream does', () => {

@@ -7,15 +7,9 @@ import { parseFingerprint } from '../../src/base/names.ts'
 import { formatOwnRevocationList, type RevocationListContent } from '../../src/ca/krl-format.ts'
 import { changeRevocations } from '../../src/ca/revocations.ts'
 import { parseRevocationList } from '../../src/revocation/krl-format.ts'
-import { type PublicKey, parsePublicKeyLine } from '../../src/ssh/wire.ts'
-import { caLine, certificateLine, publicKeyLine } from '../fakes/ssh-keys.ts'
+import { caLine, certificateLine, keyOf, publicKeyLine } from '../fakes/ssh-keys.ts'
 import { fakeWorld } from '../fakes/world.ts'
 
-const keyOf = (line: string): PublicKey => {
-  const parsed = parsePublicKeyLine(line)
-  if ('problem' in parsed) throw new Error(parsed.problem)
-  return parsed.key
-}
 const ca = keyOf(caLine)
 const content = (more: Partial<RevocationListContent>): RevocationListContent => ({
   version: 7n,

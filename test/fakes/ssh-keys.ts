@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type PublicKey, parsePublicKeyLine } from '../../src/ssh/wire.ts'
 
 const files = new Map<string, string>()
 
@@ -52,3 +53,10 @@ export function certificateLine(name: string, options: readonly string[], signer
 
 /** The bits and fingerprint of a certificate, as ssh-keygen prints them. */
 export const listedCertificate = (name: string) => listed(`${name}-cert`)
+
+/** The key or certificate of a line, which must be one. */
+export function keyOf(line: string): PublicKey {
+  const parsed = parsePublicKeyLine(line)
+  if ('problem' in parsed) throw new Error(parsed.problem)
+  return parsed.key
+}

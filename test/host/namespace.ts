@@ -113,20 +113,7 @@ function open(holder: Bun.Subprocess<'pipe', 'pipe', 'pipe'>, scratch: string): 
     const become = user === 'root' ? [] : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--init-groups', '--']
     return [...enter, `--pid=${at}/ns/pid_for_children`, '--', ...become, ...argv]
   }
-  const run = async (given: string | readonly string[], options: RunOptions = {}): Promise<Ran> => {
-    const started = performance.now()
-    const argv = typeof given === 'string' ? ['sh', '-c', given] : given
-    const child = Bun.spawn(command(argv, options), {
-      stdin: options.stdin === undefined ? 'ignore' : new Blob([options.stdin as string]),
-      stdout: 'pipe',
-      stderr: 'pipe',
-      env: environment(options),
-      timeout: options.limit ?? 60_000,
-      killSignal: 'SIGKILL',
-    })
-    const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
-    return { code: await child.exited, stdout, stderr, tookMs: performance.now() - started }
-  }
+  const run = runBy(command)
   const tidy = () => {
     holder.kill('SIGKILL')
     if (existsSync(scratch)) rmdirSync(scratch)
@@ -161,3 +148,21 @@ export function isTrusted(path: string): boolean {
   const safe = facts.uid === 0 && (facts.mode & 0o022) === 0
   return safe && (path === '/' || isTrusted(dirname(path)))
 }
+
+/** Runs a program, or a line of shell, by the command that takes it inside; nothing goes on after its limit. */
+export const runBy =
+  (command: (argv: readonly string[], options?: RunOptions) => string[]) =>
+  async (given: string | readonly string[], options: RunOptions = {}): Promise<Ran> => {
+    const started = performance.now()
+    const argv = typeof given === 'string' ? ['sh', '-c', given] : given
+    const child = Bun.spawn(command(argv, options), {
+      stdin: options.stdin === undefined ? 'ignore' : new Blob([options.stdin as string]),
+      stdout: 'pipe',
+      stderr: 'pipe',
+      env: environment(options),
+      timeout: options.limit ?? 60_000,
+      killSignal: 'SIGKILL',
+    })
+    const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
+    return { code: await child.exited, stdout, stderr, tookMs: performance.now() - started }
+  }

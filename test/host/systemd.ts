@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { environment, type Namespace, type Ran, type RunOptions } from './namespace.ts'
+import { type Namespace, type RunOptions, runBy } from './namespace.ts'
 
 export type Booted = {
   /** Where commands run on the booted host. */
@@ -260,18 +260,5 @@ function commands(enter: () => readonly string[]): Pick<Namespace, 'command' | '
     const become = user === 'root' ? [] : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--init-groups', '--']
     return [...enter(), ...become, ...argv]
   }
-  const run = async (given: string | readonly string[], options: RunOptions = {}): Promise<Ran> => {
-    const started = performance.now()
-    const child = Bun.spawn(command(typeof given === 'string' ? ['sh', '-c', given] : given, options), {
-      stdin: options.stdin === undefined ? 'ignore' : new Blob([options.stdin as string]),
-      stdout: 'pipe',
-      stderr: 'pipe',
-      env: environment(options),
-      timeout: options.limit ?? 60_000,
-      killSignal: 'SIGKILL',
-    })
-    const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
-    return { code: await child.exited, stdout, stderr, tookMs: performance.now() - started }
-  }
-  return { command, run }
+  return { command, run: runBy(command) }
 }

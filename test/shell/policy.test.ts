@@ -1,17 +1,11 @@
 import { expect, test } from 'bun:test'
-import { decodeBase64 } from '../../src/base/bytes.ts'
 import { parseLoginName } from '../../src/base/names.ts'
 import { attributesIn, completed, decideFunctional, personOf } from '../../src/shell/policy.ts'
 import { functionalRole } from '../../src/shell/role-policy.ts'
 import { parseAccount, type SwitchFacts, switchTo } from '../../src/shell/switch-policy.ts'
-import { type PublicKey, parsePublicKey } from '../../src/ssh/wire.ts'
-import { certificateLine, publicKeyLine } from '../fakes/ssh-keys.ts'
+import type { PublicKey } from '../../src/ssh/wire.ts'
+import { certificateLine, keyOf, publicKeyLine } from '../fakes/ssh-keys.ts'
 
-const keyOf = (line: string): PublicKey => {
-  const key = parsePublicKey(decodeBase64(line.split(' ')[1]!)!)
-  if ('problem' in key) throw new Error(key.problem)
-  return key
-}
 const certificate = (...options: readonly string[]) => keyOf(certificateLine('ed25519', ['-I', 'id', ...options]))
 
 const people: readonly (readonly [string, PublicKey | undefined, string])[] = [

@@ -15,15 +15,9 @@ import {
   optionValue,
   parseCertificate,
 } from '../../src/ssh/certificate-format.ts'
-import { type PublicKey, parsePublicKeyLine, wireString } from '../../src/ssh/wire.ts'
+import { type PublicKey, wireString } from '../../src/ssh/wire.ts'
 import { mutations } from '../fakes/mutate.ts'
-import { certificateLine, kinds, publicKeyLine } from '../fakes/ssh-keys.ts'
-
-function keyOf(line: string): PublicKey {
-  const parsed = parsePublicKeyLine(line)
-  if ('problem' in parsed) throw new Error(parsed.problem)
-  return parsed.key
-}
+import { certificateLine, keyOf, kinds, publicKeyLine } from '../fakes/ssh-keys.ts'
 
 const pair = generateKeyPairSync('ed25519')
 const signerBlob = concat(

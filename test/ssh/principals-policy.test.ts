@@ -1,15 +1,8 @@
 import { expect, test } from 'bun:test'
-import { decodeBase64 } from '../../src/base/bytes.ts'
 import type { LoginName } from '../../src/base/names.ts'
 import { decidePrincipal, type PrincipalFacts } from '../../src/ssh/principals-policy.ts'
-import { type PublicKey, parsePublicKey } from '../../src/ssh/wire.ts'
-import { certificateLine, publicKeyLine } from '../fakes/ssh-keys.ts'
-
-const keyOf = (line: string): PublicKey => {
-  const key = parsePublicKey(decodeBase64(line.split(' ')[1]!)!)
-  if ('problem' in key) throw new Error(key.problem)
-  return key
-}
+import type { PublicKey } from '../../src/ssh/wire.ts'
+import { certificateLine, keyOf, publicKeyLine } from '../fakes/ssh-keys.ts'
 
 const certificate = (...options: readonly string[]) =>
   keyOf(certificateLine('ed25519', ['-I', 'alice@llng-1', '-z', '7', ...options]))

@@ -2,30 +2,19 @@ import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { concat, sha256 } from '../../src/base/bytes.ts'
 import { parseFingerprint } from '../../src/base/names.ts'
-import {
-  optionText,
-  type PublicKey,
-  parsePublicKey,
-  parsePublicKeyLine,
-  wireReader,
-  wireString,
-} from '../../src/ssh/wire.ts'
+import { optionText, parsePublicKey, parsePublicKeyLine, wireReader, wireString } from '../../src/ssh/wire.ts'
 import { mutations } from '../fakes/mutate.ts'
 import {
   caFingerprint,
   caLine,
   certificateLine,
+  keyOf,
   kinds,
   listed,
   listedCertificate,
   publicKeyLine,
 } from '../fakes/ssh-keys.ts'
 
-function keyOf(line: string): PublicKey {
-  const parsed = parsePublicKeyLine(line)
-  if ('problem' in parsed) throw new Error(parsed.problem)
-  return parsed.key
-}
 const problemOf = (blob: Uint8Array): string => {
   const parsed = parsePublicKey(blob)
   return 'problem' in parsed ? parsed.problem : 'accepted'

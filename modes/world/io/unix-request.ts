@@ -1,4 +1,5 @@
 // One request to a unix socket, and the one reply.
+import { concat } from '../../../src/base/bytes.ts'
 
 type Wanted = {
   /** How long the whole reply is, once its beginning is there. */
@@ -12,8 +13,8 @@ export function requestOnce(
   path: string,
   request: Uint8Array<ArrayBuffer>,
   { length, longest, deadline }: Wanted,
-): Promise<Uint8Array | undefined> {
-  const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>()
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const { promise, resolve } = Promise.withResolvers<Uint8Array<ArrayBuffer> | undefined>()
   let received = new Uint8Array()
   let unsent = request
   deadline.addEventListener('abort', () => resolve(undefined), { once: true })
@@ -26,10 +27,7 @@ export function requestOnce(
       open: send,
       drain: send,
       data: (socket, bytes) => {
-        const longer = new Uint8Array(received.length + bytes.length)
-        longer.set(received)
-        longer.set(bytes, received.length)
-        received = longer
+        received = concat(received, bytes)
         const whole = length(received)
         if (received.length > longest || (whole !== undefined && whole > longest)) resolve(undefined)
         else if (whole !== undefined && received.length >= whole) resolve(received.subarray(0, whole))
@@ -42,4 +40,13 @@ export function requestOnce(
     },
   }).catch(() => resolve(undefined))
   return promise
+}
+
+/** What `ob serve` replies: the bytes before the first NUL. */
+export const requestMessage = (path: string, question: Uint8Array<ArrayBuffer>, deadline: AbortSignal) =>
+  requestOnce(path, question, { length: endOfMessage, longest: 1 << 20, deadline })
+
+const endOfMessage = (received: Uint8Array): number | undefined => {
+  const end = received.indexOf(0)
+  return end < 0 ? undefined : end
 }
