@@ -8,6 +8,7 @@ import { formatDiff } from '../../src/setup/diff-format.ts'
 import { applyPlan, readJournal, setState, textAt, withSetupLock } from '../../src/setup/journal.ts'
 import { type Plan, planHost, setupPaths } from '../../src/setup/plan-policy.ts'
 import { arm, disarm } from '../../src/setup/switch.ts'
+import { isOpenBastion, modeThere } from '../../src/setup/takeover-policy.ts'
 import { startUnits } from '../../src/setup/units.ts'
 import { parse } from '../run/args.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
@@ -27,6 +28,11 @@ export const syntax = {
     'client-secret-file': { type: 'string', description: 'the file with the secret of that client' },
     'server-group': { type: 'string', description: 'the group of servers at the portal that this host belongs to' },
     'ca-cert': { type: 'string', description: 'the authority that signed the certificate of the portal, a PEM file' },
+    'from-open-bastion': {
+      type: 'boolean',
+      description: 'take over a host that Open Bastion’s scripts set up (docs/moving.md)',
+      default: false,
+    },
     'revert-after': { type: 'string', description: 'minutes until the host goes back unless confirmed', default: '10' },
     'unless-confirmed': { type: 'boolean', description: 'with undo: only when no login confirmed', default: false },
     'armed-for': { type: 'string', description: 'with undo: only if the switch is set to this instant, epoch seconds' },
@@ -43,6 +49,7 @@ const patience = 3
 type Options = {
   readonly mode: string | undefined
   readonly settings: Readonly<Record<string, string>>
+  readonly takesOver: boolean
   readonly minutes: number
   readonly yes: boolean
   readonly dryRun: boolean
@@ -70,7 +77,8 @@ export const mode: Mode = {
     const settings = settingsOf(world, parsed)
     if ('problem' in settings) return usage(settings.problem)
     const dryRun = parsed['dry-run'] || verb === 'diff'
-    const options = { mode: parsed.mode, settings: settings.found, minutes, yes: parsed.yes, dryRun, json }
+    const takesOver = parsed['from-open-bastion']
+    const options = { mode: parsed.mode, settings: settings.found, takesOver, minutes, yes: parsed.yes, dryRun, json }
     return withSetupLock(world, () => setUp(world, options), patience)
   },
 }
@@ -101,12 +109,15 @@ function settingsOf(world: World, given: Given): { found: Record<string, string>
 async function setUp(world: World, options: Options): Promise<Ending> {
   const earlier = readJournal(world)
   if (earlier?.state === 'applying') return said(options.json, 'interrupted', interrupted, denied('found-problems'))
-  const name = options.mode ?? (earlier && earlier.state !== 'undone' ? earlier.mode : undefined)
+  const facts = await factsOf(world)
+  const { takesOver } = options
+  const theirs = takesOver && isOpenBastion(facts.files) ? modeThere(facts.files) : undefined
+  const name = options.mode ?? (earlier && earlier.state !== 'undone' ? earlier.mode : theirs)
   if (name === undefined)
     return usage(`name a mode with --mode: ${stockModes.join(', ')} (docs/install.md says what each is)`)
   const stock = await stockOf(name)
   if (!stock) return usage(`"${name}" is no mode; the modes are ${stockModes.join(', ')}`)
-  const plan = planHost(await factsOf(world), { mode: name, settings: options.settings }, stock)
+  const plan = planHost(facts, { mode: name, settings: options.settings, takesOver }, stock)
   const problems = [...plan.problems, ...configurationProblems(plan)]
   if (options.dryRun || problems.length > 0) return show(world, plan, { problems, options })
   if (plan.edits.length === 0)

@@ -2,6 +2,7 @@
 // writes nothing, so that the same plan is shown as a diff, applied, and undone.
 
 import { formatConf } from '../base/conf-syntax.ts'
+import { isOpenBastion, migrated, takeOver, takeoverPaths, withoutTheirModule } from './takeover-policy.ts'
 
 /** Texts that come with the program, one set a mode (pam.d/, packaging/). */
 export type Stock = {
@@ -26,6 +27,8 @@ export type Wanted = {
   readonly mode: string
   /** Keys of openbastion.conf and their values. */
   readonly settings: Readonly<Record<string, string>>
+  /** Open Bastion's set-up makes way for this one. */
+  readonly takesOver?: boolean
 }
 
 export type Edit = {
@@ -50,8 +53,10 @@ export const setupPaths = {
   sudoers: '/etc/sudoers.d/open-bastion',
 } as const
 
-/** Every file that a plan may change. */
-export const plannedFiles: readonly string[] = Object.values(setupPaths)
+/** Every file that a plan may change, or looks at. */
+export const plannedFiles: readonly string[] = [
+  ...new Set([...Object.values(setupPaths), ...Object.values(takeoverPaths)]),
+]
 
 /** Files that must be there before sshd reads the snippet of a mode, and the command that makes each. */
 const needed: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
@@ -71,10 +76,12 @@ export function planHost(host: HostFacts, wanted: Wanted, stock: Stock): Plan {
   const ownService = isAtLeast(host.openssh, [9, 8])
   const nsswitch = files.get(setupPaths.nsswitch)
   const sshdConfig = files.get(setupPaths.sshdConfig)
+  const configuration = files.get(setupPaths.configuration) ?? stock.sample
+  const theirs = wanted.takesOver ? takeOver(files, stock.sshdStack) : []
   const edits = [
     ...edit(
       setupPaths.configuration,
-      withSettings(files.get(setupPaths.configuration) ?? stock.sample, wanted.settings),
+      withSettings(wanted.takesOver ? migrated(files, configuration) : configuration, wanted.settings),
       0o600,
       'what this host knows of its portal',
     ),
@@ -82,7 +89,7 @@ export function planHost(host: HostFacts, wanted: Wanted, stock: Stock): Plan {
       ? []
       : edit(
           setupPaths.nsswitch,
-          withInitgroups(withExtrausers(nsswitch)),
+          withInitgroups(withExtrausers(wanted.takesOver ? withoutTheirModule(nsswitch) : nsswitch)),
           0o644,
           'NSS finds the accounts of portal users',
         )),
@@ -108,14 +115,19 @@ export function planHost(host: HostFacts, wanted: Wanted, stock: Stock): Plan {
       0o644,
       'which methods sshd takes for portal users; root keeps the own key',
     ),
+    ...theirs
+      .filter(({ path }) => ownService || path !== setupPaths.sshdStack)
+      .flatMap(({ path, after, why }) => edit(path, after, 0o644, why)),
   ]
   return { edits, problems: problemsOf(host, wanted) }
 }
 
-function problemsOf({ files, existing }: HostFacts, { mode }: Wanted): readonly string[] {
+function problemsOf({ files, existing }: HostFacts, { mode, takesOver }: Wanted): readonly string[] {
   const problems = (needed[mode] ?? []).flatMap(([path, command]) =>
     existing.has(path) ? [] : [`mode ${mode} needs ${path} before sshd is reloaded; first: ${command}`],
   )
+  if (!takesOver && isOpenBastion(files))
+    problems.push('Open Bastion set this host up, and its settings would win: add --from-open-bastion (docs/moving.md)')
   if (!files.has(setupPaths.nsswitch)) problems.push(`${setupPaths.nsswitch} does not exist; no account could be found`)
   if (!files.has(setupPaths.sshdConfig))
     problems.push('openssh-server is not installed: apt-get install openssh-server')

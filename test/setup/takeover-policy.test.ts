@@ -1,0 +1,86 @@
+// A host that Open Bastion's scripts set up, and what a set-up changes there besides. The files are the fixture's.
+import { expect, test } from 'bun:test'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { checkConfig } from '../../src/config/load.ts'
+import { type HostFacts, planHost, plannedFiles, type Stock, setupPaths } from '../../src/setup/plan-policy.ts'
+import { isOpenBastion, modeThere, takeoverPaths } from '../../src/setup/takeover-policy.ts'
+
+const root = join(import.meta.dir, '../fixtures/open-bastion')
+const textOf = (path: string): string | undefined =>
+  existsSync(root + path)
+    ? readFileSync(root + path, 'utf8').replaceAll('PORTAL_URL', 'https://auth.example.test')
+    : undefined
+
+const files = new Map(
+  plannedFiles.flatMap((path) => {
+    const text = textOf(path)
+    return text === undefined ? [] : [[path, text] as const]
+  }),
+).set(setupPaths.sshdConfig, 'Include /etc/ssh/sshd_config.d/*.conf\n')
+
+const stock: Stock = {
+  ...{ sshdStack: '# sshd stack\n', sudoStack: '# sudo stack\n', snippet: 'UsePAM yes\n' },
+  ...{ sudoers: '# sudoers\n', sample: '' },
+}
+const host: HostFacts = {
+  files,
+  openssh: [9, 2],
+  existing: new Set(['/etc/ssh/open-bastion_ca.pub', '/etc/ssh/revoked_keys']),
+}
+const plan = (openssh: readonly [number, number], takesOver = true) =>
+  planHost({ ...host, openssh }, { mode: 'e', settings: {}, takesOver }, stock)
+const after = (path: string, openssh: readonly [number, number] = [9, 2]) =>
+  plan(openssh).edits.find((edit) => edit.path === path)?.after
+
+test('it is known for one, and the mode that is nearest is found', () => {
+  expect([isOpenBastion(files), modeThere(files)]).toEqual([true, 'e'])
+  expect(isOpenBastion(new Map([[takeoverPaths.sshd, '# pam_openbastion.so\nauth required pam_unix.so\n']]))).toBe(
+    false,
+  )
+  const stackOf = (auth: string) => new Map([[takeoverPaths.sshd, `${auth}\naccount required pam_openbastion.so\n`]])
+  expect(modeThere(stackOf('auth sufficient pam_openbastion.so\nauth required pam_deny.so'))).toBe('a')
+  expect(modeThere(stackOf('auth sufficient pam_openbastion.so\nauth sufficient pam_unix.so nullok'))).toBe('b')
+  expect(modeThere(stackOf('auth required pam_permit.so'))).toBe('c')
+})
+
+test('without the word it is refused: its drop-in for sshd sorts before ours and wins', () => {
+  expect([takeoverPaths.backend, setupPaths.snippet].toSorted()[0]).toBe(takeoverPaths.backend)
+  expect(plan([9, 2], false).problems).toContainEqual(expect.stringContaining('add --from-open-bastion'))
+  expect(plan([9, 2]).problems).toEqual([])
+})
+
+test('nothing of it is asked any more', () => {
+  for (const openssh of [
+    [9, 2],
+    [10, 0],
+  ] as const) {
+    const left = new Map([...files, ...plan(openssh).edits.map(({ path, after: text }) => [path, text] as const)])
+    for (const path of [takeoverPaths.sshd, takeoverPaths.sudo, takeoverPaths.sudoLogin])
+      expect([path, left.get(path)?.includes('pam_openbastion')]).toEqual([path, false])
+    expect(left.get(takeoverPaths.backend)).toMatch(/^# .*\n$/)
+  }
+  expect(after(setupPaths.sshdStack)).toBe(stock.sshdStack)
+  expect(after(takeoverPaths.sshd, [10, 0])).toBe(stock.sshdStack)
+  expect(after(takeoverPaths.sudoLogin)).toContain('@include common-session\n')
+  expect(after(setupPaths.nsswitch)).toMatch(
+    /^passwd: +files extrausers\ngroup: +files extrausers\nshadow: +files extrausers\n/,
+  )
+})
+
+test('its configuration is migrated on the way', () => {
+  expect(checkConfig(files.get(setupPaths.configuration) ?? '').kind).toBe('refused')
+  expect(checkConfig(after(setupPaths.configuration) ?? '').kind).toBe('accepted')
+})
+
+test('on a host that it never saw the word changes nothing', () => {
+  const debian = {
+    ...host,
+    files: new Map([
+      [setupPaths.nsswitch, 'passwd: files\n'],
+      [setupPaths.sshdConfig, ''],
+    ]),
+  }
+  const edits = (takesOver: boolean) => planHost(debian, { mode: 'e', settings: {}, takesOver }, stock).edits
+  expect(edits(true)).toEqual(edits(false))
+})
