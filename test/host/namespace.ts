@@ -110,7 +110,9 @@ function open(holder: Bun.Subprocess<'pipe', 'pipe', 'pipe'>, scratch: string): 
   const enter = ['nsenter', `--mount=${at}/ns/mnt`, `--net=${at}/ns/net`, `--uts=${at}/ns/uts`]
   const command = (argv: readonly string[], options: RunOptions = {}) => {
     const user = options.user ?? 'root'
-    const become = user === 'root' ? [] : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--init-groups', '--']
+    // The primary group is not everybody's own: the C implementation's users are in "users".
+    const script = 'exec setpriv --reuid="$0" --regid="$(id -g "$0")" --init-groups -- "$@"'
+    const become = user === 'root' ? [] : ['sh', '-c', script, user]
     return [...enter, `--pid=${at}/ns/pid_for_children`, '--', ...become, ...argv]
   }
   const run = runBy(command)
