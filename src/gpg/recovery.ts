@@ -27,10 +27,14 @@ export type RecoveryCodes = {
   readonly remove: (user: LoginName) => boolean
 }
 
+/** A code is looked up in milliseconds; a process that a user stopped below sudo holds the lock for good. */
+const waitSeconds = 2
+
 export function openRecoveryCodes(world: Needs): RecoveryCodes {
   const argon2 = openArgon2(world.argon2)
   const pathOf = (user: LoginName): string => `${paths.recovery}/${user}`
-  const locked = <T>(work: () => T | Promise<T>): Promise<T> => world.files.withLock(`${paths.recovery}/.lock`, work)
+  const locked = <T>(work: () => T | Promise<T>): Promise<T> =>
+    world.files.withLock(`${paths.recovery}/.lock`, work, waitSeconds)
   const read = (user: LoginName): RecoveryFile | undefined => {
     const bytes = world.files.readTrusted(pathOf(user), { limit: 8192, secret: true })
     if (!bytes) return undefined

@@ -100,9 +100,12 @@ export function openPasswordFiles(world: Parts<'now' | 'random' | 'files'>, dire
     alone: (user, work) => {
       world.files.makeDirectory(directory, 0o700)
       // As many locks as there are beginnings of names: clients choose the names.
-      return world.files.withLock(`${directory}/.lock-${passwordFileName(user).slice(0, 2)}`, work)
+      return world.files.withLock(`${directory}/.lock-${passwordFileName(user).slice(0, 2)}`, work, waitSeconds)
     },
   }
 }
+
+/** Argon2 runs under the lock, a fraction of a second each time; a process that is stopped there holds it for good. */
+const waitSeconds = 2
 
 const otherKey = 'it was changed, or the key file, the machine-id or the salt was'

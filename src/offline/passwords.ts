@@ -133,7 +133,7 @@ export function openOfflinePasswords(
     verify: async (user, password) => {
       const startedAt = world.monotonic()
       const typed = utf8(password.expose())
-      const { spent, ...verdict } = await entries.alone(user, () => judge(user, typed))
+      const { spent, ...verdict } = await orElse(() => entries.alone(user, () => judge(user, typed)), heldBySomebody)
       if (verdict.kind === 'accepted') return verdict
       for (let count = spent; count < 2; count++) await argon2(someText, someSalt, usualCost)
       const elapsed = world.monotonic() - startedAt
@@ -183,6 +183,14 @@ export function openOfflinePasswords(
       }),
   }
 }
+
+/** A failure that cannot be counted counts as a lock: the holder of the lock may be stopped, and by the very user. */
+function heldBySomebody(fault: Fault): PasswordVerdict & { readonly kind: 'locked'; readonly spent: number } {
+  if (fault.kind !== 'busy') throw fault
+  return { kind: 'locked', detail: fault.message, secondsLeft: heldSeconds, spent: 0 }
+}
+
+const heldSeconds = 5
 
 /** The C implementation's entries say themselves when they end. */
 const isOutlived = ({ createdAt, generation }: OfflinePassword, ttl: number, now: number): boolean =>

@@ -278,6 +278,45 @@ inSystemd('a first-time user gets in at the first attempt, and logind knows the 
   expect(login.stdout).toContain('session-')
 })
 
+// As a user's own sudo would be: systemd gives parts of user.slice to users, who may freeze what is in them.
+const inUsersGroup = `set -e
+  group=/sys/fs/cgroup/user.slice/user-4242.slice/mine
+  mkdir -p $group; mkfifo /run/lab/typed
+  stay() { echo $BASHPID > $group/cgroup.procs; exec sleep 60; }
+  decide() { echo $BASHPID > $group/cgroup.procs; exec env -i PAM_TYPE=auth PAM_SERVICE=sudo PAM_USER=nora PAM_RUSER=nora \\
+    /usr/sbin/ob < /run/lab/typed > /dev/null; }
+  stay & frozen=$!
+  decide & decides=$!
+  exec 3> /run/lab/typed
+  for try in $(seq 200); do grep -q mine /proc/$decides/cgroup || break; sleep 0.05; done
+  grep ^0: /proc/$frozen/cgroup /proc/$decides/cgroup | sed 's/.*://'
+  echo 1 > $group/cgroup.freeze
+  exec 3>&-
+  code=0; wait $decides || code=$?
+  echo "ended with $code"
+  grep frozen $group/cgroup.events
+  echo 0 > $group/cgroup.freeze; kill $frozen; rm /run/lab/typed`
+
+const root = '/sys/fs/cgroup/cgroup.procs'
+const groups = [
+  ['in the root of the tree', ':', '/'],
+  // As in a container whose root passes controllers on.
+  ['in one of its own, where the root takes nobody', `mount --bind -o ro /etc/hostname ${root}`, '/open-bastion.scope'],
+] as const
+for (const [where, before, group] of groups)
+  inSystemd(
+    `root’s process below sudo is not in the cgroup of its user, who may freeze that one: ${where}`,
+    async () => {
+      await host.need(`systemctl stop ob-serve; ${before}`)
+      try {
+        const said = await host.need(['bash', '-c', inUsersGroup])
+        expect(said.trim().split('\n')).toEqual(['/user.slice/user-4242.slice/mine', group, 'ended with 1', 'frozen 1'])
+      } finally {
+        await host.need(`umount ${root} 2> /dev/null; systemctl start ob-serve`)
+      }
+    },
+  )
+
 inSystemd('in its sandbox, ob serve decides every phase of a known user', async () => {
   const token = await mintToken(lab(), 'nora')
   const since = (await host.need('date +%s.%N')).trim()

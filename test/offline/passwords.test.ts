@@ -350,3 +350,22 @@ test('a shorter offline_cache_ttl counts for what is kept already', async () => 
   expect(await verdict('offline_cache_ttl = 3600\n')).toBe('expired')
   expect(await verdict('offline_cache_ttl = 7300\n')).toBe('accepted')
 })
+
+test('who holds the lock of kept passwords stops nobody for long, and gains no tries by it', async () => {
+  const world = host()
+  const passwords = openOfflinePasswords(world, config)
+  await passwords.store(user, { password: right }, {})
+  const letGo = Promise.withResolvers<void>()
+  // As a user's frozen sudo would hold it.
+  const held = world.files.withLock(`${directory}/.lock-${passwordFileName(user).slice(0, 2)}`, () => letGo.promise)
+  expect(await passwords.verify(user, right)).toMatchObject({
+    kind: 'locked',
+    secondsLeft: 5,
+    detail: expect.stringContaining('another process holds'),
+  })
+  await expect(passwords.store(user, { password: wrong }, {})).rejects.toMatchObject({ kind: 'busy' })
+  letGo.resolve()
+  await held
+  expect((await passwords.verify(user, right)).kind).toBe('accepted')
+  expect((await passwords.verify(user, wrong)).kind).toBe('wrong-password')
+})

@@ -1,7 +1,7 @@
 // What a user below whose sudo this process runs may do to it without a signal: a delegated cgroup that freezes or
 // starves it, an idle scheduling class, one busy processor. Undone as far as this host allows; what remains is seen by
 // whoever waits (portal-client/circuit-breaker.ts).
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { bind, ptr } from '../io/ffi.ts'
 import { readProc } from './proc.ts'
 
@@ -25,12 +25,31 @@ export function leaveCallersScheduling(): void {
   libc.sched_setaffinity(0, BigInt(cpuSetBytes), ptr(new Uint8Array(cpuSetBytes).fill(0xff)))
 }
 
+const tree = '/sys/fs/cgroup'
+/** Where processes may not be in the root of the tree: in a container it is no real root (cgroups(7)). */
+const ours = `${tree}/open-bastion.scope`
+
 // user.slice is where systemd gives parts of the tree to users (systemd.resource-control(5), Delegate=).
 function leaveCallersGroup(): void {
   try {
-    if (/^0::.*\/user\.slice\//m.test(readProc('/proc/self/cgroup')))
-      writeFileSync('/sys/fs/cgroup/cgroup.procs', `${process.pid}`)
+    if (!/^0::.*\/user\.slice\//m.test(readProc('/proc/self/cgroup'))) return
   } catch {
-    // No such tree, or a read-only one.
+    return
+  }
+  if (joins(tree)) return
+  try {
+    mkdirSync(ours)
+  } catch {
+    // It is there, or there is no such tree.
+  }
+  joins(ours)
+}
+
+function joins(group: string): boolean {
+  try {
+    writeFileSync(`${group}/cgroup.procs`, `${process.pid}`)
+    return true
+  } catch {
+    return false
   }
 }
