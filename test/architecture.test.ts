@@ -23,7 +23,7 @@ const doors: Record<string, readonly string[]> = {
   'hash-wasm': ['src/offline/argon2.ts'],
   'bun:ffi': ['modes/world/io/ffi.ts'],
   hono: ['src/portal-server/web.ts'],
-  'hono/html': ['src/portal-server/html.ts'],
+  'hono/html': ['src/portal-server/pages.ts'],
   jose: ['src/portal-server/logout-token.ts'],
   'bun:sqlite': ['modes/world/database/sqlite.ts'],
 }

@@ -11,8 +11,8 @@ export const secondRoots = (passwd: string): readonly string[] =>
   })
 
 /**
- * Nobody vouches for such a name: whoever has its key is root, and no portal was asked. sshd asks for every offered key,
- * so the text is searched and not parsed.
+ * Nobody vouches for such a name: whoever has its key is root, and no portal was asked. sshd asks for every offered
+ * key, so the text is searched and not parsed.
  */
 export function isSecondRoot({ files }: { readonly files: Pick<Files, 'read'> }, user: LoginName): boolean {
   if (user === 'root') return false

@@ -1,14 +1,17 @@
 // The pages that a person sees. They work without script; each text that came from outside goes through a template that
 // escapes it, and nothing here decides anything.
 
+import { html } from 'hono/html'
 import { nearness } from './addresses-policy.ts'
 import { type Approval, approvalSeconds } from './approvals.ts'
-import { type Html, html } from './html.ts'
 import { formatCode } from './identifiers-format.ts'
 import type { BrowserSession } from './sessions.ts'
 import type { ProviderConfig, ServiceConfig } from './settings.ts'
 import { clockTime, dateTime, duration, type Texts } from './texts.ts'
 import type { Transaction } from './transactions.ts'
+
+/** Made by a template, so what was put into it is escaped: the only way text becomes a page. */
+type Html = ReturnType<typeof html>
 
 export type PageContext = {
   readonly texts: Texts

@@ -1,7 +1,6 @@
 import { expect, test } from 'bun:test'
 import { parseHopKeyId } from '../../src/bastion/hop-certificate-policy.ts'
-import { parseKeysAddress } from '../../src/bastion/keys-address-format.ts'
-import { formatKeysFile, parseKeySet, parseKeysFile } from '../../src/bastion/keys-format.ts'
+import { formatKeysFile, parseKeySet, parseKeysAddress, parseKeysFile } from '../../src/bastion/keys-format.ts'
 import { formatHopPolicy, parseHopPolicy } from '../../src/bastion/policy-format.ts'
 import { parseClaims, parseToken } from '../../src/bastion/token-format.ts'
 import { mutations } from '../fakes/mutate.ts'
