@@ -4,6 +4,7 @@ import { expect } from 'bun:test'
 import { configure, enroll, mintToken, setRights } from './enrolled.ts'
 import { believeHops, offeredHop } from './hop-offer.ts'
 import type { Lab } from './lab.ts'
+import { environment } from './namespace.ts'
 import { inLab } from './suite.ts'
 
 let lab: Lab
@@ -124,6 +125,24 @@ lab_test('an auth phase stays under 33 million up to the answer of the portal', 
   await lab.restore()
   expect(code).toBe(75)
   expect(millions).toBeLessThan(33)
+})
+
+// A stand-in for ob serve: below callgrind, the caller does not look like the program that the daemon is.
+const standIn = `import os, socket
+path = '/run/open-bastion/phases'
+server = socket.socket(socket.AF_UNIX); server.bind(path + '.new'); server.listen(); os.rename(path + '.new', path)
+while True:
+    caller, _ = server.accept()
+    caller.sendall(b'h'); caller.recv(100); caller.sendall(b'r{"status":0,"text":""}\\0'); caller.close()`
+
+lab_test('an account phase that ob serve decides stays under 10 million', async () => {
+  const daemon = Bun.spawn(lab.space.command(['python3', '-c', standIn]), { stdin: 'ignore', env: environment({}) })
+  await lab.need('until [ -S /run/open-bastion/phases ]; do sleep 0.02; done')
+  const { code, millions } = await count({ argv: '/usr/sbin/ob', env: phase('account') }, 10)
+  daemon.kill()
+  await lab.need('pkill -f ^python3.*phases; rm /run/open-bastion/phases')
+  expect(code).toBe(0)
+  expect(millions).toBeLessThan(10)
 })
 
 // Deriving the key of the cache takes 100 000 rounds of PBKDF2: 487 million instructions, in a thread of its own.
