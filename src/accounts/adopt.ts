@@ -3,21 +3,26 @@ import { decodeUtf8 } from '../base/bytes.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { type LocalUser, notAdoptable } from './adopt-policy.ts'
-import { readForeign } from './extrausers.ts'
+import { mayBeLocal, readForeign } from './extrausers.ts'
 import { sudoGroup } from './groups.ts'
 import { editMemberships } from './local-files.ts'
 import { sanitizeGecos } from './passwd-fields-format.ts'
-import { parseGroup, parsePasswd } from './passwd-format.ts'
+import { parseGroup, parsePasswd, readIds } from './passwd-format.ts'
 import { openRegistry } from './registry.ts'
 import type { RegistryUser } from './registry-format.ts'
+import type { UidRange } from './uid.ts'
 
 type AdoptConfig = Pick<Config, 'min_uid' | 'max_uid' | 'allowed_managed_groups'>
 
 export type Candidate = { readonly user: LocalUser; readonly problem: string | undefined }
 
 /** Every account of /etc/passwd with a uid for portal users, or the one of this name wherever its uid is. */
-export function readCandidates(world: Parts<'files'>, config: AdoptConfig, name?: string): readonly Candidate[] {
-  const range = { min: config.min_uid, max: config.max_uid }
+export function readCandidates(
+  world: Parts<'files'>,
+  config: AdoptConfig,
+  name?: string,
+  range: UidRange = { min: config.min_uid, max: config.max_uid },
+): readonly Candidate[] {
   const entries = parsePasswd(readForeign(world, '/etc/passwd')).lines.flatMap((line) =>
     line.kind === 'entry' ? [line.entry] : [],
   )
@@ -48,9 +53,18 @@ export function unadopted(world: Parts<'files'>, config: AdoptConfig): readonly 
   return openRegistry(world).view((view) => found.filter((name) => view.user(name) === undefined))
 }
 
+/** Accounts for programs have the uid that an administrator chose. */
+const anyone: UidRange = { min: 1000, max: 65_534 }
+
 /** The record of an account that the C implementation made; undefined for every other name. */
-export function adoptable(world: Parts<'files'>, config: AdoptConfig, name: string, now: number) {
-  const [candidate, second] = readCandidates(world, config, name)
+export function adoptable(
+  world: Parts<'files' | 'now'>,
+  config: AdoptConfig,
+  name: string,
+  { isService }: { readonly isService: boolean },
+): RegistryUser | undefined {
+  const now = world.now()
+  const [candidate, second] = readCandidates(world, config, name, isService ? anyone : undefined)
   return candidate && !second && candidate.problem === undefined
     ? recordOf(world, config, candidate.user, now)
     : undefined
@@ -77,12 +91,12 @@ export const publishMemberships = (
   world: Parts<'files'>,
   config: AdoptConfig,
   users: readonly (readonly [string, RegistryUser])[],
-): boolean =>
-  users.some(([, { source }]) => source === 'adopted') &&
-  world.files.editAccounts((files) =>
-    editMemberships(
-      files,
-      config.allowed_managed_groups,
-      users.filter(([, { source }]) => source === 'adopted'),
-    ),
+): boolean => {
+  if (!users.some(([, user]) => mayBeLocal(user))) return false
+  const local = readIds(readForeign(world, '/etc/passwd'))
+  const adopted = users.filter(([name, user]) => mayBeLocal(user) && local.get(name) === user.uid)
+  return (
+    adopted.length > 0 &&
+    world.files.editAccounts((files) => editMemberships(files, config.allowed_managed_groups, adopted))
   )
+}

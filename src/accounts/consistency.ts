@@ -5,7 +5,7 @@ import { paths } from '../base/paths.ts'
 import type { Files, Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import { publishMemberships } from './adopt.ts'
-import { exportAll, readForeign } from './extrausers.ts'
+import { exportAll, mayBeLocal, readForeign } from './extrausers.ts'
 import { openRegistry } from './registry.ts'
 import type { Registry } from './registry-format.ts'
 
@@ -56,7 +56,7 @@ function wrongExport(world: Parts<'files'>, config: Config, registry: Registry):
     return names.flatMap((line) => {
       const name = line.split(':')[0] ?? ''
       const user = registry.users.get(name)
-      return user && user.source !== 'adopted' && config.create_user_target !== 'passwd'
+      return user && !mayBeLocal(user) && config.create_user_target !== 'passwd'
         ? [`${name} is in /etc/${file} and in ${paths.registry}; the local one wins`]
         : []
     })

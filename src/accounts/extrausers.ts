@@ -120,9 +120,12 @@ export const extendedGroups = (world: Parts<'files'>, config: Config): ReadonlyM
   )
 }
 
-/** An adopted account is in /etc/passwd, as long as it is there. */
+/** An account of the registry whose line may be in /etc/passwd: it was adopted, perhaps as one for a program. */
+export const mayBeLocal = ({ source }: RegistryUser): boolean => source === 'adopted' || source === 'service'
+
+/** Such an account is in /etc/passwd, as long as it is there. */
 const isElsewhere = (world: Parts<'files'>, name: string, user: RegistryUser): boolean =>
-  user.source === 'adopted' && findPasswd(readForeign(world, '/etc/passwd'), name) !== undefined
+  mayBeLocal(user) && findPasswd(readForeign(world, '/etc/passwd'), name)?.uid === user.uid
 
 /** Makes the files say what the registry says; true when one changed. */
 export function exportAll(world: Parts<'files'>, config: Config, registry: Registry): boolean {

@@ -3,7 +3,7 @@
 import { decodeBytewise, utf8 } from '../base/bytes.ts'
 import type { AccountFiles, Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
-import { sharedGroups, sudoGroup } from './groups.ts'
+import { nopasswdGroup, sharedGroups, sudoGroup } from './groups.ts'
 import { formatGroupLine, formatPasswdLine, formatShadowLine } from './passwd-format.ts'
 import type { Registry, RegistryUser } from './registry-format.ts'
 
@@ -79,7 +79,7 @@ export function editMemberships(
   const group = tableOf(files.group)
   const gshadow = tableOf(files.gshadow)
   const own = new Set(users.map(([name]) => name))
-  for (const name of new Set([sudoGroup, ...allowed])) {
+  for (const name of new Set([sudoGroup, nopasswdGroup, ...allowed])) {
     const members = users.flatMap(([user, record]) => (sharedGroups(record, allowed).includes(name) ? [user] : []))
     for (const table of [group, gshadow]) {
       const line = table.lines.get(name)

@@ -212,10 +212,18 @@ function update(known: RegistryUser, facts: EntryFacts): EntryVerdict {
 /** sshd got the uid from /etc/passwd, so that nothing is made: the account only enters the registry. */
 function adopt(known: RegistryUser | undefined, facts: EntryFacts): EntryVerdict {
   const found = facts.adoptable
+  const { service } = facts.wanted
   const isTaken = found !== undefined && facts.registry.owner(found.uid) !== undefined
-  if (!found || known || isTaken || facts.wanted.service) return { kind: 'refused', why: 'local-account' }
+  if (!found || known || isTaken) return { kind: 'refused', why: 'local-account' }
+  if ((service?.uid ?? found.uid) !== found.uid || (service?.gid ?? found.gid) !== found.gid)
+    return { kind: 'refused', why: 'ids-differ' }
   const { sudo, groups } = facts.wanted
-  const record = { ...found, sudo: sudo ?? found.sudo, groups: groups ? groupsOf(facts.wanted) : found.groups }
+  const record: RegistryUser = {
+    ...found,
+    sudo: sudo ?? found.sudo,
+    groups: groups ? groupsOf(facts.wanted) : found.groups,
+    source: service ? 'service' : 'adopted',
+  }
   return { kind: 'update', record }
 }
 

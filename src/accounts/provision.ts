@@ -12,6 +12,7 @@ import {
   exportOne,
   extendedGroups,
   type Foreign,
+  mayBeLocal,
   readForeign,
   readForeignEntries,
   readSeal,
@@ -159,9 +160,9 @@ function localIds({ world, config }: Host, { foreign, elsewhere }: ExternalIds, 
     view.group(name) === id || [view.user(name)?.uid, view.user(name)?.gid].includes(id)
   const read = (file: 'passwd' | 'group'): ReadonlyMap<string, number> => {
     const ids = new Map(readIds(readForeign(world, `/etc/${file}`)))
-    const isLocalOurs = (name: string): boolean =>
-      config.create_user_target === 'passwd' || view.user(name)?.source === 'adopted'
-    for (const [name, id] of ids) if (isOurs(name, id) && isLocalOurs(name)) ids.delete(name)
+    const isAll = config.create_user_target === 'passwd'
+    const isLocalOurs = (user: RegistryUser | undefined): boolean => isAll || (user !== undefined && mayBeLocal(user))
+    for (const [name, id] of ids) if (isOurs(name, id) && isLocalOurs(view.user(name))) ids.delete(name)
     for (const [name, id] of foreign[file])
       if (view.user(name) === undefined && view.group(name) === undefined)
         ids.set(ids.has(name) ? `${name}:${id}` : name, id)
@@ -187,7 +188,9 @@ function judge(host: Host, looked: ExternalIds, user: LoginName, wanted: WantedE
       registry,
       localPasswd: local.passwd,
       localGroup: local.group,
-      adoptable: local.passwd.has(user) ? adoptable(world, config, user, world.now()) : undefined,
+      adoptable: local.passwd.has(user)
+        ? adoptable(world, config, user, { isService: wanted.service !== undefined })
+        : undefined,
       subordinate: config.max_uid < firstSubordinateUid ? [] : subordinateOf(world),
       promised: holders(readReservations(world) ?? []),
       rules: {

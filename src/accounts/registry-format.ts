@@ -60,7 +60,7 @@ export function readUser(name: string, value: unknown): RegistryUser {
   if (!isObject(value)) return broken(`${name} is not an object`)
   const { uid, gid, gecos, home, shell, sudo, groups, source, createdAt, state } = value as Record<string, unknown>
   if (!isId(uid)) return broken(`the uid of ${name} is missing or reserved`)
-  if (!isId(gid) && !(gid === usualGid && source === 'adopted'))
+  if (!isId(gid) && !(gid === usualGid && (source === 'adopted' || source === 'service')))
     return broken(`the gid of ${name} is missing or reserved`)
   if (!isField(gecos)) return broken(`the gecos of ${name} is missing or cannot be exported`)
   if (!isPath(home)) return broken(`the home of ${name} is missing or cannot be exported`)

@@ -28,7 +28,7 @@ export async function judgeSecrets(
   const refresh = readTokenFile(world, config.server_token_file).refreshToken
   const refreshName = refresh && sealedName(refresh)
   if (refreshName) asked.push({ name: refreshName, by: config.server_token_file })
-  else if (refresh && isStore(world) && config.secrets_encrypted)
+  else if (refresh && config.secrets_encrypted)
     findings.push({
       verdict: 'note',
       message: `the refresh token stands in plain text in ${config.server_token_file}; ob secret rotate seals it`,

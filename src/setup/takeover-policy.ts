@@ -17,7 +17,25 @@ type Texts = ReadonlyMap<string, string>
 
 const dropIns = [takeoverPaths.backend, takeoverPaths.bastion, takeoverPaths.maximum] as const
 const module = /^[^#\n]*\bpam_openbastion\.so\b/m
-const setting = /^\s*[A-Za-z]/m
+/**
+ * Settings of its drop-ins that decide who gets in, or start its programs: they would win, because sshd takes the first
+ * value. What is stricter than sshd's defaults (AllowAgentForwarding, X11Forwarding, …) stays.
+ */
+const decisive = new RegExp(
+  `^\\s*(?:${[
+    ...[
+      'TrustedUserCAKeys',
+      'Authorized(?:Principals|Keys)\\w+',
+      'RevokedKeys',
+      'AuthenticationMethods',
+      'ForceCommand',
+    ],
+    ...['(?:Pubkey|Password|KbdInteractive|ChallengeResponse)Authentication', 'UsePAM', 'PAMServiceName'],
+    ...['PermitRootLogin', 'ExposeAuthInfo'],
+  ].join('|')})\\b.*$`,
+  'gim',
+)
+const setting = new RegExp(decisive.source, 'im')
 
 /** Whether its scripts, or an administrator by its documentation, set this host up. */
 export const isOpenBastion = (files: Texts): boolean =>
@@ -43,14 +61,21 @@ export function takeOver(files: Texts, sshdStack: string): readonly Takeover[] {
   return [
     ...dropIns
       .filter((path) => setting.test(files.get(path) ?? ''))
-      .map((path) => ({ path, after: emptied, why: 'settings of Open Bastion would win over those of this set-up' })),
+      .map((path) => ({ path, after: withoutDecisive(files.get(path) ?? ''), why: whyOf(files.get(path) ?? '') })),
     ...stacks
       .filter(({ path }) => module.test(files.get(path) ?? ''))
       .map((stack) => ({ ...stack, why: 'the PAM module of Open Bastion is asked no more' })),
   ]
 }
 
-const emptied = `# Open Bastion's settings stood here until ob setup took their place; ob setup undo puts them back.\n`
+const withoutDecisive = (text: string): string => text.replace(decisive, (line) => `# ob setup: ${line.trimStart()}`)
+
+/** What ends with these lines is said, not only shown. */
+function whyOf(text: string): string {
+  const recording = /^\s*ForceCommand\b/im.test(text) ? '; SESSIONS ARE RECORDED NO MORE' : ''
+  const root = /^\s*PermitRootLogin\s+no\b/im.test(text) ? "; root's own key counts again (PermitRootLogin was no)" : ''
+  return `settings of Open Bastion would win over those of this set-up${recording}${root}`
+}
 
 /** As Debian ships it (sudo 1.9.13); portal users get a stack of their own. */
 const debianSudo = (session: string): string => `#%PAM-1.0

@@ -101,6 +101,27 @@ test('with create_user_target = passwd the adopted line is ours like every other
   expect(textOf(world, '/etc/passwd')).not.toContain('alice')
 })
 
+test('a service account that the C implementation made keeps its line, too, and gets its groups', async () => {
+  const line = 'deploy:x:9001:9001:Deployment:/home/deploy:/bin/bash\n'
+  const world = host(`${group}deploy:x:9001:\n`, passwd + line)
+  world.disk.get('/etc/shadow')!.data = new TextEncoder().encode(`${shadow}deploy:!:1::::::\n`)
+  const service = { uid: 9001, gid: 9001 }
+  const wanted = { service, sudo: true, groups: ['open-bastion-nopasswd'], revive: true }
+  expect((await login(world, 'deploy', { ...wanted, service: { uid: 9002, gid: 9001 } })).kind).toBe('impossible')
+  expect(await login(world, 'deploy', wanted)).toMatchObject({
+    kind: 'ready',
+    record: { uid: 9001, gid: 9001, source: 'service' },
+  })
+  expect(textOf(world, '/etc/passwd')).toBe(passwd + line)
+  expect(exported(world, 'passwd')).toEqual([])
+  expect(exported(world, 'group').filter((one) => one.endsWith(':deploy'))).toEqual([
+    'open-bastion-sudo:x:1201:deploy',
+    expect.stringMatching(/^open-bastion-nopasswd:x:\d+:deploy$/),
+  ])
+  expect(textOf(world, '/etc/group')).toContain('open-bastion-sudo:x:1201:alice,deploy\n')
+  expect(await openAccounts(world, configOf()).verify()).toEqual([])
+})
+
 test('/etc that cannot be written refuses no login, and the next one tries again', async () => {
   const world = host()
   const { editAccounts } = world.files

@@ -82,6 +82,15 @@ labTest('a portal user whom it never made gets into its group, and sudo', async 
   expect([done.code, done.output]).toEqual([0, expect.stringContaining('\nroot\n')])
 })
 
+labTest('its service accounts come along, with key, ids and sudo', async () => {
+  const switched = await lab.run('ob setup --mode c --yes')
+  expect([switched.stderr, switched.code]).toEqual(['', 0])
+  expect((await lab.run('ob service-account check')).stdout).toContain('nothing to mend')
+  const deploy = (command: string) => lab.ssh({ user: 'deploy', key: '/root/keys/deploy', command })
+  expect(await untilEntered(() => deploy('id -u; id -g; sudo -n id -un'))).toBe(true)
+  expect((await deploy('id -u; id -g; sudo -n id -un')).stdout).toBe('9001\n9001\nroot\n')
+})
+
 labTest('while the portal is away its kept password and its cached answer count', async () => {
   const switched = await lab.run('ob setup --mode a --yes')
   expect([switched.stderr, switched.code]).toEqual(['', 0])
@@ -104,7 +113,7 @@ labTest('the way back leaves every file as it was, and tokens and caches that th
   const undone = await lab.run('ob setup undo')
   expect([undone.stderr, undone.stdout, undone.code]).toEqual(['', expect.any(String), 0])
   expect(`${await sums()}${await account('alice')}${await account('bob')}`).toBe(before)
-  expect(await lab.need('grep ^open-bastion-sudo: /etc/group')).toBe('open-bastion-sudo:x:1201:alice\n')
+  expect(await lab.need('grep ^open-bastion-sudo: /etc/group')).toBe('open-bastion-sudo:x:1201:alice,deploy\n')
   const token = JSON.parse(lab.text('/var/lib/open-bastion/token'))
   expect(token.refresh_token).not.toContain('sealed:')
   expect(await lab.need('grep -al ^OBCRED01 /var/cache/open-bastion/credentials/*.cred | wc -l')).toBe('2\n')

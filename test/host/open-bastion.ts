@@ -29,6 +29,8 @@ const [grantSet] = grants.sets
 export const keptPassword = (name: 'alice' | 'bob'): string =>
   passwordSet!.checks.find(({ user, expect_rc }) => user === name && expect_rc === 0)!.password
 
+const serviceAccounts = '/etc/open-bastion/service-accounts.conf'
+
 const iv = new Uint8Array(12).fill(7)
 
 /** Everything that lies below these names in the end is what the other program left. */
@@ -55,8 +57,16 @@ export async function leaveOpenBastion(lab: Lab): Promise<void> {
   await lab.need(`set -e
     chmod 640 /etc/shadow
     for user in alice bob; do install -d -o $user -g 100 -m 0700 /home/$user; done
+    install -d -o deploy -g deploy -m 0700 /home/deploy
     printf '%s' '${passwordSet!.machine_id_file!.trim()}' > /etc/machine-id; echo >> /etc/machine-id`)
   lab.write('/etc/open-bastion/portal-ca.pem', lab.portalCa)
+  await lab.need(`set -e
+    mkdir -p /root/keys
+    ssh-keygen -q -t ed25519 -N '' -f /root/keys/deploy
+    install -d -m 0755 /etc/open-bastion/service-accounts.d
+    install -m 0644 /root/keys/deploy.pub /etc/open-bastion/service-accounts.d/deploy.pub`)
+  const fingerprint = (await lab.need('ssh-keygen -lf /root/keys/deploy.pub')).split(' ')[1]!
+  lab.write(serviceAccounts, text(serviceAccounts).replace('DEPLOY_FINGERPRINT', fingerprint), 0o600)
   // The command of its documentation leaves the key file readable (dd if=/dev/urandom).
   await bytes('/etc/open-bastion/cache.key', Uint8Array.fromHex(passwordSet!.key_file_hex!))
   const credentials = '/var/cache/open-bastion/credentials'

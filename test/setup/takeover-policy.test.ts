@@ -58,13 +58,29 @@ test('nothing of it is asked any more', () => {
     const left = new Map([...files, ...plan(openssh).edits.map(({ path, after: text }) => [path, text] as const)])
     for (const path of [takeoverPaths.sshd, takeoverPaths.sudo, takeoverPaths.sudoLogin])
       expect([path, left.get(path)?.includes('pam_openbastion')]).toEqual([path, false])
-    expect(left.get(takeoverPaths.backend)).toMatch(/^# .*\n$/)
+    const dropIn = left.get(takeoverPaths.backend) ?? ''
+    expect(dropIn.split('\n').filter((line) => /^\s*[A-Za-z]/.test(line))).toEqual([
+      'AllowAgentForwarding no',
+      'X11Forwarding no',
+    ])
   }
   expect(after(setupPaths.sshdStack)).toBe(stock.sshdStack)
   expect(after(takeoverPaths.sshd, [10, 0])).toBe(stock.sshdStack)
   expect(after(takeoverPaths.sudoLogin)).toContain('@include common-session\n')
   expect(after(setupPaths.nsswitch)).toMatch(
     /^passwd: +files extrausers\ngroup: +files extrausers\nshadow: +files extrausers\n/,
+  )
+})
+
+test('what ends is said: recording, and that root could not log in', () => {
+  const dropIn = 'Match all\n    ForceCommand /usr/sbin/ob-session-recorder\nPermitRootLogin no\n'
+  const bastion = new Map([...files, [takeoverPaths.bastion, dropIn]])
+  const { edits } = planHost({ ...host, files: bastion }, { mode: 'e', settings: {}, takesOver: true }, stock)
+  const edit = edits.find(({ path }) => path === takeoverPaths.bastion)
+  expect(edit?.why).toContain('SESSIONS ARE RECORDED NO MORE')
+  expect(edit?.why).toContain('PermitRootLogin was no')
+  expect(edit?.after).toBe(
+    'Match all\n# ob setup: ForceCommand /usr/sbin/ob-session-recorder\n# ob setup: PermitRootLogin no\n',
   )
 })
 

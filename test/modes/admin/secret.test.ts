@@ -202,6 +202,7 @@ test('doctor names what stands in plain text, what is asked for and missing, and
   const said = async () => (await judgeSecrets(world, config())).map(({ verdict, message }) => `${verdict} ${message}`)
   expect(await said()).toEqual([
     expect.stringMatching(/^note client_secret stands in plain text/),
+    expect.stringMatching(/^note the refresh token stands in plain text in .*; ob secret rotate seals it$/),
     expect.stringMatching(/^bad request_signing_secret in .* asks for sealed:signing, which does not exist$/),
   ])
   await set('signing', canary)
