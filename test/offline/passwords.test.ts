@@ -368,4 +368,4 @@ test('who holds the lock of kept passwords stops nobody for long, and gains no t
   await held
   expect((await passwords.verify(user, right)).kind).toBe('accepted')
   expect((await passwords.verify(user, wrong)).kind).toBe('wrong-password')
-})
+}, 60_000)
