@@ -8,6 +8,7 @@ import type { World } from '../../src/base/world.ts'
 import { tendHops } from '../../src/bastion/upkeep.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import { openPorts } from '../../src/login/ports.ts'
+import { tidy } from '../../src/login/tidy.ts'
 import { heartbeatBody } from '../../src/portal-client/endpoints.ts'
 import { lapsesSoon, refreshLeft } from '../../src/portal-client/enrollment-policy.ts'
 import { type Beat, beat, readHeartbeat } from '../../src/portal-client/heartbeat.ts'
@@ -35,13 +36,14 @@ export const mode: Mode = {
     const config = loadConfig(world.files)
     if (result.parsed['dry-run']) return rehearse(world, config)
     const gather = (since: number | undefined) => gatherReport(world, config, since)
+    const ports = openPorts(world, config)
     try {
-      const done = await beat({ world, config }, openPorts(world, config).portal.heartbeat, { force: once, gather })
+      const done = await beat({ world, config }, ports.portal.heartbeat, { force: once, gather })
       return conclude(world, config, done, json)
     } finally {
       // Events about a broken portal must leave this host too.
       if (config.notify_enabled) await drainAside(world, config)
-      for (const problem of await tendHops(world, config, once)) world.syslog('warning', problem)
+      for (const problem of [...tidy(ports), ...(await tendHops(world, config, once))]) world.syslog('warning', problem)
       if (config.host_certificate_from !== undefined) await renew(world, config)
     }
   },

@@ -34,6 +34,7 @@ const unit = (name: string): Entry => ({
 const hostUnits = [
   ...['ob-heartbeat.service', 'ob-heartbeat.timer', 'ob-krl.service', 'ob-krl.timer'],
   ...['ob-monitor.service', 'ob-monitor.timer', 'ob-serve.service', 'ob-ca-agent.service'],
+  'ob-preload.service',
 ]
 
 /** For whom sets a host up by hand: the very files of this distribution, each of which says where it belongs. */

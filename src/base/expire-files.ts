@@ -1,18 +1,22 @@
-// Small files that logins and unknown users leave behind. Once an hour a process that uses the directory removes the
-// old ones.
+// Small files that logins and unknown users leave behind. The timer of the heartbeat removes the old ones; where it
+// does not run, once an hour a process that uses the directory.
 import type { FileFacts, Parts } from './world.ts'
 
 const everySeconds = 3_600
+/** Before a login would have to. */
+const early = 1_800
 
 /** All other calls find files by name and list nothing. */
 export function sweep(
   world: Parts<'now' | 'files'>,
   directory: string,
   isStale: (path: string, facts: FileFacts) => boolean,
+  when: 'late' | 'early' = 'late',
 ): void {
   const marker = `${directory}/.swept`
   const swept = world.files.stat(marker)
-  if (swept && Math.abs(world.now() - swept.modifiedAt) < everySeconds) return
+  if (swept && Math.abs(world.now() - swept.modifiedAt) < (when === 'early' ? early : everySeconds)) return
+  if (when === 'early' && world.files.stat(directory) === undefined) return
   for (const name of world.files.list(directory) ?? []) {
     const path = `${directory}/${name}`
     const facts = world.files.stat(path)

@@ -16,7 +16,23 @@ export async function judgeUnits(world: Here, config: Config, sshd: SshdAnswer):
   // sd_booted(3)
   if (!world.files.stat('/run/systemd/system')) return []
   const findings = [...(await judgeServe(world, config)), ...(await judgeTimers(world, config, sshd))]
-  return findings.length > 0 ? findings : [good('the units that this configuration needs run')]
+  const found = findings.length > 0 ? findings : [good('the units that this configuration needs run')]
+  return [...found, ...(await judgeDescriptors(world))]
+}
+
+/** From here on closing them takes longer than the start of a program. */
+const manyDescriptors = 16_384
+
+/** Before it starts a program, pam_exec closes every number up to the hard limit (Linux-PAM 1.5, 65 535 at most). */
+async function judgeDescriptors(world: Here): Promise<readonly Finding[]> {
+  for (const unit of ['ssh.service', 'sshd.service']) {
+    const shown = await properties(world, unit, ['LoadState', 'LimitNOFILE'])
+    const limit = Number(shown.get('LimitNOFILE')?.replace('infinity', 'Infinity'))
+    if (shown.get('LoadState') !== 'loaded' || !(limit > manyDescriptors)) continue
+    const remedy = `systemctl edit ${unit}, and there [Service], LimitNOFILE=1024:4096`
+    return [note(`${unit} lets a process open ${limit} files, and pam_exec closes each before each phase: ${remedy}`)]
+  }
+  return []
 }
 
 const start = 'systemctl enable --now ob-serve; journalctl -u ob-serve says why it ended'

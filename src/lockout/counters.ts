@@ -12,6 +12,8 @@ export type Lockouts = {
   readonly left: (key: string) => Promise<{ readonly secondsLeft: number }>
   readonly count: (key: string) => Promise<void>
   readonly clear: (key: string) => void
+  /** Removes counters that are over; for a timer. */
+  readonly tidy: () => void
 }
 
 /** Counts for those that came when no more could be remembered; no name and no address is written like this. */
@@ -85,6 +87,7 @@ export function openLockouts(
       })
     },
     clear: (key) => void world.files.remove(fileOf(key)),
+    tidy: () => sweep(world, directory, isStale, 'early'),
   }
 }
 
@@ -119,4 +122,5 @@ const disabled: Lockouts = {
   left: async () => ({ secondsLeft: 0 }),
   count: async () => undefined,
   clear: () => undefined,
+  tidy: () => undefined,
 }

@@ -8,6 +8,8 @@ import type { Parts } from '../base/world.ts'
 export type UsedTokens = {
   readonly take: (token: Secret) => 'won' | 'lost'
   readonly release: (token: Secret) => void
+  /** Removes what is too old; for a timer. */
+  readonly tidy: () => void
 }
 
 /** Longer than any portal lets a one-time token live (an hour by default). */
@@ -21,6 +23,7 @@ export function openUsedTokens(world: Parts<'now' | 'files'>): UsedTokens {
       sweep(world, paths.usedTokens, olderThan(world, keptSeconds))
       return world.files.createExclusive(fileOf(token), '', 0o600) ? 'won' : 'lost'
     },
+    tidy: () => sweep(world, paths.usedTokens, olderThan(world, keptSeconds), 'early'),
     release: (token) => void world.files.remove(fileOf(token)),
   }
 }

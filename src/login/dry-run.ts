@@ -54,7 +54,7 @@ function withoutChanges(ports: Ports, config: Config, user: LoginName): Ports {
   const client = config.oauth2_token_clients?.[0] ?? config.client_id ?? ''
   return {
     ...ports,
-    usedTokens: { take: () => 'won', release: () => undefined },
+    usedTokens: { take: () => 'won', release: () => undefined, tidy: () => undefined },
     portal: { ...ports.portal, verify: async () => ({ kind: 'accepted', user, detail: '' }) },
     introspect: async () => ({
       kind: 'active',

@@ -13,6 +13,8 @@ export type Connections = {
   readonly remember: (connection: string, remembered: Remembered) => void
   readonly recall: (connection: string, user: LoginName) => Remembered | undefined
   readonly forget: (connection: string) => void
+  /** Removes what no session took; for a timer. */
+  readonly tidy: () => void
 }
 
 /** sshd may take LoginGraceTime between account and session; nothing older is believed. Seconds. */
@@ -56,6 +58,7 @@ export function openConnections(world: Parts<'now' | 'files'>): Connections {
       })
       world.files.writeAtomic(fileOf(connection), text, { mode: 0o600 })
     },
+    tidy: () => sweep(world, paths.connections, olderThan(world, believedSeconds), 'early'),
     recall: (connection, user) => {
       const bytes = world.files.readTrusted(fileOf(connection), { limit: 1 << 20, secret: true })
       return bytes && parseRecord(decodeUtf8(bytes) ?? '', user, world.now())

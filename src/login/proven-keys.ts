@@ -12,6 +12,8 @@ export type ProvenKeys = {
   /** No fingerprint: the connection was proven by something else. */
   readonly note: (user: LoginName, fingerprint: Fingerprint | undefined) => void
   readonly of: (user: LoginName) => Fingerprint | undefined
+  /** Removes those of connections that ended; for a timer. */
+  readonly tidy: () => void
 }
 
 export function openProvenKeys(world: Parts<'now' | 'files' | 'connectionSeed'>): ProvenKeys {
@@ -34,6 +36,7 @@ export function openProvenKeys(world: Parts<'now' | 'files' | 'connectionSeed'>)
       sweep(world, paths.provenKeys, isOver)
       world.files.writeAtomic(fileOf(user), `${fingerprint ?? ''}\n`, { mode: 0o600 })
     },
+    tidy: () => sweep(world, paths.provenKeys, isOver, 'early'),
     of: (user) => {
       const own = read(fileOf(user))
       if (own !== undefined) return parseFingerprint(own)

@@ -26,7 +26,10 @@ test.each(names)('%s is understood by systemd, word for word', (name) => {
 })
 
 /** A stock program that a unit of ours runs. */
-const stock: Readonly<Record<string, string>> = { 'ob-ca-agent.service': '/usr/bin/ssh-agent' }
+const stock: Readonly<Record<string, string>> = {
+  'ob-ca-agent.service': '/usr/bin/ssh-agent',
+  'ob-preload.service': '/bin/cat',
+}
 
 test.each(Object.entries(stock))('%s runs a stock %s', (name, program) => {
   expect(textOf(name)).toMatch(new RegExp(`^ExecStart=${program} `, 'm'))

@@ -108,3 +108,13 @@ test('a key file that root alone can read is no key for sshd', async () => {
   expect(await readable(0o600)).toMatch(/^bad: ob-keys, as which sshd runs ob keys, cannot read .*alice$/)
   expect(await readable(0o640)).toMatch(/^bad/)
 })
+
+test.each([
+  ['524288', true],
+  ['infinity', true],
+  ['4096', false],
+])('sshd with %s open files: named %p', async (limit, isNamed) => {
+  const found = await said(judge('', { ...healthy, LoadState: 'loaded', LimitNOFILE: limit }))
+  expect(found.includes('ssh.service lets a process open')).toBe(isNamed)
+  expect(await said(judge('', { ...healthy, LoadState: 'not-found', LimitNOFILE: limit }))).not.toContain('ssh.service')
+})

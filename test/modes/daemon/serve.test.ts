@@ -25,7 +25,7 @@ inOwnRun('it starts neither for others than root, nor with arguments, nor with n
     user: 'serve must be started by root | undefined',
     // With nothing to serve it ends as a service that was ready: systemd does not start it again and again.
     nothing:
-      'usage: there is nothing to serve: set serve_userdb or serve_hops, or name unlock in service_map; ' +
+      'usage: there is nothing to serve: set serve_userdb, serve_logins or serve_hops, or name unlock in service_map; ' +
       'or: systemctl disable --now ob-serve',
     sockets: [],
   })

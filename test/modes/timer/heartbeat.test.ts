@@ -316,3 +316,22 @@ test('enrolling arms the timer of ob monitor as well, where it is installed and 
     text: 'ob-monitor.timer could not be armed; run: systemctl enable --now ob-monitor.timer',
   })
 })
+
+test('what logins left behind is removed here, so that no login has to look through it', async () => {
+  const host = await enrolledHost()
+  host.portal.control.setUser({ user: 'alice' })
+  const token = host.portal.control.mintToken({ user: 'alice' })
+  const { outcome } = await host.phase('auth', { PAM_USER: 'alice' }, token)
+  expect(outcome).toBe('allowed token-accepted')
+  const used = () => (host.world.files.list('/run/open-bastion/claims') ?? []).filter((name) => name !== '.swept')
+  expect(used()).not.toEqual([])
+  // Half an hour after the last sweep, and a day after the token.
+  later(host, 86_400 + 60)
+  host.world.files.writeAtomic('/run/open-bastion/claims/.swept', '', { mode: 0o600 })
+  later(host, 1_000)
+  await run(host, heartbeat, '--once')
+  expect(used()).not.toEqual([])
+  later(host, 1_000)
+  await run(host, heartbeat, '--once')
+  expect(used()).toEqual([])
+})
