@@ -1,4 +1,4 @@
-// The auth phase of a functional account where a typed one-time token names the person (functional_tokens). Pure: the
+// The auth phase of a functional account where a typed one-time token names the person (functional_logins). Pure: the
 // portal says whose token it is, and the person's own session decides the rest.
 import type { Step } from '../base/decision.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'

@@ -5,7 +5,7 @@ import { parseLoginName } from '../base/names.ts'
 import { allowed, denied, type Outcome } from '../base/outcome.ts'
 import { isSsh } from '../base/pam-service.ts'
 import type { Parts } from '../base/world.ts'
-import type { Config } from '../config/load.ts'
+import { type Config, hasPortal } from '../config/load.ts'
 import { lockoutKey } from '../lockout/state-format.ts'
 import { attributesIn, decideFunctional, type IdentifiedPerson, personNamed, personOf } from '../shell/policy.ts'
 import { leaveRecord, takeRecord } from '../shell/records.ts'
@@ -20,8 +20,10 @@ import { decideTyped, type TypedFacts } from './functional-policy.ts'
 import type { Ports } from './ports.ts'
 import type { UserToken } from './typed-answer-format.ts'
 
+type Here = Parts<'env' | 'now' | 'files'>
+
 type Functional = {
-  readonly world: Parts<'env' | 'now' | 'files'>
+  readonly world: Here & Parts<'connectionSeed' | 'callerSeed'>
   readonly ports: Ports
   readonly config: Config
   readonly role: FunctionalRole
@@ -35,15 +37,15 @@ export async function decideFunctionalPhase(
   request: PamRequest,
   parts: Functional,
 ): Promise<PhaseResult> {
-  const tokens = parts.config.functional_tokens && parts.role === 'person'
+  const tokens = parts.config.functional_logins && parts.role === 'person'
   const early = decideFunctional({ phase, ssh: isSsh(request.service), tokens })
   if (early) return { outcome: early, notes: [] }
-  if (phase === 'auth') return identifyByToken(request, parts)
+  if (phase === 'auth') return identifyByToken(request, { ...parts, typed: parts.readAnswer() })
   return parts.role === 'authority' ? identifyKey(request, parts) : identifyPerson(request, parts)
 }
 
 /** The key that sshd saw proven last; undefined when there is none or sshd's text cannot be read. */
-function provenKey(world: Parts<'env' | 'now' | 'files'>): PublicKey | undefined {
+function provenKey(world: Here): PublicKey | undefined {
   const info = parseAuthInfo(world.env['SSH_AUTH_INFO_0'] ?? '')
   if ('problem' in info) return undefined
   const keys = info.methods.flatMap(({ key }) => (key ? [key] : []))
@@ -59,11 +61,15 @@ function identifyKey(request: PamRequest, { world }: Functional): PhaseResult {
 }
 
 /** The portal says whose token was typed. That leaves a name for the session phase, which decides about the person. */
-async function identifyByToken(
+export async function identifyByToken(
   request: PamRequest,
-  { world, config, ports, readAnswer }: Functional,
+  {
+    world,
+    config,
+    ports,
+    typed,
+  }: Pick<Functional, 'config' | 'ports'> & { readonly world: Here; readonly typed: UserToken },
 ): Promise<PhaseResult> {
-  const typed = readAnswer()
   const isNoToken = typed.kind === 'token' && !canBeToken(typed.token.expose(), config)
   const known: TypedFacts = { answer: typed.kind, isNoToken }
   const { outcome, effects, facts } = await settle(decideTyped, known, {
@@ -77,10 +83,17 @@ async function identifyByToken(
   const { verification } = facts
   const detail = verification && 'detail' in verification ? [verification.detail] : []
   if (outcome.kind !== 'allowed') return { outcome, notes: [...notes, ...detail] }
-  const person = personNamed(named[0] ?? '', functionalNames(config))
-  if (person.kind === 'refused') return { outcome: person.outcome, notes }
+  const [name = ''] = named
+  const left = nameTyped(world, config, request, name)
+  return { outcome: left.kind === 'allowed' ? outcome : left, notes: [`as ${name}`, ...notes] }
+}
+
+/** Leaves the name for the session phase of this connection, unless nobody may be called so. */
+export function nameTyped(world: Here, config: Config, request: PamRequest, name: string): Outcome {
+  const person = personNamed(name, functionalNames(config))
+  if (person.kind === 'refused') return person.outcome
   leave(world, request, { kind: 'typed', person: person.name })
-  return { outcome, notes: [`as ${person.name}`, ...notes] }
+  return allowed('person-identified')
 }
 
 const functionalNames = (config: Config): readonly string[] => [...config.functional_accounts, config.ca_user ?? 'root']
@@ -92,7 +105,7 @@ function personHere(
   { world, config }: Functional,
 ): IdentifiedPerson {
   const functional = functionalNames(config)
-  if (key || proof.kind !== 'no-key' || !config.functional_tokens) return personOf(key, functional)
+  if (key || proof.kind !== 'no-key' || !config.functional_logins) return personOf(key, functional)
   const taken = takeRecord(world, request.connection, request.user)
   const isTyped = taken.kind === 'record' && taken.record.proven.kind === 'typed'
   return isTyped ? personNamed(taken.record.proven.person, functional) : personOf(undefined, functional)
@@ -110,6 +123,7 @@ async function identifyPerson(request: PamRequest, parts: Functional): Promise<P
   const asPerson = { ...request, user: person.name, functional: attributesIn(key, config.cert_attributes) }
   const { outcome, effects, facts } = await settleSession(ports, config, asPerson, proof)
   const performed = await performSession(ports, asPerson, effects)
+  if (!hasPortal(config)) (await import('../weblogin/authority.ts')).forgetConfirmed(world, asPerson)
   const details = [facts.authorization, facts.account].flatMap((one) => (one && 'detail' in one ? [one.detail] : []))
   const result = (outcome: Outcome): PhaseResult => ({ outcome, notes: [...notes, ...details, ...performed] })
   if (outcome.kind !== 'allowed') return result(outcome)
@@ -117,11 +131,7 @@ async function identifyPerson(request: PamRequest, parts: Functional): Promise<P
   return result(allowed('person-identified'))
 }
 
-function leave(
-  world: Parts<'env' | 'now' | 'files'>,
-  request: PamRequest,
-  proven: Parameters<typeof leaveRecord>[1]['proven'],
-): void {
+function leave(world: Here, request: PamRequest, proven: Parameters<typeof leaveRecord>[1]['proven']): void {
   const account = parseLoginName(request.user ?? '')
   if (!account) return
   const sshConnection = world.env['SSH_CONNECTION'] ?? ''

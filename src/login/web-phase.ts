@@ -1,9 +1,10 @@
 // The auth phase of the stacks with a web login: what each of their programs decides.
 import { reference } from '../audit/event-format.ts'
-import type { Outcome } from '../base/outcome.ts'
+import { allowed, type Outcome } from '../base/outcome.ts'
 import { webText } from '../base/reason.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
+import { functionalRole } from '../shell/role-policy.ts'
 import {
   describeConfirmed,
   keepApproval,
@@ -17,8 +18,10 @@ import {
   type WebLogin,
   type Parts as WebParts,
 } from '../weblogin/answers.ts'
+import type { CheckEffect } from '../weblogin/policy.ts'
 import type { PamRequest } from './answers.ts'
 import type { PhaseResult } from './event-policy.ts'
+import { identifyByToken, nameTyped } from './functional.ts'
 import { authenticateWith, detailOf, proofOf, readAnswer } from './phases.ts'
 import { openPorts } from './ports.ts'
 
@@ -63,6 +66,9 @@ async function ask(request: PamRequest, { world, config }: About): Promise<Phase
 async function check(request: PamRequest, { world, config }: About): Promise<PhaseResult> {
   const typed = readAnswer(world, config)
   const login = await loginOf(request, { world, config })
+  // The portal says whose token it is.
+  if (login.anyone && config.weblogin === 'llng')
+    return identifyByToken(request, { world, config, ports: openPorts(world, config), typed })
   const parts = await partsFor(login, { world, config })
   // sshd does not know this user and replaces what was typed: only the portal can say whether that may change.
   if (typed.kind === 'placeholder' || config.weblogin === 'llng') {
@@ -72,9 +78,31 @@ async function check(request: PamRequest, { world, config }: About): Promise<Pha
   }
   const kind = typed.kind === 'token' ? 'code' : typed.kind === 'absent' ? 'absent' : 'malformed'
   const { outcome, effects, facts } = await settleCheck(parts, login, { kind, code: typed.token })
+  if (login.anyone && facts.check?.kind === 'confirmed')
+    return becomeConfirmed(request, { world, config }, { parts, login, effects })
   await performCheck(parts, login, effects)
   const who = facts.check?.kind === 'confirmed' ? describeConfirmed(facts.check.confirmed) : ''
   return { outcome, notes: [who, detailOf(facts.check)], message: refusal(outcome, request) }
+}
+
+type Checked = { readonly parts: WebParts; readonly login: WebLogin; readonly effects: readonly CheckEffect[] }
+
+/** At an account that turns into the person: whom the service confirmed, if that may be anybody's name here. */
+async function becomeConfirmed(
+  request: PamRequest,
+  about: About,
+  { parts, login, effects }: Checked,
+): Promise<PhaseResult> {
+  const confirmed = effects.flatMap((effect) => (effect.do === 'record' ? [effect.confirmed] : []))[0]
+  const outcome = nameTyped(about.world, about.config, request, confirmed?.user ?? '')
+  const isAllowed = outcome.kind === 'allowed'
+  await performCheck(parts, login, isAllowed ? effects : [{ do: 'refuse-connection' }])
+  const who = confirmed ? [`as ${confirmed.user}`, describeConfirmed(confirmed)] : []
+  return {
+    outcome: isAllowed ? allowed('weblogin-confirmed') : outcome,
+    notes: who,
+    message: refusal(outcome, request),
+  }
 }
 
 /** The portal itself has said whose one-time token it was. */
@@ -92,7 +120,8 @@ function refusal({ reason }: Outcome, request: PamRequest): string | undefined {
 
 async function loginOf({ user, service, rhost }: PamRequest, { world, config }: About): Promise<WebLogin> {
   const serviceAccount = user && (await openPorts(world, config).serviceAccounts.standing(user))
-  return { user, service, rhost, key: await keyOf(world, config), serviceAccount }
+  const anyone = config.functional_logins && functionalRole(user, config) === 'person'
+  return { user, service, rhost, key: await keyOf(world, config), serviceAccount, anyone }
 }
 
 /** The key that sshd proved before it ran PAM; of a certificate, the key in it. */

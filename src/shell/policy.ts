@@ -7,7 +7,7 @@ import { optionText, type PublicKey } from '../ssh/wire.ts'
 type EarlyFacts = {
   readonly phase: 'auth' | 'account' | 'open_session' | 'close_session'
   readonly ssh: boolean
-  /** A typed one-time token may name the person (functional_tokens). */
+  /** A typed one-time token may name the person (functional_logins). */
   readonly tokens: boolean
 }
 

@@ -35,6 +35,8 @@ export type WebLogin = {
   readonly rhost: string | undefined
   readonly key: ProvenKey | undefined
   readonly serviceAccount: ServiceAccountState | undefined
+  /** An account that turns into the person who logs in. */
+  readonly anyone: boolean
 }
 
 export type Parts = {
@@ -130,7 +132,7 @@ export function settleCheck(
   typed: { readonly kind: CheckFacts['answer']; readonly code: Secret },
 ): Promise<Settled<CheckFacts, CheckEffect>> {
   const { pending, place, service } = parts
-  const checkFacts: CheckFacts = { ...personOf(parts, login), answer: typed.kind }
+  const checkFacts: CheckFacts = { ...personOf(parts, login), answer: typed.kind, anyone: login.anyone }
   return settle(decideCheck, checkFacts, {
     lockout: () => lockoutOf(parts, login),
     pending: () => pending.read(place),
@@ -212,8 +214,9 @@ export async function performCheck(parts: Parts, login: WebLogin, effects: reado
         pending.refuse(place)
         break
       case 'record':
-        confirmed.write(place, effect.confirmed)
-        keepApproval(parts, login, effect.confirmed)
+        // Who came in at somebody else's account has a record in the own name, and no approval for the next login.
+        confirmed.write(login.anyone ? { ...place, user: effect.confirmed.user } : place, effect.confirmed)
+        if (!login.anyone) keepApproval(parts, login, effect.confirmed)
         break
     }
   }

@@ -93,6 +93,8 @@ export function decideApproved(f: ApprovedFacts): Step<'lockout' | 'approval', A
 }
 
 export type CheckFacts = Person & {
+  /** The account turns into the person who logged in, whoever that is (functional_logins). */
+  readonly anyone?: boolean
   readonly answer: 'code' | 'absent' | 'malformed'
   readonly lockout?: { readonly secondsLeft: number }
   readonly pending?: Pending
@@ -124,7 +126,7 @@ function decideChecked(f: CheckFacts, check: Checked): CheckStep {
   switch (check.kind) {
     case 'confirmed':
       // Whoever logged in there, the name of this login was not theirs.
-      if (check.confirmed.user !== f.user)
+      if (check.confirmed.user !== f.user && !f.anyone)
         return end(denied('weblogin-other-user'), { do: 'count-failure' }, { do: 'refuse-connection' })
       return end(
         allowed('weblogin-confirmed'),

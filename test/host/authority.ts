@@ -10,15 +10,18 @@ fingerprint_binding = never
 functional_accounts = login
 `
 
-const place = (repository: string) => `set -e
+/** The account that turns into people, without sshd's part of it. */
+export const placeFunctional = (repository: string) => `set -e
   cd ${repository}
   install -m 0755 packaging/functional/ob-shell /usr/sbin/ob-shell
   install -m 0440 packaging/sudoers/open-bastion-functional /etc/sudoers.d/open-bastion-functional
   install -m 0644 pam.d/open-bastion-switch /etc/pam.d/open-bastion-switch
+  visudo -cq
+  useradd --system --home-dir / --shell /usr/sbin/ob-shell login`
+
+const place = (repository: string) => `${placeFunctional(repository)}
   install -m 0644 packaging/ssh/certificate-authority.conf /etc/ssh/sshd_config.d/01-open-bastion-ca.conf
   install -m 0644 packaging/ssh/functional.conf /etc/ssh/sshd_config.d/02-open-bastion-functional.conf
-  visudo -cq
-  useradd --system --home-dir / --shell /usr/sbin/ob-shell login
   ob ca init > /dev/null
   install -d -o open-bastion-ca -g open-bastion-ca -m 0700 /run/open-bastion-ca
   cat /etc/open-bastion/ca/user_ca.pub >> /etc/ssh/open-bastion_ca.pub`

@@ -195,7 +195,7 @@ lab_test('a typed token names the person too, where the configuration and sshd w
   await configure(lab, settings)
   const type = (answer: string, command = 'id -un') => lab.ssh({ user: 'login', answers: [answer], command })
   expect((await type(await mintToken(lab, 'alice'))).entered).toBe(false)
-  await configure(lab, `${settings}functional_tokens = true\n`)
+  await configure(lab, `${settings}functional_logins = true\n`)
   lab.audit()
   const both = await Promise.all(
     ['alice', 'bob'].map(async (user) => type(await mintToken(lab, user), 'id -un; sleep 1; id -un')),

@@ -1,6 +1,7 @@
 // The web login on a real sshd and a real sudo: a person at a terminal, a browser elsewhere.
 import { expect } from 'bun:test'
-import { settleIn } from './enrolled.ts'
+import { placeFunctional } from './authority.ts'
+import { configure, settleIn } from './enrolled.ts'
 import { type Lab, localAdmin } from './lab.ts'
 import { inLab } from './suite.ts'
 import { credential, onScreen, type Screen, servicePort, sshCommand, startWeb, type Web } from './web.ts'
@@ -272,6 +273,25 @@ lab_test('a second try of one sudo goes on with the same address, and sudo besid
   })
   expect([seen.output.trim().split('\n').at(-1), seen.addresses.length]).toEqual(['root', 1])
   await forgetFailures()
+})
+
+lab_test('an account that turns into people turns into who logged in on the web', async () => {
+  await forgetFailures()
+  await lab.need(placeFunctional(lab.space.repository))
+  const as = (person: string) =>
+    login('login', async ({ handle }) => String(await web.service('confirm', handle, person)))
+  await configure(lab, `${webConfig}functional_accounts = login\n`)
+  expect((await as('alice')).reasons).toContain('weblogin-other-user')
+  await configure(lab, `${webConfig}functional_accounts = login\nfunctional_logins = true\n`)
+  const both = await Promise.all(['alice', 'bob'].map(as))
+  expect(both.map(({ output }) => /^ENTERED .*$/m.exec(output)?.[0])).toEqual([
+    'ENTERED alice /home/alice',
+    'ENTERED bob /home/bob',
+  ])
+  for (const person of ['dave', 'root', 'login'])
+    expect([person, (await as(person)).entered]).toEqual([person, undefined])
+  await forgetFailures()
+  await configure(lab, webConfig)
 })
 
 lab_test('sessions, codes and credentials are in no log', async () => {

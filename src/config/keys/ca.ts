@@ -121,11 +121,11 @@ export const shellKeys = {
     example: 'login, web',
     since: '0.2',
   })),
-  functional_tokens: key(false, () => ({
+  functional_logins: key(false, () => ({
     schema: toggle(),
     says:
-      'Whether a typed one-time token names the person too. sshd must ask for it at these accounts: ' +
-      'AuthenticationMethods publickey keyboard-interactive.',
+      'Whether people may log in at these accounts without a certificate: with a typed one-time token, or on the web, ' +
+      'as the PAM stack asks. sshd must ask too: AuthenticationMethods publickey keyboard-interactive.',
     section: 'accounts',
     since: '0.2',
   })),

@@ -9,7 +9,7 @@ const left = (host: Host): readonly object[] =>
     /^\/run\/open-bastion\/proven\/[^/]+\.json$/.test(path) ? [JSON.parse(new TextDecoder().decode(data))] : [],
   )
 
-const accepting = () => enrolledHost({ config: `${settings}functional_tokens = true\n` })
+const accepting = () => enrolledHost({ config: `${settings}functional_logins = true\n` })
 const tokenOf = (host: Host, user: string) => host.portal.control.mintToken({ user })
 const auth = async (host: Host, user: string) =>
   (await host.phase('auth', { PAM_USER: 'login' }, tokenOf(host, user))).outcome
@@ -34,7 +34,7 @@ test('a token names nobody where the configuration does not want it, nor at the 
   // What the auth phase left does not count when tokens were switched off meanwhile.
   expect(await auth(host, 'rtyler')).toBe('allowed token-accepted')
   const file = host.world.disk.get('/etc/open-bastion/openbastion.conf')!
-  file.data = new TextEncoder().encode(new TextDecoder().decode(file.data).replace('functional_tokens = true', ''))
+  file.data = new TextEncoder().encode(new TextDecoder().decode(file.data).replace('functional_logins = true', ''))
   expect((await host.phase('open_session', typed)).outcome).toBe('denied no-proof')
 })
 

@@ -199,3 +199,49 @@ test('root, service accounts and what is no name have no web login', async () =>
   expect((await host.run(['ask'], { env: { PAM_SERVICE: 'cron' } })).outcome).toBe('denied service-unmapped')
   expect(host.seen).toEqual([])
 })
+
+const functional = `${settings}\nfunctional_accounts = login\n`
+const atLogin = { PAM_USER: 'login' }
+const opening = { ...atLogin, PAM_TYPE: 'open_session', SSH_AUTH_INFO_0: 'keyboard-interactive\n' }
+const left = ({ world }: Host): readonly object[] =>
+  [...world.disk].flatMap(([path, { data }]) =>
+    /\/proven\/[^/]+\.json$/.test(path) ? [JSON.parse(new TextDecoder().decode(data))] : [],
+  )
+/** A web login at the functional account, which this person confirms. */
+async function confirmedBy(host: Host, person: string): Promise<string> {
+  expect((await host.run(['ask'], { env: atLogin })).outcome).toBe('allowed weblogin-asked')
+  const code = host.service.confirm(host.handle(), person)
+  return (await host.run(['check'], { env: atLogin, typed: code })).outcome
+}
+
+test('a functional account turns into who logged in on the web, when the configuration wants that', async () => {
+  const closed = await start(functional)
+  expect(await confirmedBy(closed, 'dwho')).toBe('denied weblogin-other-user')
+  const host = await start(`${functional}functional_logins = true`)
+  expect(await confirmedBy(host, 'dwho')).toBe('allowed weblogin-confirmed')
+  expect(left(host)).toMatchObject([{ account: 'login', typed: 'dwho' }])
+  expect((await host.run([], { env: opening })).outcome).toBe('allowed person-identified')
+  expect(left(host)).toMatchObject([{ account: 'login', person: 'dwho' }])
+})
+
+test('on the web too, root, the account itself and whom the portal refuses become nobody', async () => {
+  for (const name of ['root', 'login', 'Not A Name']) {
+    const host = await start(`${functional}functional_logins = true`)
+    const outcome = await confirmedBy(host, name)
+    expect([name, outcome]).toEqual([name, expect.stringMatching(/^denied (person-refused|bad-login-name)$/)])
+    expect(left(host)).toEqual([])
+    // Nobody starts another login on this connection.
+    expect((await host.run(['ask'], { env: atLogin })).outcome).toBe('denied weblogin-refused')
+  }
+  const host = await start(`${functional}functional_logins = true`)
+  expect(await confirmedBy(host, 'msmith')).toBe('allowed weblogin-confirmed')
+  expect((await host.run([], { env: opening })).outcome).toBe('denied portal-denied')
+})
+
+test('where the web shows the portal’s tokens, the token names the person', async () => {
+  const host = await start('weblogin = llng\nfunctional_accounts = login\nfunctional_logins = true')
+  const token = host.portal.control.mintToken({ user: 'dwho' })
+  await host.run(['ask'], { env: atLogin })
+  expect((await host.run(['check'], { env: atLogin, typed: token })).outcome).toBe('allowed token-accepted')
+  expect(left(host)).toMatchObject([{ account: 'login', typed: 'dwho' }])
+})
