@@ -4,7 +4,7 @@ import type { PasswdEntry } from './passwd-format.ts'
 import { isReservedUid, type UidRange } from './uid.ts'
 
 export type LocalUser = PasswdEntry & {
-  /** No password opens the account: shadow(5) has a field that begins with ! or *. */
+  /** The account never had a password: shadow(5) has ! or * and nothing behind it. */
   readonly isLocked: boolean
   /** Other names in /etc/passwd with this uid. */
   readonly sharedWith: readonly string[]
@@ -18,7 +18,7 @@ export function notAdoptable(user: LocalUser, range: UidRange): string | undefin
   if (user.uid < range.min || user.uid > range.max || isReservedUid(user.uid))
     return `uid ${user.uid} is not between min_uid and max_uid`
   if (user.sharedWith.length > 0) return `uid ${user.uid} is ${user.sharedWith.join(', ')}, too`
-  if (!user.isLocked) return 'the account has a password of its own, so it is a local one'
+  if (!user.isLocked) return 'the account has a password of its own, or had one, so it is a local one'
   if (user.gid !== usualGid && isReservedUid(user.gid)) return `its primary group ${user.gid} is a group of the system`
   if (!/^\/[^/]/.test(user.home) || !/^\/[^/]/.test(user.shell)) return 'its home or its shell is no absolute path'
   return undefined

@@ -42,7 +42,8 @@ const lockedNames = (shadow: string): ReadonlySet<string> =>
   new Set(
     shadow.split('\n').flatMap((line) => {
       const [name = '', password = ''] = line.split(':')
-      return /^[!*]/.test(password) ? [name] : []
+      // Behind a ! may stand a password that an administrator locked (passwd -l): that account was somebody's.
+      return /^[!*]{1,2}$/.test(password) ? [name] : []
     }),
   )
 

@@ -77,6 +77,13 @@ test('whose line an administrator removed is exported like anybody else, with th
   expect(exported(world, 'passwd')).toEqual(['alice:x:45475:100:Alice A:/home/alice:/bin/zsh'])
 })
 
+test('a password that an administrator locked makes no account of the C implementation', async () => {
+  const world = host()
+  const locked = shadow.replace('alice:!:', 'alice:!$y$j9T$x:')
+  world.disk.get('/etc/shadow')!.data = new TextEncoder().encode(locked)
+  expect((await login(world, 'alice', { sudo: true })).kind).toBe('local')
+})
+
 test.each([
   ['a password of its own', 'carol', 'has a password of its own'],
   ['a uid of people of this host', 'localadm', 'is not between min_uid and max_uid'],

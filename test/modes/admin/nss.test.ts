@@ -163,7 +163,7 @@ test('accounts that Open Bastion made are adopted by name or all at once, and sa
   const dry = await ob(host, 'adopt', '--dry-run')
   expect(dry.text.split('\n').slice(0, 2)).toEqual([
     'alice: would be adopted, uid 45475',
-    'carol: left alone, the account has a password of its own, so it is a local one',
+    'carol: left alone, the account has a password of its own, or had one, so it is a local one',
   ])
   expect((await ob(host, 'list')).text).toContain('no portal user')
   expect(await ob(host, 'adopt', 'carol')).toMatchObject({ outcome: 'denied' })

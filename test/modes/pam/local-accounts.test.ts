@@ -55,3 +55,22 @@ test('the words of local_accounts', async () => {
       (await host(`local_accounts = ${value}`).then((made) => made.phase('account', { PAM_USER: 'x' }))).outcome,
     ).toBe('unavailable fault')
 })
+
+test('a user whom Open Bastion made is adopted by a login, but not with local_accounts = none', async () => {
+  const files = {
+    '/etc/passwd': `${passwd}alice:x:45475:100::/home/alice:/bin/bash\n`,
+    '/etc/shadow': 'alice:!:20590:0:99999:7:::\n',
+  }
+  for (const [config, adopted] of [
+    ['', true],
+    ['local_accounts = none', false],
+  ] as const) {
+    const made = await enrolledHost({ config, files })
+    made.portal.control.setUser({ user: 'alice' })
+    made.portal.control.setRules({ group: 'backend', ssh: true, sudo: true })
+    const outcomes = await phases(made, 'alice')
+    expect([config, outcomes.includes('denied local-account')]).toEqual([config, !adopted])
+    const registry = made.world.disk.get('/var/lib/open-bastion/users.json')?.data ?? new Uint8Array()
+    expect([config, new TextDecoder().decode(registry).includes('"source":"adopted"')]).toEqual([config, adopted])
+  }
+})
