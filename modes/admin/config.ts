@@ -44,6 +44,11 @@ function textOf(world: World): string {
   return text
 }
 
+function otherText(world: World, path: string): string | undefined {
+  const bytes = world.files.readTrusted(path, { limit, secret: false })
+  return bytes && decodeBytewise(bytes)
+}
+
 const listOf = (problems: readonly Problem[]): readonly string[] =>
   problems.map((one) => problemText(configPath, one) + (one.hint === undefined ? '' : `\n  → ${one.hint}`))
 
@@ -63,10 +68,15 @@ type Options = { readonly isDry: boolean; readonly json: boolean }
 
 function migrateHere(world: World, { isDry, json }: Options): Ending {
   const before = textOf(world)
-  const nss = world.files.readTrusted(nssPath, { limit, secret: false })
   const isThere = (path: string): boolean => world.files.stat(path) !== undefined
   const hasOldToken = isThere(oldTokenFile) && !isThere('/var/lib/open-bastion/token')
-  const { text, changes, problems } = migrate({ text: before, nss: nss && decodeBytewise(nss), hasOldToken })
+  const { text, changes, problems } = migrate({
+    text: before,
+    nss: otherText(world, nssPath),
+    allowedBastions: otherText(world, '/etc/open-bastion/allowed_bastions'),
+    services: otherText(world, '/etc/open-bastion/service-accounts.conf'),
+    hasOldToken,
+  })
   const modes = looseFiles(world)
   const isChanged = text !== before || modes.length > 0
   const isWritten = isChanged && !isDry && problems.length === 0

@@ -11,6 +11,10 @@ export type Old = {
   readonly text: string
   /** nss_openbastion.conf, if there is one. */
   readonly nss: string | undefined
+  /** /etc/open-bastion/allowed_bastions, if there is one: then only hops from a bastion get in there. */
+  readonly allowedBastions?: string | undefined
+  /** service-accounts.conf. */
+  readonly services?: string | undefined
   /** The token file lies where releases before 0.3 kept it, and nowhere else. */
   readonly hasOldToken: boolean
 }
@@ -27,7 +31,7 @@ export type Migrated = {
 
 export const oldTokenFile = '/etc/open-bastion/token'
 
-export function migrate({ text, nss, hasOldToken }: Old): Migrated {
+export function migrate({ text, nss, hasOldToken, allowedBastions, services = '' }: Old): Migrated {
   const changes: LineChange[] = []
   const said = new Set(parseConf(text).entries.map(({ key }) => nameOf(key) ?? key))
   const lines = withoutMark(text, changes)
@@ -38,13 +42,20 @@ export function migrate({ text, nss, hasOldToken }: Old): Migrated {
       changes.push({ line: at + 1, what: verdict.what, became: verdict.became })
       return verdict.lines
     })
-  const added = [...fromNss(nss ?? '', said), ...(hasOldToken ? oldToken(said) : [])]
+  const bastions = allowedBastions?.split(/[\s,;]+/).filter((id) => id !== '')
+  const added = [
+    ...fromNss(nss ?? '', said),
+    ...(hasOldToken ? oldToken(said) : []),
+    ...(bastions && bastions.length > 0 ? fromBastions(bastions, services, said) : []),
+  ]
   changes.push(...added.map(({ change }) => change))
   const body = lines.join('\n')
   const end = added.length === 0 ? '' : `\n# added by ob config migrate\n${added.map(({ line }) => line).join('')}`
   const whole = body.endsWith('\n') || body === '' || end === '' ? body + end : `${body}\n${end}`
   const checked = checkConfig(whole)
-  return { text: whole, changes, problems: checked.kind === 'refused' ? checked.problems : [] }
+  const problems = checked.kind === 'refused' ? checked.problems : []
+  const isAny = bastions?.length === 0 && !said.has('bastion_jwt_allowed_bastions')
+  return { text: whole, changes, problems: isAny ? [...problems, anyBastion] : problems }
 }
 
 function withoutMark(text: string, changes: LineChange[]): string {
@@ -144,6 +155,27 @@ function fromNss(text: string, said: ReadonlySet<string>): readonly Added[] {
     if (name === undefined || said.has(name) || !isAccepted(name, value)) return []
     return String(keys[name].fallback) === value ? [] : [add(name, value, `added, from ${key} in ${nssPath}`)]
   })
+}
+
+const bastionsPath = '/etc/open-bastion/allowed_bastions'
+
+/** Its helper for sshd took certificates of these bastions only; keys of accounts for programs never came to it. */
+function fromBastions(ids: readonly string[], services: string, said: ReadonlySet<string>): readonly Added[] {
+  const programs = [...services.matchAll(/^\s*\[([a-z_][a-z0-9_-]{0,31})\]/gm)].map(([, name]) => name!)
+  const wanted = [
+    ['bastion_jwt_allowed_bastions', ids.join(', ')],
+    ['bastion_jwt_required', 'true'],
+    ['bastion_jwt_exempt', [...new Set(programs)].join(', ')],
+  ] as const
+  return wanted.flatMap(([key, value]) =>
+    value === '' || said.has(key) ? [] : [add(key, value, `added, as ${bastionsPath} had it`)],
+  )
+}
+
+const anyBastion: Problem = {
+  line: 0,
+  text: `${bastionsPath} is empty: any bastion counted there, and here they are named`,
+  hint: 'set bastion_jwt_allowed_bastions (ob status on each bastion shows its id) and bastion_jwt_required = true',
 }
 
 const oldToken = (said: ReadonlySet<string>): readonly Added[] =>

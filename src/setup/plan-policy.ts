@@ -2,7 +2,14 @@
 // writes nothing, so that the same plan is shown as a diff, applied, and undone.
 
 import { formatConf } from '../base/conf-syntax.ts'
-import { isOpenBastion, migrated, takeOver, takeoverPaths, withoutTheirModule } from './takeover-policy.ts'
+import {
+  isOpenBastion,
+  migrated,
+  takeOver,
+  takeoverPaths,
+  withoutTheirModule,
+  withServiceKeys,
+} from './takeover-policy.ts'
 
 /** Texts that come with the program, one set a mode (pam.d/, packaging/). */
 export type Stock = {
@@ -78,10 +85,12 @@ export function planHost(host: HostFacts, wanted: Wanted, stock: Stock): Plan {
   const sshdConfig = files.get(setupPaths.sshdConfig)
   const configuration = files.get(setupPaths.configuration) ?? stock.sample
   const theirs = wanted.takesOver ? takeOver(files, stock.sshdStack) : []
+  const taken = wanted.takesOver ? migrated(files, configuration) : { text: configuration, problems: [] }
+  const snippet = wanted.takesOver ? withServiceKeys(files, stock.snippet) : stock.snippet
   const edits = [
     ...edit(
       setupPaths.configuration,
-      withSettings(wanted.takesOver ? migrated(files, configuration) : configuration, wanted.settings),
+      withSettings(taken.text, wanted.settings),
       0o600,
       'what this host knows of its portal',
     ),
@@ -111,7 +120,7 @@ export function planHost(host: HostFacts, wanted: Wanted, stock: Stock): Plan {
       : edit(setupPaths.sshdConfig, withInclude(sshdConfig), 0o644, 'sshd reads sshd_config.d')),
     ...edit(
       setupPaths.snippet,
-      ownService ? withOwnSshdService(stock.snippet) : stock.snippet,
+      ownService ? withOwnSshdService(snippet) : snippet,
       0o644,
       'which methods sshd takes for portal users; root keeps the own key',
     ),
@@ -119,7 +128,9 @@ export function planHost(host: HostFacts, wanted: Wanted, stock: Stock): Plan {
       .filter(({ path }) => ownService || path !== setupPaths.sshdStack)
       .flatMap(({ path, after, why }) => edit(path, after, 0o644, why)),
   ]
-  return { edits, problems: problemsOf(host, wanted) }
+  // What is wrong with lines of the configuration shows when it is loaded.
+  const left = taken.problems.filter(({ line }) => line === 0).map(({ text, hint }) => `${text}; ${hint}`)
+  return { edits, problems: [...problemsOf(host, wanted), ...left] }
 }
 
 function problemsOf({ files, existing }: HostFacts, { mode, takesOver }: Wanted): readonly string[] {

@@ -1,6 +1,6 @@
 // What `ob setup` changes besides on a host that Open Bastion's scripts set up: its drop-ins for sshd would win over
 // ours, its PAM module and its NSS module would still be asked. Pure.
-import { migrate } from '../config/migrate-policy.ts'
+import { type Migrated, migrate } from '../config/migrate-policy.ts'
 
 /** Files that its scripts write, besides those that a set-up changes anyway. */
 export const takeoverPaths = {
@@ -11,11 +11,14 @@ export const takeoverPaths = {
   sudo: '/etc/pam.d/sudo',
   sudoLogin: '/etc/pam.d/sudo-i',
   nss: '/etc/open-bastion/nss_openbastion.conf',
+  bastions: '/etc/open-bastion/allowed_bastions',
+  services: '/etc/open-bastion/service-accounts.conf',
 } as const
 
 type Texts = ReadonlyMap<string, string>
 
 const dropIns = [takeoverPaths.backend, takeoverPaths.bastion, takeoverPaths.maximum] as const
+const sshdConfig = '/etc/ssh/sshd_config'
 const module = /^[^#\n]*\bpam_openbastion\.so\b/m
 /**
  * Settings of its drop-ins that decide who gets in, or start its programs: they would win, because sshd takes the first
@@ -92,6 +95,23 @@ session    required   pam_limits.so
 export const withoutTheirModule = (nsswitch: string): string =>
   nsswitch.replace(/^((?:passwd|group|shadow|gshadow):.*?)[ \t]+openbastion\b/gm, '$1')
 
-/** Its configuration with lines that this program accepts; what is left for a person shows when it is loaded. */
-export const migrated = (files: Texts, configuration: string): string =>
-  migrate({ text: configuration, nss: files.get(takeoverPaths.nss), hasOldToken: false }).text
+/** Its configuration with lines that this program accepts, and what is left for a person. */
+export const migrated = (files: Texts, configuration: string): Migrated =>
+  migrate({
+    text: configuration,
+    nss: files.get(takeoverPaths.nss),
+    allowedBastions: files.get(takeoverPaths.bastions),
+    services: files.get(takeoverPaths.services),
+    hasOldToken: false,
+  })
+
+/** In mode e no plain key counts; there those of accounts for programs did, by a command of their own. */
+export const withServiceKeys = (files: Texts, snippet: string): string =>
+  [...dropIns, sshdConfig].some((path) =>
+    /^\s*AuthorizedKeysCommand\s+\S*ob-service-account-keys\b/im.test(files.get(path) ?? ''),
+  )
+    ? snippet.replace(
+        /^AuthorizedKeysCommand \/usr\/bin\/true$/m,
+        'AuthorizedKeysCommand /usr/sbin/ob keys %u %t %k %f',
+      )
+    : snippet

@@ -86,6 +86,20 @@ test.each([
   expect(lost).toBe(lines.startsWith('crowdsec') ? 2 : 0)
 })
 
+test('a host that took hops only goes on doing so, and accounts for programs stay exempt', () => {
+  const services = '[deploy]\nkey_fingerprint = x\n[backup]\n'
+  const named = migrate({ text: base, nss: undefined, hasOldToken: false, allowedBastions: 'b1,b2;b3\n', services })
+  expect(named.problems).toEqual([])
+  expect(configOf(named.text)).toMatchObject({
+    bastion_jwt_allowed_bastions: ['b1', 'b2', 'b3'],
+    bastion_jwt_required: true,
+    bastion_jwt_exempt: ['deploy', 'backup'],
+  })
+  // An empty list means nobody here, and anybody there.
+  const any = migrate({ text: base, nss: undefined, hasOldToken: false, allowedBastions: '\n' })
+  expect(any.problems).toMatchObject([{ text: expect.stringContaining('any bastion counted there') }])
+})
+
 test('what only a person can decide stays, and is named', () => {
   const result = migrated(`${base}verify_ssl = false\n`)
   expect(result.problems).toMatchObject([{ line: 2, text: expect.stringContaining('verify_ssl') }])

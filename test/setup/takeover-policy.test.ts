@@ -72,6 +72,24 @@ test('nothing of it is asked any more', () => {
   )
 })
 
+test('an empty list of bastions is for a person, and keys of accounts for programs go on counting', () => {
+  const open = planHost(
+    { ...host, files: new Map([...files, [takeoverPaths.bastions, '']]) },
+    { mode: 'e', settings: {}, takesOver: true },
+    { ...stock, snippet: 'AuthorizedKeysFile none\nAuthorizedKeysCommand /usr/bin/true\n' },
+  )
+  expect(open.problems).toEqual([expect.stringContaining('allowed_bastions is empty')])
+  const command = 'AuthorizedKeysCommand /usr/local/sbin/ob-service-account-keys %u\n'
+  const served = planHost(
+    { ...host, files: new Map([...files, [takeoverPaths.maximum, command]]) },
+    { mode: 'e', settings: {}, takesOver: true },
+    { ...stock, snippet: 'AuthorizedKeysFile none\nAuthorizedKeysCommand /usr/bin/true\n' },
+  )
+  const snippet = ({ edits }: typeof served) => edits.find(({ path }) => path === setupPaths.snippet)?.after
+  expect(snippet(served)).toContain('\nAuthorizedKeysCommand /usr/sbin/ob keys %u %t %k %f\n')
+  expect(snippet(open)).toContain('AuthorizedKeysCommand /usr/bin/true')
+})
+
 test('what ends is said: recording, and that root could not log in', () => {
   const dropIn = 'Match all\n    ForceCommand /usr/sbin/ob-session-recorder\nPermitRootLogin no\n'
   const bastion = new Map([...files, [takeoverPaths.bastion, dropIn]])
