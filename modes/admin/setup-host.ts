@@ -1,8 +1,11 @@
 // What ob setup asks of the host around it: its files, the tests of the result, the identity, and sshd.
+import { orElse } from '../../src/base/fault.ts'
+import { paths } from '../../src/base/paths.ts'
 import type { World } from '../../src/base/world.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { judgePam } from '../../src/health/pam.ts'
 import { judgeSshdHere, readSshd } from '../../src/health/sshd.ts'
+import type { IdentityPlaces } from '../../src/setup/identity.ts'
 import { textAt, type Undone, undo } from '../../src/setup/journal.ts'
 import type { Journal, Target } from '../../src/setup/journal-format.ts'
 import { type HostFacts, type Plan, plannedFiles, setupPaths } from '../../src/setup/plan-policy.ts'
@@ -64,26 +67,34 @@ export async function testResult(world: World): Promise<string | undefined> {
   return `${worst.message}${worst.lets === undefined ? '' : `, so ${worst.lets}`}${remedy}`
 }
 
+/** True when sshd read its files and listens again. */
 export async function reloadSshd(world: World): Promise<boolean> {
-  if (world.files.stat('/run/systemd/system')) {
-    const unit = await activeUnit(world)
-    // While a host boots, a reload would wait for a start that waits for us.
-    if (unit !== undefined) return (await world.spawn(['systemctl', 'reload', unit])).code === 0
-  }
+  const isSystemd = world.files.stat('/run/systemd/system') !== undefined
+  const unit = isSystemd ? await activeUnit(world) : undefined
+  // While a host boots, a reload would wait for a start that waits for us.
+  if (isSystemd && unit === undefined) return false
   const pid = textAt(world, '/run/sshd.pid')?.trim()
-  if (pid === undefined || !/^[1-9][0-9]*$/.test(pid)) return false
-  // SIGHUP ends an sshd that is still starting; it names itself a listener when it is ready. So this waits before and
-  // after.
-  const isReady = async () => (await world.spawn(['grep', '-qa', 'listener', `/proc/${pid}/cmdline`])).code === 0
+  const isKnown = pid !== undefined && /^[1-9][0-9]*$/.test(pid)
+  if (!isKnown && unit === undefined) return false
+  // SIGHUP ends an sshd that is still starting, and one that starts anew refuses connections; it names itself a
+  // listener when it is ready. So this waits before and after.
   const untilReady = async (): Promise<void> => {
-    for (let tries = 0; tries < 30 && !(await isReady()); tries++) await world.sleep(0.1)
+    const isReady = async () => (await world.spawn(['grep', '-qa', 'listener', `/proc/${pid}/cmdline`])).code === 0
+    for (let tries = 0; isKnown && tries < 30 && !(await isReady()); tries++) await world.sleep(0.1)
   }
   await untilReady()
-  const { code } = await world.spawn(['kill', '-HUP', pid])
+  const { code } = await world.spawn(unit === undefined ? ['kill', '-HUP', pid!] : ['systemctl', 'reload', unit])
   await world.sleep(0.3)
   await untilReady()
   return code === 0
 }
+
+/** Where an identity lies, also while there is no configuration. */
+export const placesOf = (world: World): IdentityPlaces =>
+  orElse<IdentityPlaces, IdentityPlaces>(
+    () => loadConfig(world.files),
+    () => ({ server_token_file: `${paths.state}/token`, offline_cache_dir: '/var/cache/open-bastion' }),
+  )
 
 /** Debian says ssh, others say sshd. */
 async function activeUnit(world: World): Promise<string | undefined> {

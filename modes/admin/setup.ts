@@ -5,6 +5,7 @@ import { allowed, denied } from '../../src/base/outcome.ts'
 import type { World } from '../../src/base/world.ts'
 import { checkConfig, problemText } from '../../src/config/load.ts'
 import { formatDiff } from '../../src/setup/diff-format.ts'
+import { hasIdentity } from '../../src/setup/identity.ts'
 import { applyPlan, readJournal, setState, textAt, withSetupLock } from '../../src/setup/journal.ts'
 import { type Plan, planHost, setupPaths } from '../../src/setup/plan-policy.ts'
 import { arm, disarm } from '../../src/setup/switch.ts'
@@ -12,7 +13,16 @@ import { isOpenBastion, modeThere } from '../../src/setup/takeover-policy.ts'
 import { startUnits } from '../../src/setup/units.ts'
 import { parse } from '../run/args.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
-import { enrolled, factsOf, makeKeysAccount, reloadSshd, takeBack, testResult, unitsToStart } from './setup-host.ts'
+import {
+  enrolled,
+  factsOf,
+  makeKeysAccount,
+  placesOf,
+  reloadSshd,
+  takeBack,
+  testResult,
+  unitsToStart,
+} from './setup-host.ts'
 import { confirm, goBack, interrupted, said, status } from './setup-state.ts'
 import { stockModes, stockOf } from './stock.ts'
 
@@ -225,7 +235,12 @@ async function attempt(world: World, plan: Plan, { name, options }: Carrying) {
   await arm(world, revertAt)
   if (plan.edits.some(({ after }) => /^\s*AuthorizedKeysCommandUser ob-keys/m.test(after))) await makeKeysAccount(world)
   const units = await unitsToStart(world, plan, name)
-  const journal = applyPlan(world, plan, { mode: name, revertAt, units })
+  const journal = applyPlan(world, plan, {
+    mode: name,
+    revertAt,
+    units,
+    hadIdentity: hasIdentity(world, placesOf(world)),
+  })
   const broken = (await testResult(world)) ?? (await enrolled(world, options.json))
   return { signal, broken, journal, units }
 }

@@ -273,4 +273,12 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
   ['help', { caller: 'admin', summary: 'print this list', deadlineSeconds: 5, load: () => import('../admin/help.ts') }],
 ])
 
+/** A person who types `ob` and nothing else. */
+export const overview: WholeEntry = {
+  caller: 'admin',
+  summary: '',
+  deadlineSeconds: 10,
+  load: () => import('../admin/overview.ts'),
+}
+
 export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>([...sshdModes, ...wholeModes])

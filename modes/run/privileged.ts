@@ -1,7 +1,7 @@
 // Runs the modes of pam_exec and administrators: with the whole World, and without the caller's limits and environment.
 import { Fault } from '../../src/base/fault.ts'
 import { dropInheritedLimits, refuseDumps } from '../world/process/libc.ts'
-import { system, takeEnvironment, writeText } from '../world/system.ts'
+import { isTerminal, system, takeEnvironment, writeText } from '../world/system.ts'
 import { endAfter, exitStatus } from './exit.ts'
 import { asciiOnly, asJson, finish } from './finish.ts'
 import type { WholeEntry } from './mode.ts'
@@ -24,7 +24,8 @@ export async function runPrivileged(
   const environment = takeEnvironment()
   const phase = environment.values['PAM_TYPE']
   const verb = phase === undefined ? undefined : pamVerbs.get([name, ...args].join(' '))
-  const entry = verb ?? (name === undefined ? phaseEntry(phase, served) : await entryOf(options[name] ?? name, args))
+  const phaseOrOverview = () => (phase === undefined ? alone() : phaseEntry(phase, served))
+  const entry = verb ?? (name === undefined ? await phaseOrOverview() : await entryOf(options[name] ?? name, args))
   if (!entry) {
     const problem = name === undefined ? 'usage: ob MODE …' : `ob: unknown mode "${asciiOnly(name)}"`
     writeText(2, `${problem}\nob help lists the modes\n`)
@@ -62,8 +63,11 @@ async function entryOf(name: string, [verb]: readonly string[]): Promise<WholeEn
   return wholeModes.get(`${name} ${verb}`) ?? wholeModes.get(name)
 }
 
-function phaseEntry(phase: string | undefined, served: { readonly kind: string } | undefined): WholeEntry | undefined {
-  if (phase === undefined) return undefined
+/** Without a phase and without a name: a person at a terminal is told where this host is. */
+const alone = async (): Promise<WholeEntry | undefined> =>
+  isTerminal() ? (await import('./modes.ts')).overview : undefined
+
+function phaseEntry(phase: string, served: { readonly kind: string } | undefined): WholeEntry {
   if (served?.kind === 'lost') return pamModes.lost
   return phase.endsWith('_session') ? pamModes.session : pamModes.login
 }

@@ -137,10 +137,12 @@ export const readInput = (limit: number): Uint8Array<ArrayBuffer> =>
 export const writeText = (descriptor: number, text: string): void =>
   writeAll(text, (bytes) => writeSync(descriptor, bytes))
 
+/** Whether a person reads what is printed. */
+export const isTerminal = (): boolean => (require('node:tty') as typeof import('node:tty')).isatty(1)
+
 function terminal(environment: Environment): Terminal | undefined {
-  const { isatty } = require('node:tty') as typeof import('node:tty')
-  if (!isatty(1)) return undefined
+  if (!isTerminal()) return undefined
   const colour = environment.values['NO_COLOR'] === undefined && environment.values['TERM'] !== 'dumb'
   const redraw = (text: string): void => writeText(2, `\r\u001b[K${forTerminal(text)}`)
-  return { columns: Math.max(process.stdout.columns ?? 80, 20), colour, redraw }
+  return { columns: Math.max(process.stdout.columns || 80, 20), colour, redraw }
 }

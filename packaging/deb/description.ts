@@ -95,7 +95,7 @@ fi
 const prerm = `#!/bin/sh
 set -e
 if [ "$1" = remove ]; then
-    if ! /usr/sbin/ob uninstall --yes; then
+    if ! /usr/sbin/ob uninstall --yes --keep-identity; then
         echo 'ob: not removed: without the program, what is named above would let nobody in, or everybody' >&2
         exit 1
     fi
@@ -112,7 +112,9 @@ const postrm = `#!/bin/sh
 set -e
 if [ -d /run/systemd/system ]; then systemctl daemon-reload || true; fi
 if [ "$1" = purge ]; then
+    # What this host was to its portal, and what was kept for when that is away.
     rm -rf /var/cache/open-bastion /run/open-bastion
+    rm -rf /var/lib/open-bastion/token /var/lib/open-bastion/secrets /etc/open-bastion/cache.key
     answer=
     if [ -e /var/lib/open-bastion/users.json ] && [ -t 0 ] && [ "\${DEBIAN_FRONTEND:-}" != noninteractive ]; then
         echo 'ob: /var/lib/open-bastion/users.json says which uid was whose. Without it a later user can be given the files'

@@ -26,6 +26,8 @@ const schema = v.object({
   mode: v.string(),
   /** The mode of an earlier set-up that was confirmed: unless this one is confirmed too, the host goes back to that. */
   earlierMode: v.optional(v.string()),
+  /** This host had an identity at its portal before the first set-up, so that one is not ours to take away. */
+  hadIdentity: v.optional(v.boolean(), false),
   /** Units of ours that were not enabled before, and that go with the set-up. */
   units: v.optional(v.array(v.string()), []),
   /** Epoch seconds. */
@@ -98,6 +100,7 @@ export function mergeJournals(older: Journal | undefined, fresh: Journal): Journ
   return {
     ...fresh,
     ...(earlierMode !== undefined && { earlierMode }),
+    hadIdentity: older.hadIdentity,
     units: [...new Set([...older.units, ...fresh.units])],
     files: [...(isConfirmed ? untouched.map((entry) => ({ ...entry, earlier: entry.after })) : untouched), ...renewed],
   }

@@ -53,13 +53,18 @@ export type Applied = {
   readonly revertAt: number
   /** Units of ours that are not enabled now. */
   readonly units?: readonly string[]
+  readonly hadIdentity?: boolean
 }
 
 /**
  * Writes the journal, then every file. A file that changed since the plan was made stops it before anything is written.
  * The state stays `applying` until who tested the result says otherwise.
  */
-export function applyPlan(world: Parts<'files' | 'now'>, plan: Plan, { mode, revertAt, units = [] }: Applied): Journal {
+export function applyPlan(
+  world: Parts<'files' | 'now'>,
+  plan: Plan,
+  { mode, revertAt, units = [], hadIdentity = false }: Applied,
+): Journal {
   const files = plan.edits.map((edit) => {
     const facts = world.files.stat(edit.path)
     if (facts && facts.kind !== 'file')
@@ -82,6 +87,7 @@ export function applyPlan(world: Parts<'files' | 'now'>, plan: Plan, { mode, rev
     state: 'applying',
     mode,
     units: [...units],
+    hadIdentity,
     startedAt: world.now(),
     revertAt,
     files,

@@ -89,10 +89,12 @@ onHost('and back to the version before', async () => {
 
 onHost('ob uninstall puts the whole of /etc back to the byte, and says what is different now', async () => {
   const asked = await host.run('ob uninstall')
-  expect([asked.code, asked.stdout]).toEqual([1, 'nothing was changed\n'])
+  expect([asked.code, asked.stdout]).toEqual([1, 'nothing was changed; a script says ob uninstall --yes\n'])
   const gone = await host.run('ob uninstall --yes')
   expect([gone.code, gone.stdout]).toEqual([0, expect.stringContaining('authorized_keys counts again: eve\n')])
   expect(gone.stdout).toContain('the portal still knows this host')
+  // No credential is left on it.
+  expect((await host.run('ls /var/lib/open-bastion/token /var/lib/open-bastion/secrets/*')).stdout).toBe('')
   expect(differences(installed, await host.etc())).toEqual([])
   expect((await host.run(['systemctl', 'is-active', 'ob-serve', 'ob-heartbeat.timer'])).stdout).toBe(
     'inactive\ninactive\n',
@@ -114,8 +116,16 @@ onHost('removing the package takes a set-up back first, and what is left of /etc
   await host.need(apt('remove', 'ob'))
   expect((await host.run('test -e /usr/sbin/ob')).code).toBe(1)
   const left = differences(asDebian, await host.etc()).filter((name) => !name.endsWith('-'))
-  // A system account is never given back: its uid could become another's. The configuration file goes with a purge.
-  expect(left).toEqual(['~ group', '~ gshadow', '+ logrotate.d/ob', '+ open-bastion', '~ passwd', '~ shadow'])
+  // A system account is never given back: its uid could become another's. The rest goes with a purge.
+  expect(left).toEqual([
+    '~ group',
+    '~ gshadow',
+    '+ logrotate.d/ob',
+    '+ open-bastion',
+    '+ open-bastion/cache.key',
+    '~ passwd',
+    '~ shadow',
+  ])
   await host.need('sshd -t')
   const root = await host.ssh({ user: 'root', key: '/root/.ssh/id_root', command: 'id -un' })
   expect(root.stdout).toBe('root\n')
@@ -126,6 +136,7 @@ onHost('a purge by a script keeps who has which uid; a person who says yes takes
   const kept = await host.need(apt('purge', 'ob'))
   expect(kept).toContain('kept: /var/lib/open-bastion')
   expect(host.text(registry)).toContain('nora')
+  expect((await host.run('ls /var/lib/open-bastion/token /etc/open-bastion/cache.key')).stdout).toBe('')
   await host.install()
   const dpkg = ['python3', '-c', person, 'yes', 'dpkg', '--purge', 'ob']
   const asked = await host.need(dpkg)

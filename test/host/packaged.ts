@@ -169,7 +169,7 @@ async function sshInto(host: Booted, { user, answer, key, command = 'echo SHELL-
   if (answer !== undefined) host.write(`${folder}/1`, `${answer}\n`)
   const method = key === undefined ? 'keyboard-interactive' : 'publickey'
   const settings = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', `PreferredAuthentications=${method}`]
-  settings.push('NumberOfPasswordPrompts=1', 'LogLevel=ERROR')
+  settings.push('NumberOfPasswordPrompts=1', 'LogLevel=ERROR', 'ConnectionAttempts=5')
   settings.push(...(key === undefined ? ['PubkeyAuthentication=no'] : ['IdentitiesOnly=yes']))
   const argv = ['ssh', '-F', 'none', ...settings.flatMap((setting) => ['-o', setting])]
   if (key !== undefined) argv.push('-i', key)

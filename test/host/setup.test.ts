@@ -3,6 +3,7 @@ import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { enrolling, group, mintToken, settleIn } from './enrolled.ts'
 import type { Lab } from './lab.ts'
+import { onTerminal } from './person.ts'
 import { inLab } from './suite.ts'
 
 let lab: Lab
@@ -173,6 +174,83 @@ labTest('killed at any moment, the host is in the old or the new state, and stat
     await setup('undo')
     expect([round, found, await etc()]).toEqual([round, found, before])
   }
+})
+
+labTest(
+  'ob alone at a terminal says where the host is and what comes next, on 40 columns and in the C locale',
+  async () => {
+    await asDebian()
+    const alone = async (user = 'root') =>
+      (await onTerminal(lab, ['env', 'LC_ALL=C', 'ob'], { user, columns: 40 })).output
+    expect(await alone()).toMatch(/^set-up {3}by hand.*\nportal {3}enrolled at auth/m)
+    await setup('--mode a --yes')
+    const waiting = await alone()
+    expect(waiting).toContain('next     ob setup confirm\n')
+    expect(waiting).toMatch(/^[ -~\n]+$/)
+    expect(waiting.split('\n').filter((line) => line.length > 40)).toEqual([])
+    expect(await alone('localadm')).toContain('next     sudo ob\n')
+    // A pipe is no person, and a phase of PAM is one whatever reads its output.
+    const piped = await lab.run('ob')
+    expect([piped.code, piped.stderr]).toEqual([64, expect.stringContaining('usage: ob MODE')])
+    const phase = await onTerminal(lab, ['env', 'PAM_TYPE=account', 'PAM_USER=nobody', 'PAM_SERVICE=sshd', 'ob'], {})
+    expect(phase.code).not.toBe(0)
+    expect(phase.output).not.toContain('set-up')
+    await setup('undo')
+  },
+)
+
+labTest('a second set-up is told that one is at work', async () => {
+  await asDebian()
+  const before = await etc()
+  // It waits for an approval that never comes.
+  await lab.need('mv /var/lib/open-bastion/token /root/token')
+  const first = lab.run('timeout -s INT 5 ob setup --mode a --yes')
+  for (let tries = 0; tries < 100 && (await state()) !== 'applying'; tries++) await Bun.sleep(50)
+  const second = await setup('--mode b --yes')
+  expect([second.code, second.stderr]).toEqual([70, expect.stringContaining('another ob setup is at work')])
+  // ^C reaches the first one and its child: everything is taken back.
+  const ended = await first
+  expect([ended.stdout, await state()]).toEqual([expect.stringContaining('every file is as before'), 'undone'])
+  await lab.need('mv /root/token /var/lib/open-bastion/token')
+  expect(await etc()).toBe(before)
+})
+
+labTest('a full disk, and an /etc that may not be written: nothing is left behind', async () => {
+  await asDebian()
+  const before = await etc()
+  await lab.need('mount -t tmpfs -o size=4k tmpfs /etc/sudoers.d')
+  await lab.need('head -c 8192 /dev/zero > /etc/sudoers.d/full~ || :')
+  const full = await setup('--mode a --yes')
+  await lab.need('umount /etc/sudoers.d')
+  expect([full.code, full.stderr]).toEqual([70, expect.stringMatching(/no space left.*every file is as before/is)])
+  expect([await etc(), await state()]).toEqual([before, 'undone'])
+  await lab.need('mount --bind /etc /etc && mount -o remount,bind,ro /etc')
+  const readOnly = await setup('--mode a --yes')
+  await lab.need('umount /etc')
+  expect([readOnly.code, readOnly.stderr]).toEqual([70, expect.stringMatching(/read-only/i)])
+  expect([await etc(), await state()]).toEqual([before, 'undone'])
+})
+
+labTest('a file that others changed after the set-up is left alone by the way back, and named', async () => {
+  await asDebian()
+  await setup('--mode a --yes')
+  const path = '/etc/nsswitch.conf'
+  lab.write(path, `${lab.text(path)}# somebody was here\n`)
+  const back = await setup('undo')
+  expect([back.code, back.stdout]).toEqual([1, expect.stringContaining(`! ${path} was changed since`)])
+  expect(lab.text(path)).toContain('# somebody was here')
+})
+
+labTest('a portal that goes away, or refuses the secret, in the middle: every file is as before', async () => {
+  await asDebian()
+  await lab.need('mv /var/lib/open-bastion/token /root/token; cp /etc/open-bastion/openbastion.conf /root/good.conf')
+  lab.write('/root/wrong', 'not-the-secret')
+  const before = await etc()
+  const refused = await setup('--mode a --yes --client-secret-file /root/wrong')
+  expect([refused.code, refused.stdout]).toEqual([1, expect.stringContaining('got no identity at the portal')])
+  expect(`${refused.stdout}${refused.stderr}`).not.toContain('not-the-secret')
+  expect([await etc(), await state()]).toEqual([before, 'undone'])
+  await lab.need('mv /root/token /var/lib/open-bastion/token')
 })
 
 labTest('bad input is named, and nothing is written', async () => {
