@@ -7,7 +7,7 @@ import { checkConfig, problemText } from '../../src/config/load.ts'
 import { formatDiff } from '../../src/setup/diff-format.ts'
 import { hasIdentity } from '../../src/setup/identity.ts'
 import { applyPlan, readJournal, setState, textAt, withSetupLock } from '../../src/setup/journal.ts'
-import { type Plan, planHost, setupPaths } from '../../src/setup/plan-policy.ts'
+import { isKept, type Plan, planHost, setupPaths, type Wanted } from '../../src/setup/plan-policy.ts'
 import { arm, disarm } from '../../src/setup/switch.ts'
 import { isOpenBastion, modeThere } from '../../src/setup/takeover-policy.ts'
 import { startUnits } from '../../src/setup/units.ts'
@@ -58,8 +58,7 @@ const patience = 3
 
 type Options = {
   readonly mode: string | undefined
-  readonly settings: Readonly<Record<string, string>>
-  readonly takesOver: boolean
+  readonly wanted: Omit<Wanted, 'mode'>
   readonly minutes: number
   readonly yes: boolean
   readonly dryRun: boolean
@@ -88,7 +87,9 @@ export const mode: Mode = {
     if ('problem' in settings) return usage(settings.problem)
     const dryRun = parsed['dry-run'] || verb === 'diff'
     const takesOver = parsed['from-open-bastion']
-    const options = { mode: parsed.mode, settings: settings.found, takesOver, minutes, yes: parsed.yes, dryRun, json }
+    const { found, authority } = settings
+    const wanted = { settings: found, takesOver, ...(authority !== undefined && { authority }) }
+    const options = { mode: parsed.mode, wanted, minutes, yes: parsed.yes, dryRun, json }
     return withSetupLock(world, () => setUp(world, options), patience)
   },
 }
@@ -97,7 +98,9 @@ type Given = Readonly<
   Record<'portal' | 'client-id' | 'client-secret-file' | 'server-group' | 'ca-cert', string | undefined>
 >
 
-function settingsOf(world: World, given: Given): { found: Record<string, string> } | { problem: string } {
+type Settings = { readonly found: Record<string, string>; readonly authority?: string } | { readonly problem: string }
+
+function settingsOf(world: World, given: Given): Settings {
   const found: Record<string, string> = {}
   const put = (key: string, value: string | undefined): void => {
     if (value !== undefined) found[key] = value
@@ -105,7 +108,11 @@ function settingsOf(world: World, given: Given): { found: Record<string, string>
   put('portal_url', given.portal)
   put('client_id', given['client-id'])
   put('server_group', given['server-group'])
-  put('ca_cert', given['ca-cert'])
+  const named = given['ca-cert']
+  const authority = named === undefined || isKept(named) ? undefined : textAt(world, named)
+  if (named !== undefined && authority === undefined && world.files.stat(named) === undefined)
+    return { problem: `${named} does not exist; it must hold the certificate of the authority, as PEM` }
+  put('ca_cert', authority === undefined ? named : setupPaths.authority)
   const file = given['client-secret-file']
   if (file !== undefined) {
     const secret = textAt(world, file)?.trim()
@@ -113,21 +120,21 @@ function settingsOf(world: World, given: Given): { found: Record<string, string>
     put('client_secret', secret)
   }
   put('create_user', given.portal === undefined ? undefined : 'true')
-  return { found }
+  return { found, ...(authority !== undefined && { authority }) }
 }
 
 async function setUp(world: World, options: Options): Promise<Ending> {
   const earlier = readJournal(world)
   if (earlier?.state === 'applying') return said(options.json, 'interrupted', interrupted, denied('found-problems'))
   const facts = await factsOf(world)
-  const { takesOver } = options
+  const { takesOver } = options.wanted
   const theirs = takesOver && isOpenBastion(facts.files) ? modeThere(facts.files) : undefined
   const name = options.mode ?? (earlier && earlier.state !== 'undone' ? earlier.mode : theirs)
   if (name === undefined)
     return usage(`name a mode with --mode: ${stockModes.join(', ')} (docs/install.md says what each is)`)
   const stock = await stockOf(name)
   if (!stock) return usage(`"${name}" is no mode; the modes are ${stockModes.join(', ')}`)
-  const plan = planHost(facts, { mode: name, settings: options.settings, takesOver }, stock)
+  const plan = planHost(facts, { mode: name, ...options.wanted }, stock)
   const problems = [...plan.problems, ...configurationProblems(plan)]
   if (options.dryRun || problems.length > 0) return show(world, plan, { problems, options })
   if (plan.edits.length === 0)

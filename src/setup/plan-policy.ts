@@ -34,6 +34,8 @@ export type Wanted = {
   readonly mode: string
   /** Keys of openbastion.conf and their values. */
   readonly settings: Readonly<Record<string, string>>
+  /** The certificate of the authority that signed the portal's, to be kept where services may read it. */
+  readonly authority?: string
   /** Open Bastion's set-up makes way for this one. */
   readonly takesOver?: boolean
 }
@@ -51,6 +53,7 @@ export type Plan = { readonly edits: readonly Edit[]; readonly problems: readonl
 
 export const setupPaths = {
   configuration: '/etc/open-bastion/openbastion.conf',
+  authority: '/etc/open-bastion/portal-ca.pem',
   nsswitch: '/etc/nsswitch.conf',
   sshdConfig: '/etc/ssh/sshd_config',
   snippet: '/etc/ssh/sshd_config.d/00-open-bastion.conf',
@@ -64,6 +67,9 @@ export const setupPaths = {
 export const plannedFiles: readonly string[] = [
   ...new Set([...Object.values(setupPaths), ...Object.values(takeoverPaths)]),
 ]
+
+/** The sandboxes of our units hide homes and temporary files, and a copied file is not removed by accident. */
+export const isKept = (path: string): boolean => /^\/(?:etc|usr)\//.test(path)
 
 /** Files that must be there before sshd reads the snippet of a mode, and the command that makes each. */
 const needed: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
@@ -88,6 +94,9 @@ export function planHost(host: HostFacts, wanted: Wanted, stock: Stock): Plan {
   const taken = wanted.takesOver ? migrated(files, configuration) : { text: configuration, problems: [] }
   const snippet = wanted.takesOver ? withServiceKeys(files, stock.snippet) : stock.snippet
   const edits = [
+    ...(wanted.authority === undefined
+      ? []
+      : edit(setupPaths.authority, wanted.authority, 0o644, 'the authority that signed the certificate of the portal')),
     ...edit(
       setupPaths.configuration,
       withSettings(taken.text, wanted.settings),

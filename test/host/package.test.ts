@@ -38,6 +38,8 @@ onHost('three commands to a first login', async () => {
   // The time that a newcomer gives it (docs/decisions). A limit of the machine is another thing.
   expect(seconds).toBeLessThan(60)
   expect((await host.run('ob setup status --json')).stdout).toContain('"applied"')
+  // The services of this project see no home: the authority is where they do.
+  expect(host.text('/etc/open-bastion/portal-ca.pem')).toBe(host.text('/root/portal-ca.pem'))
   const sudo = await host.ssh({ user: 'root', key: '/root/.ssh/id_root', command: 'id -un' })
   expect(sudo.stdout).toBe('root\n')
 })

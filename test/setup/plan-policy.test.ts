@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { parseConf } from '../../src/base/conf-syntax.ts'
 import {
   type HostFacts,
+  isKept,
   planHost,
   type Stock,
   setupPaths,
@@ -125,4 +126,15 @@ test('the Include line comes first, and is not written twice', () => {
     expect(withInclude(text)).toBe(`Include /etc/ssh/sshd_config.d/*.conf\n${text}`)
     expect(withInclude(withInclude(text))).toBe(withInclude(text))
   }
+})
+
+test.each([
+  ['/root/portal-ca.pem', false],
+  ['/home/eve/ca.pem', false],
+  ['/tmp/ca.pem', false],
+  ['/etc/ssl/certs/own.pem', true],
+  ['/usr/local/share/ca-certificates/own.crt', true],
+  ['/etcetera/ca.pem', false],
+])('an authority at %s is kept there: %p', (path, kept) => {
+  expect(isKept(path)).toBe(kept)
 })
