@@ -6,6 +6,7 @@ import { paths } from '../../src/base/paths.ts'
 import { isSecretName, reference, Secret, sealedName } from '../../src/base/secret.ts'
 import type { World } from '../../src/base/world.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
+import { locksPasswords } from '../../src/portal-client/enrollment-seal.ts'
 import { type Refresh, settleRefreshToken } from '../../src/portal-client/refresh-token.ts'
 import { isStore, refreshTokenName } from '../../src/secrets/resolve.ts'
 import { longestSecret, openSecretStore, type SecretStore } from '../../src/secrets/store.ts'
@@ -75,8 +76,10 @@ const print = (json: boolean, value: object, text: string): string =>
 
 async function set(world: World, config: Config, { name, json }: Asked): Promise<Ending> {
   const secret = await typed(world, name)
+  const isLocking = locksPasswords(world, config)
   await openSecretStore(world, config).write(name, secret)
-  const doubt = shadowed(config, name)
+  const doubt =
+    [shadowed(config, name), isLocking ? lockedPasswords : undefined].filter(Boolean).join('\n') || undefined
   return ended(
     allowed('done'),
     print(
@@ -86,6 +89,8 @@ async function set(world: World, config: Config, { name, json }: Asked): Promise
     ),
   )
 }
+
+const lockedPasswords = `${paths.keyFile} was made: passwords that were kept without it open no more`
 
 async function typed(world: World, name: string): Promise<Secret> {
   const bytes = await world.hiddenInput(`${name} (not shown): `, longestSecret + 2)
@@ -160,12 +165,14 @@ const refreshTexts: Record<Refresh, string> = {
 }
 
 async function rotate(world: World, config: Config, { discard, json }: Asked): Promise<Ending> {
+  const isLocking = locksPasswords(world, config)
   const vault = openSecretStore(world, config)
   const { kept, dropped, forgotten } = await vault.rotate({ discard })
   const refresh = await settleRefreshToken(world, config, vault)
   const lost = dropped.length > 0 ? `dropped, because they did not open: ${dropped.join(', ')}` : ''
   const left = forgotten ? '' : 'the key of before stays in the kernel’s keyring until it expires, a day at most'
-  const text = [`${kept.length} secrets are sealed anew`, lost, left, refreshTexts[refresh]].filter(
+  const locked = isLocking ? lockedPasswords : ''
+  const text = [`${kept.length} secrets are sealed anew`, lost, left, refreshTexts[refresh], locked].filter(
     (line) => line !== '',
   )
   const value = { rotated: kept, dropped, old_key_forgotten: forgotten, refresh_token: refresh }

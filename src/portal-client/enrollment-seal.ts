@@ -31,10 +31,14 @@ export async function planSealing(world: Parts<'files'>, config: Config): Promis
   )
 }
 
+/** Whether the key file that a new store makes would lock passwords that were kept without one. */
+export function locksPasswords(world: Parts<'files'>, config: Config): boolean {
+  if (world.files.stat(paths.keyFile) || config.offline_cache_key_file !== paths.keyFile) return false
+  return world.files.list(config.offline_cache_dir)?.some((name) => name.endsWith('.cred')) ?? false
+}
+
 function planNewStore(world: Parts<'files'>, config: Config): SealPlan {
-  const kept = world.files.list(config.offline_cache_dir)?.some((name) => name.endsWith('.cred')) ?? false
-  if (world.files.stat(paths.keyFile) || !kept || config.offline_cache_key_file !== paths.keyFile)
-    return { kind: 'seal' }
+  if (!locksPasswords(world, config)) return { kind: 'seal' }
   const why = `sealing it would make ${paths.keyFile}, and passwords that were kept without it would open no more`
   return { kind: 'plain', why: `${why}; ob secret rotate seals it all the same` }
 }

@@ -105,3 +105,16 @@ lab_test('an enrollment that the portal dropped is said to be one', async () => 
   expect(again.code).toBe(0)
   expect((await lab.run('/usr/sbin/ob heartbeat --once')).code).toBe(0)
 })
+
+lab_test('after a change of the machine-id: remove the token file, enroll, and all is well', async () => {
+  expect(token().refresh_token).toBe('sealed:refresh_token')
+  await lab.need('tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id')
+  const beat = await lab.run('/usr/sbin/ob heartbeat --once')
+  expect([beat.code, beat.stderr]).toEqual([70, expect.stringContaining('was sealed under another /etc/machine-id')])
+  await lab.need('rm /var/lib/open-bastion/token')
+  const again = await enroll(lab)
+  expect([again.code, again.output]).toEqual([0, expect.stringContaining('the sealed store was begun anew')])
+  await lab.portal('expireAccessTokens')
+  expect((await lab.run('/usr/sbin/ob heartbeat --once')).code).toBe(0)
+  expect(token().refresh_token).toBe('sealed:refresh_token')
+})

@@ -94,8 +94,9 @@ async function enrollThere(lab: Lab): Promise<void> {
   // Without it that implementation caches nothing.
   await lab.portal('setRules', { group, offline: { rule: true } })
   const tokens = (await lab.portal('enroll', {})) as Readonly<Record<string, unknown>>
-  const { access_token, refresh_token, expires_at, enrolled_at } = tokens
-  const written = { access_token, refresh_token, expires_at, enrolled_at: enrolled_at ?? 1_780_000_000 }
+  const { access_token, refresh_token } = tokens
+  const now = Math.floor(Date.now() / 1000)
+  const written = { access_token, refresh_token, expires_at: now + 3600, enrolled_at: now - 600 }
   lab.write('/var/lib/open-bastion/token', `${JSON.stringify(written, undefined, 2)}\n`)
   await lab.need('chmod 600 /var/lib/open-bastion/token')
   await lab.need(`set -e

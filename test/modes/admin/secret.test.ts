@@ -217,3 +217,11 @@ test('doctor names what stands in plain text, what is asked for and missing, and
   expect(await said()).toContainEqual(`bad ${path} does not open: it was damaged, or moved here`)
   expect((await said()).join('\n')).not.toContain(canary)
 })
+
+test('whoever makes the key file hears that passwords kept without one open no more', async () => {
+  const one = await host()
+  one.world.files.makeDirectory('/var/cache/open-bastion/credentials', 0o700)
+  one.world.files.writeAtomic('/var/cache/open-bastion/credentials/0.cred', 'OBCRED01', { mode: 0o600 })
+  expect((await one.run('rotate')).text).toContain('passwords that were kept without it open no more')
+  expect((await one.run('rotate')).text).not.toContain('passwords that were kept')
+})
