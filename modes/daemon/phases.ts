@@ -15,6 +15,7 @@ import { finish } from '../run/finish.ts'
 import { ended } from '../run/mode.ts'
 import { pamModes } from '../run/pam-modes.ts'
 import { codeOf } from '../world/files/errno.ts'
+import { keptFetch } from '../world/io/kept-fetch.ts'
 import { callerOf, type Listener, listenAt } from '../world/io/unix-socket.ts'
 import { isThisProgram } from '../world/process/peer.ts'
 import { LeftToCaller, servedWorld } from '../world/served-world.ts'
@@ -143,7 +144,7 @@ async function decide({ phase, pid, environment }: Call, answer: Uint8Array<Arra
   const { signal: deadline, stop } = deadlineAfter(phase)
   try {
     const { mode } = await entryOf(phase).load()
-    const served = servedWorld({ pid, environment, answer, deadline, argon2: argon2InTurn, beforeClaim })
+    const served = servedWorld({ pid, environment, answer, deadline, argon2: argon2InTurn, fetch, beforeClaim })
     let isLeft = false
     const status = await finish('pam', served.world, () =>
       mode.run([], served.world).catch((error) => {
@@ -166,6 +167,8 @@ function deadlineAfter(phase: Phase) {
   const timer = setTimeout(() => controller.abort(), (entryOf(phase).deadlineSeconds - 2) * 1000)
   return { signal: controller.signal, stop: () => clearTimeout(timer) }
 }
+
+const fetch = keptFetch(() => performance.now())
 
 /** With Argon2id a decision takes 64 MiB and a processor. */
 const turns = openTurns(2, mostCalls)

@@ -16,13 +16,14 @@ export type ServedCaller = {
   readonly answer: Uint8Array<ArrayBuffer>
   readonly deadline: AbortSignal
   readonly argon2: NativeArgon2
+  readonly fetch: World['fetch']
   /** Called before a one-time token is claimed. */
   readonly beforeClaim: () => void
 }
 
 /** The World, and what was said to the person in it. */
 export function servedWorld(caller: ServedCaller): { readonly world: World; readonly said: () => string } {
-  const { pid, environment, deadline, answer, argon2 } = caller
+  const { pid, environment, deadline, answer, argon2, fetch } = caller
   const parent = parentOf(pid)
   let text = ''
   const own = system(environment, deadline, answer)
@@ -32,6 +33,7 @@ export function servedWorld(caller: ServedCaller): { readonly world: World; read
     callerSeed: () => seedOrRandom(processSeed, parent),
     files: servedFiles(own.files, caller),
     argon2,
+    fetch,
     stdout: (more) => {
       text += more
     },
