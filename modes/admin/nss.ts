@@ -31,6 +31,7 @@ export const syntax = {
 
 type Named = {
   readonly ports: Ports
+  readonly world: World
   readonly user: LoginName
   readonly uid: string | undefined
   readonly json: boolean
@@ -64,7 +65,7 @@ export const mode: Mode = {
     if (all) return all(ports, { world, config, json })
     const user = parseLoginName(name ?? '')
     if (!user || user === 'root') return usage(`"${name?.slice(0, 40)}" is not a user name this host accepts`)
-    return one!({ ports, user, uid, json })
+    return one!({ ports, world, user, uid, json })
   },
 }
 
@@ -186,11 +187,13 @@ async function pin({ ports, user, uid: text, json }: Named): Promise<Ending> {
 const day = (seconds: number): string => new Date(seconds * 1000).toISOString().slice(0, 10)
 
 /** Deletes nothing of the user: the name and the uid stay taken, so that no other user inherits the files. */
-async function remove({ ports, user, json }: Named): Promise<Ending> {
+async function remove({ ports, world, user, json }: Named): Promise<Ending> {
   const record = await (await ports.accounts()).retire(user)
   if (!record) return unknown(user, json)
   const { uid, home } = record
-  const text = `${user} is retired: found by NSS no more; uid ${uid} stays taken and ${home} stays as it is`
+  const isLocal = (await world.spawn(['getent', '-s', 'files', 'passwd', user])).code === 0
+  const found = isLocal ? `still in /etc/passwd, so: userdel ${user}` : 'found by NSS no more'
+  const text = `${user} is retired: ${found}; uid ${uid} stays taken and ${home} stays as it is`
   return ended(allowed('done'), print(json, { user, state: record.state, uid, keeps: home }, text))
 }
 

@@ -92,12 +92,15 @@ export const publishMemberships = (
   world: Parts<'files'>,
   config: AdoptConfig,
   users: readonly (readonly [string, RegistryUser])[],
+  gidOf: (group: string) => number | undefined,
 ): boolean => {
   if (!users.some(([, user]) => mayBeLocal(user))) return false
   const local = readIds(readForeign(world, '/etc/passwd'))
   const adopted = users.filter(([name, user]) => mayBeLocal(user) && local.get(name) === user.uid)
   return (
     adopted.length > 0 &&
-    world.files.editAccounts((files) => editMemberships(files, config.allowed_managed_groups, adopted))
+    world.files.editAccounts((files) =>
+      editMemberships(files, { allowed: config.allowed_managed_groups, gidOf }, adopted),
+    )
   )
 }

@@ -50,7 +50,8 @@ function wrongExport(world: Parts<'files'>, config: Config, registry: Registry):
     },
   }
   exportAll(dry, config, registry)
-  if (config.create_user_target !== 'passwd') publishMemberships(dry, config, [...registry.users])
+  if (config.create_user_target !== 'passwd')
+    publishMemberships(dry, config, [...registry.users], (name) => registry.groups.get(name))
   const clashes = ['passwd', 'group'].flatMap((file) => {
     const names = readForeign(world, `/etc/${file}`).split('\n')
     return names.flatMap((line) => {

@@ -70,10 +70,13 @@ export function editLocal(files: AccountFiles, config: Config, registry: Registr
   return { passwd: textOf(passwd), shadow: textOf(shadow), group: textOf(group), gshadow: textOf(gshadow) }
 }
 
-/** The members of the groups that are there, for users whose accounts stay as they are. */
+/**
+ * The groups of users whose accounts stay as they are. They are in the same file: where nsswitch.conf has an initgroups
+ * line, a user who is in one group of it is looked for nowhere else.
+ */
 export function editMemberships(
   files: AccountFiles,
-  allowed: readonly string[],
+  { allowed, gidOf }: { readonly allowed: readonly string[]; readonly gidOf: (group: string) => number | undefined },
   users: readonly (readonly [string, RegistryUser])[],
 ): AccountFiles {
   const group = tableOf(files.group)
@@ -81,10 +84,13 @@ export function editMemberships(
   const own = new Set(users.map(([name]) => name))
   for (const name of new Set([sudoGroup, nopasswdGroup, ...allowed])) {
     const members = users.flatMap(([user, record]) => (sharedGroups(record, allowed).includes(name) ? [user] : []))
-    for (const table of [group, gshadow]) {
-      const line = table.lines.get(name)
-      if (line !== undefined) table.lines.set(name, withMembers(line, { own, members }))
-    }
+    const gid = members.length > 0 ? gidOf(name) : undefined
+    const line = group.lines.get(name) ?? (gid === undefined ? undefined : formatGroupLine({ name, gid, members: [] }))
+    if (line === undefined) continue
+    const isNew = !group.lines.has(name) && files.gshadow !== ''
+    group.lines.set(name, withMembers(line, { own, members }))
+    const shadow = gshadow.lines.get(name) ?? (isNew ? `${name}:!::` : undefined)
+    if (shadow !== undefined) gshadow.lines.set(name, withMembers(shadow, { own, members }))
   }
   return { ...files, group: textOf(group), gshadow: textOf(gshadow) }
 }

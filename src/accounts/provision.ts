@@ -269,7 +269,7 @@ function publish(host: Host): { readonly foreign: Foreign; readonly changed: boo
 function seal({ world, config, store }: Host, foreign: Foreign, users: readonly (readonly [string, RegistryUser])[]) {
   const isAll = config.create_user_target === 'passwd'
   const isJoined = orElse(
-    () => !isAll && publishMemberships(world, config, users),
+    () => !isAll && publishMemberships(world, config, users, (name) => store.view((view) => view.group(name))),
     () => undefined,
   )
   if (isJoined !== undefined) writeSeal(world, config, store.stamp(), foreign)

@@ -126,6 +126,10 @@ test('a service account that the C implementation made keeps its line, too, and 
     expect.stringMatching(/^open-bastion-nopasswd:x:\d+:deploy$/),
   ])
   expect(textOf(world, '/etc/group')).toContain('open-bastion-sudo:x:1201:alice,deploy\n')
+  // Both in one file, with one gid: an initgroups line of nsswitch.conf would stop at the first file that knows a group.
+  const [made] = exported(world, 'group').filter((one) => one.startsWith('open-bastion-nopasswd:'))
+  expect(textOf(world, '/etc/group')).toContain(`${made}\n`)
+  expect(textOf(world, '/etc/gshadow')).toContain('open-bastion-nopasswd:!::deploy\n')
   expect(await openAccounts(world, configOf()).verify()).toEqual([])
 })
 

@@ -97,7 +97,7 @@ test('a host that took hops only goes on doing so, and accounts for programs sta
   })
   // An empty list means nobody here, and anybody there.
   const any = migrate({ text: base, nss: undefined, hasOldToken: false, allowedBastions: '\n' })
-  expect(any.problems).toMatchObject([{ text: expect.stringContaining('any bastion counted there') }])
+  expect(any.problems.map(({ text }) => text)).toEqual([expect.stringContaining('any bastion counted there')])
 })
 
 test('what only a person can decide stays, and is named', () => {

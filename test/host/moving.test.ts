@@ -82,6 +82,17 @@ labTest('a portal user whom it never made gets into its group, and sudo', async 
   expect([done.code, done.output]).toEqual([0, expect.stringContaining('\nroot\n')])
 })
 
+labTest('so does one with a group whose gid libnss-extrausers does not look at', async () => {
+  const gid = (number: number) =>
+    lab.need(`sed -i 's/^open-bastion-sudo:x:[0-9]*:/open-bastion-sudo:x:${number}:/' /etc/group`)
+  await gid(120)
+  await lab.need('ob nss export')
+  const done = await lab.sudo('nina', ['id', '-un'], [await mintToken(lab, 'nina')])
+  expect([done.code, done.output]).toEqual([0, expect.stringContaining('\nroot\n')])
+  await gid(1201)
+  await lab.need('ob nss export')
+})
+
 labTest('its service accounts come along, with key, ids and sudo', async () => {
   const switched = await lab.run('ob setup --mode c --yes')
   expect([switched.stderr, switched.code]).toEqual(['', 0])

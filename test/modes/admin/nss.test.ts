@@ -173,4 +173,7 @@ test('accounts that Open Bastion made are adopted by name or all at once, and sa
   expect((await ob(host, 'adopt', '--json')).text).not.toContain('alice')
   expect(await ob(host, 'verify')).toMatchObject({ outcome: 'allowed' })
   expect((await ob(host, 'list', '--dry-run')).outcome).toBe('usage')
+  // NSS goes on finding the line of /etc/passwd, and only an administrator takes that away.
+  Object.assign(host.world, { spawn: async () => ({ code: 0, stdout: lines, stderr: '' }) })
+  expect((await ob(host, 'remove', 'alice')).text).toContain('still in /etc/passwd, so: userdel alice')
 })
