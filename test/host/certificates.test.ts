@@ -14,7 +14,7 @@ import {
 } from './authority.ts'
 import { configure, inventedToken, mintToken } from './enrolled.ts'
 import type { Lab } from './lab.ts'
-import { inLab } from './suite.ts'
+import { inLab, startServe } from './suite.ts'
 
 let lab: Lab
 
@@ -304,6 +304,31 @@ lab_test('a never-seen user of a certificate becomes a user of the host', async 
   expect([first.code, first.stdout]).toEqual([0, 'newcomer\n/home/newcomer\nnewcomer\n'])
   expect((await logIn(lab, 'newcomer', 'newcomer', 'id -un')).stdout).toBe('newcomer\n')
 })
+
+lab_test(
+  'where ob serve answers for names, a never-seen user logs in by the own name at the first attempt',
+  async () => {
+    await lab.need(
+      "ldconfig -p | grep libnss_systemd || { echo 'libnss_systemd.so.2 is missing: npm test fetches it'; exit 1; }",
+    )
+    const before = lab.text('/etc/nsswitch.conf')
+    await admit(lab, 'firstcomer', 'nameless')
+    await newKey(lab, 'firstcomer')
+    expect((await certify(lab, 'firstcomer', 'firstcomer')).code).toBe(0)
+    const enter = (user: string) => logIn(lab, user, 'firstcomer', 'id -un; pwd; stat -c %U ~')
+    // Without the service sshd knows no such user.
+    expect((await enter('firstcomer')).code).toBe(255)
+    await lab.need("sed -i -E 's/^(passwd|group|shadow):.*/\\1: files extrausers systemd/' /etc/nsswitch.conf")
+    const served = await startServe(lab, '/run/systemd/userdb/io.openbastion')
+    // The certificate is for one name.
+    expect((await enter('nameless')).code).toBe(255)
+    const first = await enter('firstcomer')
+    expect([first.code, first.stdout]).toEqual([0, 'firstcomer\n/home/firstcomer\nfirstcomer\n'])
+    await served.stop()
+    lab.write('/etc/nsswitch.conf', before)
+    expect((await enter('firstcomer')).code).toBe(0)
+  },
+)
 
 lab_test('two authorities stand side by side until the old certificates are gone', async () => {
   await certify(lab, 'first', 'alice')
