@@ -130,7 +130,8 @@ const isElsewhere = (world: Parts<'files'>, name: string, user: RegistryUser): b
 /** Makes the files say what the registry says; true when one changed. */
 export function exportAll(world: Parts<'files'>, config: Config, registry: Registry): boolean {
   const active = isExporting(config) ? [...registry.users].filter(([, user]) => user.state === 'active') : []
-  const own = active.filter(([name, user]) => !isElsewhere(world, name, user))
+  const local = active.some(([, user]) => mayBeLocal(user)) ? readIds(readForeign(world, '/etc/passwd')) : new Map()
+  const own = active.filter(([name, user]) => !mayBeLocal(user) || local.get(name) !== user.uid)
   const extended = extendedGroups(world, config)
   const members = new Map<string, string[]>()
   for (const [name, user] of active)

@@ -6,6 +6,7 @@ import { type ConfEntry, formatConf, parseConf } from '../base/conf-syntax.ts'
 import { checkConfig, type Problem } from './load.ts'
 import { aliases, type KeyName, keys } from './schema.ts'
 import { asksForNothing, isUnsupported, unsupportedFacts } from './unsupported.ts'
+import { parseBoolean } from './value-types.ts'
 
 export type Old = {
   readonly text: string
@@ -33,7 +34,9 @@ export const oldTokenFile = '/etc/open-bastion/token'
 
 export function migrate({ text, nss, hasOldToken, allowedBastions, services = '' }: Old): Migrated {
   const changes: LineChange[] = []
-  const said = new Set(parseConf(text).entries.map(({ key }) => nameOf(key) ?? key))
+  const { entries } = parseConf(text)
+  const said = new Set<string>(entries.map(({ key }) => nameOf(key) ?? key))
+  if (entries.some(({ key, value }) => /^crowdsec(_enabled)?$/.test(key) && parseBoolean(value))) said.add(bans)
   const lines = withoutMark(text, changes)
     .split('\n')
     .flatMap((line, at) => {
@@ -95,18 +98,20 @@ function judgeLine(line: string, said: ReadonlySet<string>): Verdict | undefined
     return asksForNothing(entry.key, entry.value) ? undefined : judgeUnsupported(line, entry, said)
   const name = nameOf(entry.key)
   if (name === undefined) return comment(line, entry.key.slice(0, 40), 'no such key, there or here; it had no effect')
-  return judgeKnown(line, entry, name)
+  return judgeKnown(line, entry, { name, said })
 }
 
-/** Keys that did something there; all the others were only read. */
-const effective = /^(crowdsec|offline_revalidation_grace|bastion_jwt_|require_bastion|create_user_groups)/
+/** CrowdSec was switched on: its keys did something. All others that this version lacks were only read. */
+const bans = 'CrowdSec'
+const hadEffect = (key: string, said: ReadonlySet<string>): boolean =>
+  key === 'offline_revalidation_grace' || (key.startsWith('crowdsec') && said.has(bans))
 
 function judgeUnsupported(line: string, entry: ConfEntry, said: ReadonlySet<string>): Verdict {
   const { key, value } = entry
   const { instead } = unsupportedFacts(key)
   if (key === 'default_shell' && !said.has('create_user_shell') && isAccepted('create_user_shell', value))
     return replaced({ key: 'create_user_shell', value }, key, 'the shell of new accounts')
-  const effect = effective.test(key) ? 'THIS IS LOST: not in this version' : 'it had no effect there'
+  const effect = hadEffect(key, said) ? 'THIS IS LOST: not in this version' : 'it had no effect there'
   return comment(line, key, instead === '' ? effect : `${effect}; ${instead}`)
 }
 
@@ -114,14 +119,28 @@ const isAccepted = (name: KeyName, value: string): boolean => v.safeParse(keys[n
 
 const isNumber = (name: KeyName): boolean => /^a whole number/.test(v.getTitle(keys[name].facts().schema) ?? '')
 
-function judgeKnown(line: string, { key, value, cut }: ConfEntry, name: KeyName): Verdict | undefined {
+type About = { readonly name: KeyName; readonly said: ReadonlySet<string> }
+
+/** Words that were not understood there, so that the default counted. */
+const levels: ReadonlySet<KeyName> = new Set(['audit_level', 'log_level', 'min_tls_version'])
+
+function judgeKnown(line: string, { key, value, cut }: ConfEntry, { name, said }: About): Verdict | undefined {
   const { fallback } = keys[name]
   // There the comment belonged to the value, which was no number then.
   if (isNumber(name) && (cut || !isAccepted(name, value))) {
     if (name === 'timeout' && !cut && Number(value) > 20)
       return replaced({ key: name, value: '20' }, `${key} = ${value}`, 'a login must end within LoginGraceTime')
     if (cut && isAccepted(name, value) && String(fallback) === value) return undefined
-    return comment(line, key, `it was no number there, so that the default counted: ${String(fallback ?? 'none')}`)
+    return comment(line, key, `it did not count there, so the default did: ${String(fallback ?? 'none')}`)
+  }
+  if (levels.has(name) && !isAccepted(name, value))
+    return comment(line, key, `it did not count there, so the default did: ${String(fallback)}`)
+  if (name === 'notify_enabled' && !said.has('notify_url'))
+    return comment(line, key, 'no webhook was ever called there, and notify_url is not set')
+  if (name === 'ssh_key_allowed_types' && !isAccepted(name, value)) {
+    const known = value.split(/[\s,]+/).filter((word) => isAccepted(name, word))
+    if (known.length === 0) return comment(line, key, 'no word of it was understood there')
+    return replaced({ key, value: known.join(', ') }, key, 'without words that were not understood there')
   }
   if (name === 'cache_encrypted' && !isAccepted(name, value))
     return comment(line, key, 'what is cached is always sealed')
