@@ -4,7 +4,7 @@ import { expect } from 'bun:test'
 import { mintToken } from './enrolled.ts'
 import type { Lab } from './lab.ts'
 import { itsFiles, keptPassword, leaveOpenBastion } from './open-bastion.ts'
-import { inLab } from './suite.ts'
+import { inLab, startServe } from './suite.ts'
 
 let lab: Lab
 
@@ -55,8 +55,17 @@ labTest('a user whom the other program made logs in with the same uid and is ado
   expect(await untilEntered(() => certified('alice'))).toBe(true)
   expect((await certified('alice', 'id -u; id -nG')).stdout).toBe('45475\nusers open-bastion-sudo\n')
   expect(JSON.parse(await lab.need('ob nss show alice --json'))).toMatchObject({ uid: 45475, source: 'adopted' })
-  expect(await lab.need('ob nss adopt --dry-run')).toBe('bob: would be adopted, uid 47480\n')
-  expect(await lab.need('ob nss adopt')).toBe('bob: adopted, uid 47480\n')
+  expect(await lab.need('ob nss adopt --dry-run')).toBe(
+    'bob: would be adopted, uid 47480\ncarol: would be adopted, uid 20311\n',
+  )
+})
+
+labTest('with ob serve, which may not write /etc, a login adopts all the same', async () => {
+  const serve = await startServe(lab, '/run/open-bastion/phases')
+  expect(await untilEntered(() => certified('bob'))).toBe(true)
+  await serve.stop()
+  expect(JSON.parse(await lab.need('ob nss show bob --json'))).toMatchObject({ uid: 47480, source: 'adopted' })
+  expect(await lab.need('ob nss adopt --dry-run')).toBe('carol: would be adopted, uid 20311\n')
   expect((await lab.run('ob nss verify')).stdout).toBe('registry and export agree\n')
 })
 
@@ -110,10 +119,11 @@ labTest('while the portal is away its kept password and its cached answer count'
     true,
   )
   await lab.cutNetwork()
-  // bob was never here since: all that is known about him is what the other program kept.
-  for (const user of ['bob', 'alice'] as const)
+  // carol was never here since: all that is known about her is what the other program kept.
+  for (const user of ['carol', 'alice'] as const)
     expect([user, (await lab.ssh({ user, answers: [keptPassword(user)] })).entered]).toEqual([user, true])
   expect((await lab.ssh({ user: 'alice', answers: ['another word'] })).entered).toBe(false)
+  expect(JSON.parse(await lab.need('ob nss show carol --json'))).toMatchObject({ uid: 20311, source: 'adopted' })
   await lab.restore()
   const doctor = await lab.run('ob doctor')
   expect(doctor.stdout).toContain('/etc/open-bastion/cache.key seals what is cached, and others can read it')
@@ -128,5 +138,5 @@ labTest('the way back leaves every file as it was, and tokens and caches that th
   const token = JSON.parse(lab.text('/var/lib/open-bastion/token'))
   expect(token.refresh_token).not.toContain('sealed:')
   expect(await lab.need('grep -al ^OBCRED01 /var/cache/open-bastion/credentials/*.cred | wc -l')).toBe('2\n')
-  expect(await lab.need('grep -al ^LLNGCACHE04 /var/cache/open-bastion/auth/*.authcache | wc -l')).toBe('3\n')
+  expect(await lab.need('grep -al ^LLNGCACHE04 /var/cache/open-bastion/auth/*.authcache | wc -l')).toBe('4\n')
 })

@@ -26,7 +26,7 @@ const [passwordSet] = passwords.sets
 const [grantSet] = grants.sets
 
 /** The passwords that its greeter had confirmed. */
-export const keptPassword = (name: 'alice' | 'bob'): string =>
+export const keptPassword = (name: 'alice' | 'carol'): string =>
   passwordSet!.checks.find(({ user, expect_rc }) => user === name && expect_rc === 0)!.password
 
 const serviceAccounts = '/etc/open-bastion/service-accounts.conf'
@@ -56,7 +56,7 @@ export async function leaveOpenBastion(lab: Lab): Promise<void> {
     lab.write(`/etc/${file}`, lab.text(`/etc/${file}`) + text(`/etc/${file}`))
   await lab.need(`set -e
     chmod 640 /etc/shadow
-    for user in alice bob; do install -d -o $user -g 100 -m 0700 /home/$user; done
+    for user in alice bob carol; do install -d -o $user -g 100 -m 0700 /home/$user; done
     install -d -o deploy -g deploy -m 0700 /home/deploy
     printf '%s' '${passwordSet!.machine_id_file!.trim()}' > /etc/machine-id; echo >> /etc/machine-id`)
   lab.write('/etc/open-bastion/portal-ca.pem', lab.portalCa)
@@ -74,7 +74,7 @@ export async function leaveOpenBastion(lab: Lab): Promise<void> {
   const host = (await lab.need('hostname')).trim()
   const auth = '/var/cache/open-bastion/auth'
   await bytes(`${auth}/.auth_salt`, Uint8Array.fromHex(grantSet!.salt_hex))
-  for (const user of ['alice', 'bob']) {
+  for (const user of ['alice', 'carol']) {
     const kept = passwordSet!.entries.find((one) => one.user === user)!
     await bytes(`${credentials}/${kept.file}`, Uint8Array.fromHex(kept.file_bytes_hex))
     const entry = {
