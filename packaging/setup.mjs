@@ -17,7 +17,18 @@ const machine = [
   ...['openssh-server', 'openssh-client', 'sudo', 'libnss-extrausers', 'openssl', 'iproute2', 'util-linux'],
   ...['procps', 'curl', 'valgrind', 'gnupg'],
 ]
-const testing = [...machine, 'python3', 'pamtester', 'rsync', 'sqop', 'zbar-tools', 'softhsm2']
+const testing = [
+  ...machine,
+  'python3',
+  'pamtester',
+  'rsync',
+  'sqop',
+  'zbar-tools',
+  'softhsm2',
+  'lintian',
+  'rpm',
+  'rpmlint',
+]
 const measuring = [...testing, 'gcc', 'libc6-dev', 'time', 'argon2']
 
 const biome = ['node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '--colors=off']
@@ -28,7 +39,7 @@ const commands = {
   build: { debian: [], build: true, run: [] },
   check: { debian: [], build: false, run: [], checks: true },
   docs: { debian: [], build: false, run: [['packaging/docs.ts']] },
-  package: { debian: ['dpkg'], build: true, run: [['packaging/deb/build.ts']] },
+  package: { debian: ['dpkg', 'rpm'], build: true, run: [['packaging/package.ts']] },
   mutants: { debian: [], build: false, run: [['test/mutation/run.ts']] },
   bench: { debian: measuring, nss: true, build: true, run: [['test/bench/bench.ts']] },
 }

@@ -72,7 +72,16 @@ const bare = `set -e
 function buildPackages(into: string, wanted: readonly string[]): void {
   for (const version of wanted) {
     const made = Bun.spawnSync(
-      [process.execPath, join(repository, 'packaging/deb/build.ts'), into, '--version', version, '--quick'],
+      [
+        process.execPath,
+        join(repository, 'packaging/package.ts'),
+        into,
+        '--only',
+        'deb',
+        '--version',
+        version,
+        '--quick',
+      ],
       { cwd: repository, stderr: 'pipe' },
     )
     if (made.exitCode !== 0) throw new Error(`the packages cannot be built: ${made.stderr.toString()}`)

@@ -1,7 +1,7 @@
 // The list of software inside the executable (CycloneDX 1.5), from package.json and what is installed for it.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import pinned from '../tools/bun.json' with { type: 'json' }
+import pinned from './tools/bun.json' with { type: 'json' }
 
 type Manifest = {
   readonly name: string

@@ -1,5 +1,5 @@
 // Completions for bash, zsh and fish, printed from the list of modes and their arguments.
-import { modes } from '../../modes/run/modes.ts'
+import { modes } from '../modes/run/modes.ts'
 
 type Option = { readonly name: string; readonly takesValue: boolean; readonly description: string }
 type Described = { readonly mode: string; readonly summary: string; readonly options: readonly Option[] }
