@@ -48,7 +48,8 @@ async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
     return await work(folder)
   } finally {
     if (has('gpgconf')) await run(['gpgconf', '--homedir', folder, '--kill', 'all'], '')
-    rmSync(folder, { recursive: true })
+    // An agent that is ending takes its sockets away meanwhile.
+    rmSync(folder, { recursive: true, force: true })
   }
 }
 
