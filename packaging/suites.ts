@@ -27,7 +27,7 @@ const apart = [...separate, 'scripts', 'vectors', 'fakes', 'demo', 'bench', 'mut
 const alone = ['host/budget', 'browser/login', 'browser/pages', 'host/weblogin-end-to-end']
 
 /** Run once more with `ob serve`. */
-const twice = ['host/truth-table', 'host/offline', 'host/logins']
+const twice = ['host/truth-table', 'host/offline', 'host/logins', 'host/smart-shell']
 
 const under = (folder: string): string => `test/${folder}/**/*.test.ts`
 

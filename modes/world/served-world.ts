@@ -43,6 +43,9 @@ export function servedWorld(caller: ServedCaller): { readonly world: World; read
   return { world, said: () => text }
 }
 
+/** Records that count once: whoever takes one must be able to end what it began. */
+const takenOnce = [`${paths.proven}/`, `${paths.gpgPassed}/`]
+
 // The daemon has no rights over homes and accounts (CapabilityBoundingSet=, ProtectHome= of its unit).
 const servedFiles = (files: Files, { pid, beforeClaim }: ServedCaller): Files => ({
   ...files,
@@ -56,6 +59,10 @@ const servedFiles = (files: Files, { pid, beforeClaim }: ServedCaller): Files =>
   withLock: (path, ...rest) => {
     if (path === paths.registryLock) return Promise.reject(new LeftToCaller())
     return files.withLock(path, ...rest)
+  },
+  remove: (path) => {
+    if (takenOnce.some((directory) => path.startsWith(directory))) throw new LeftToCaller()
+    return files.remove(path)
   },
   createExclusive: (path, ...rest) => {
     if (path.startsWith(`${paths.usedTokens}/`)) beforeClaim()
