@@ -79,9 +79,11 @@ test('whose line an administrator removed is exported like anybody else, with th
 
 test('a password that an administrator locked makes no account of the C implementation', async () => {
   const world = host()
-  const locked = shadow.replace('alice:!:', 'alice:!$y$j9T$x:')
-  world.disk.get('/etc/shadow')!.data = new TextEncoder().encode(locked)
-  expect((await login(world, 'alice', { sudo: true })).kind).toBe('local')
+  for (const password of ['!$y$j9T$x', '$y$j9T$x!', '']) {
+    const locked = shadow.replace('alice:!:', `alice:${password}:`)
+    world.disk.get('/etc/shadow')!.data = new TextEncoder().encode(locked)
+    expect([password, (await login(world, 'alice', { sudo: true })).kind]).toEqual([password, 'local'])
+  }
 })
 
 test.each([
@@ -91,6 +93,9 @@ test.each([
   ['root’s group', 'dora:x:20001:0::/home/dora:/bin/bash', 'is a group of the system'],
   ['a uid that is another’s, too', 'dora:x:45475:100::/home/dora:/bin/bash', 'is alice, too'],
   ['no home', 'dora:x:20001:100::/:/bin/bash', 'is no absolute path'],
+  ['a home without a beginning', 'dora:x:20001:100::home/dora:/bin/bash', 'is no absolute path'],
+  ['a shell without a beginning', 'dora:x:20001:100::/home/dora:bin/bash', 'is no absolute path'],
+  ['two lines', 'dora:x:20001:100::/home/dora:/bin/bash\ndora:x:20002:100::/home/dora:/bin/bash', 'is there twice'],
 ])('an account with %s stays a local one', async (_, line, says) => {
   const name = line.split(':')[0]!
   const world = host(group, line === name ? passwd : `${passwd}${line}\n`)
@@ -98,6 +103,32 @@ test.each([
   expect(readCandidates(world, configOf(), name)[0]?.problem).toContain(says)
   expect((await login(world, name, { sudo: true })).kind).toBe('local')
   expect(textOf(world, '/etc/group')).toBe(group)
+})
+
+test('the first and the last uid of the range are adopted, and what systemd keeps for itself inside it is not', () => {
+  const wide = configOf('min_uid = 20001\nmax_uid = 70000\n')
+  const lines = ['first:x:20001', 'last:x:70000', 'below:x:20000', 'dynamic:x:61184'].map(
+    (start) => `${start}:100::/home/x:/bin/bash\n`,
+  )
+  const world = host(group, passwd + lines.join(''))
+  const names = ['first', 'last', 'below', 'dynamic']
+  world.disk.get('/etc/shadow')!.data = new TextEncoder().encode(names.map((name) => `${name}:!:1::::::\n`).join(''))
+  expect(unadopted(world, wide)).toEqual(['first', 'last'])
+})
+
+test('who is in no group of it is adopted without sudo and without groups', async () => {
+  const world = host(group.replaceAll(':alice', ':'))
+  await login(world, 'alice')
+  const { sudo, groups } = openAccounts(world, configOf()).registry().users.get('alice')!
+  expect({ sudo, groups }).toEqual({ sudo: false, groups: [] })
+  expect(textOf(world, '/etc/group')).toBe(group.replaceAll(':alice', ':'))
+})
+
+test('accounts that this program made are in no group of /etc/group', async () => {
+  const world = host(group.replaceAll(':alice', ':'))
+  await login(world, 'deploy', { service: { uid: undefined, gid: undefined }, sudo: true, groups: [], revive: true })
+  await login(world, 'nina', { sudo: true, groups: ['dev'] })
+  expect(textOf(world, '/etc/group')).toBe(group.replaceAll(':alice', ':'))
 })
 
 test('with create_user_target = passwd the adopted line is ours like every other', async () => {

@@ -104,6 +104,45 @@ test('a host that took hops only goes on doing so, and accounts for programs sta
   expect(any.problems.map(({ text }) => text)).toEqual([expect.stringContaining('any bastion counted there')])
 })
 
+test('each change names its line, and lines before it stay where they were', () => {
+  const text = `# a\n${base}extra = 1\n\ntimeout = 21`
+  const { changes } = migrated(text)
+  expect(changes.map(({ line, what }) => [line, what])).toEqual([
+    [3, 'extra'],
+    [5, 'timeout = 21'],
+  ])
+  expect(migrated(`${base}timeout = 20\n`).changes).toEqual([])
+  // A file without an end of its last line gets its additions on lines of their own.
+  expect(configOf(migrated(base.trimEnd(), 'min_uid = 20000\n').text).min_uid).toBe(20000)
+})
+
+test('a byte order mark is taken off, because it hid the first line', () => {
+  const result = migrated(`\ufeff${base}`)
+  expect([result.text, result.changes.length]).toEqual([base, 1])
+})
+
+test('CrowdSec that was off loses nothing, and a shell that is named wins over the word that had no effect', () => {
+  expect(migrated(`${base}crowdsec_enabled = false\ncrowdsec_action = reject\n`).changes[0]?.became).toContain(
+    'it had no effect there',
+  )
+  expect(migrated(`${base}crowdsec = on\n`).changes[0]?.became).toContain('THIS IS LOST')
+  expect(migrated(`${base}offline_revalidation_grace = 600\n`).changes[0]?.became).toContain('THIS IS LOST')
+  const shells = migrated(`${base}create_user_shell = /bin/zsh\ndefault_shell = /bin/sh\n`)
+  expect(configOf(shells.text).create_user_shell).toBe('/bin/zsh')
+  expect(configOf(migrated(`${base}default_shell = bash\n`).text).create_user_shell).toBe('/bin/bash')
+})
+
+test('what is said already is not said again', () => {
+  const text = `${base}bastion_jwt_allowed_bastions = b9\nbastion_jwt_required = false\n`
+  const said = migrate({ text, nss: undefined, hasOldToken: false, allowedBastions: 'b1' })
+  expect([said.text, said.problems]).toEqual([text, []])
+  expect(migrate({ text, nss: undefined, hasOldToken: false, allowedBastions: '' }).problems).toEqual([])
+  const one = migrate({ text: base, nss: undefined, hasOldToken: false, allowedBastions: 'b1' })
+  expect(configOf(one.text)).toMatchObject({ bastion_jwt_allowed_bastions: ['b1'], bastion_jwt_exempt: [] })
+  const file = 'service_accounts_file = /srv/accounts.conf\n'
+  expect(configOf(migrated(base, file).text).service_accounts_file).toBe('/srv/accounts.conf')
+})
+
 test('what only a person can decide stays, and is named', () => {
   const result = migrated(`${base}verify_ssl = false\n`)
   expect(result.problems).toMatchObject([{ line: 2, text: expect.stringContaining('verify_ssl') }])

@@ -52,4 +52,5 @@ test('the signature is over the time, the method, the path and the very body; wi
     expected('POST./oauth2/token.a=b'),
     null,
   ])
+  expect(seen[0]!.headers.get('x-nonce')).toMatch(new RegExp(`^${Math.floor(world.now() * 1000)}-[0-9a-f-]{36}$`))
 })

@@ -44,6 +44,15 @@ test('it is known for one, and the mode that is nearest is found', () => {
   expect(modeThere(stackOf('auth required pam_permit.so'))).toBe('c')
 })
 
+test('one of its stacks or one of its drop-ins is enough, and other people’s are none', () => {
+  for (const path of [takeoverPaths.sshd, takeoverPaths.sudo, takeoverPaths.sudoLogin])
+    expect([path, isOpenBastion(new Map([[path, 'account required pam_openbastion.so\n']]))]).toEqual([path, true])
+  expect(isOpenBastion(new Map([[takeoverPaths.bastion, 'UsePAM yes\n']]))).toBe(true)
+  expect(isOpenBastion(new Map([[takeoverPaths.bastion, '# UsePAM yes\nAllowAgentForwarding no\n']]))).toBe(false)
+  expect(isOpenBastion(new Map([[takeoverPaths.maximum, 'UsePAM yes\n']]))).toBe(false)
+  expect(isOpenBastion(new Map())).toBe(false)
+})
+
 test('without the word it is refused: its drop-in for sshd sorts before ours and wins', () => {
   expect([takeoverPaths.backend, setupPaths.snippet].toSorted()[0]).toBe(takeoverPaths.backend)
   expect(plan([9, 2], false).problems).toContainEqual(expect.stringContaining('add --from-open-bastion'))
@@ -67,6 +76,7 @@ test('nothing of it is asked any more', () => {
   expect(after(setupPaths.sshdStack)).toBe(stock.sshdStack)
   expect(after(takeoverPaths.sshd, [10, 0])).toBe(stock.sshdStack)
   expect(after(takeoverPaths.sudoLogin)).toContain('@include common-session\n')
+  expect(after(takeoverPaths.sudo)).toContain('@include common-session-noninteractive\n')
   expect(after(setupPaths.nsswitch)).toMatch(
     /^passwd: +files extrausers\ngroup: +files extrausers\nshadow: +files extrausers\n/,
   )
@@ -97,6 +107,8 @@ test('what ends is said: recording, and that root could not log in', () => {
   const edit = edits.find(({ path }) => path === takeoverPaths.bastion)
   expect(edit?.why).toContain('SESSIONS ARE RECORDED NO MORE')
   expect(edit?.why).toContain('PermitRootLogin was no')
+  const plain = planHost(host, { mode: 'e', settings: {}, takesOver: true }, stock)
+  expect(plain.edits.find(({ path }) => path === takeoverPaths.backend)?.why).not.toContain('RECORDED')
   expect(edit?.after).toBe(
     'Match all\n# ob setup: ForceCommand /usr/sbin/ob-session-recorder\n# ob setup: PermitRootLogin no\n',
   )

@@ -364,6 +364,29 @@ test('passwords kept without a key file are not locked by making one', async () 
   expect(host.world.disk.has('/etc/open-bastion/cache.key')).toBe(false)
 })
 
+test('a new enrollment replaces its own secret in the store, and no other', async () => {
+  const host = await sealedHost()
+  const vault = openSecretStore(host.world, loadConfig(host.world.files))
+  await vault.write('notify_secret', new Secret('x'))
+  await enroll(host, { 5: approve(host) }, '--force')
+  expect((await vault.read('notify_secret'))?.expose()).toBe('x')
+  await expectRenewal(host)
+})
+
+test.each([
+  ['there is a key file', { '/etc/open-bastion/cache.key': 'k'.repeat(32) }, ''],
+  ['passwords are sealed with another key file', {}, 'offline_cache_key_file = /etc/open-bastion/other.key'],
+  ['nothing is kept but a salt', { '/var/cache/open-bastion/credentials/0.cred': undefined }, ''],
+])('where %s, the refresh token is sealed', async (_, more, config) => {
+  const kept = { '/var/cache/open-bastion/credentials/0.cred': 'OBCRED01', ...more }
+  const files = Object.fromEntries(
+    Object.entries(kept).flatMap(([path, text]) => (text === undefined ? [] : [[path, text]])),
+  )
+  const salt = { '/var/cache/open-bastion/credentials/.cred_salt': 's'.repeat(16) }
+  const host = await enrolledHost({ config, files: { ...machine, ...salt, ...files } })
+  expect(names(await enroll(host, { 5: approve(host) }, '--force'))).toEqual(['code', 'enrolled', 'heartbeats'])
+})
+
 test('every request of an enrollment is signed where request_signing_secret is set', async () => {
   const host = await newHost('request_signing_secret = sesame')
   await enroll(host, { 5: approve(host) })
