@@ -17,22 +17,20 @@ async function cpuMs(lab: Lab): Promise<number> {
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0
 
-async function measure(lab: Lab, name: string, rounds: number, command: () => Promise<string>): Promise<string> {
-  const times: number[] = []
+type Way = { readonly name: string; readonly line: () => Promise<string> }
+
+/** One run of the way: how long the person waited, and the CPU time of all that sshd started for it, both in ms. */
+async function once(lab: Lab, { name, line }: Way): Promise<{ readonly ms: number; readonly cpu: number }> {
+  const command = await line()
   const before = await cpuMs(lab)
-  for (let round = 0; round < rounds; round++) {
-    const line = await command()
-    const { code, tookMs, stderr } = await lab.run(line)
-    if (code !== 0) throw new Error(`${name}: ${code} ${stderr}`)
-    times.push(tookMs)
-  }
+  const { code, tookMs, stderr } = await lab.run(command)
+  if (code !== 0) throw new Error(`${name}: ${code} ${stderr}`)
   // The listener counts a connection when its last process has ended.
   await Bun.sleep(200)
-  const cpu = ((await cpuMs(lab)) - before) / rounds
-  return `${name.padEnd(52)} ${median(times).toFixed(0).padStart(6)} ms  ${cpu.toFixed(0).padStart(5)} ms CPU`
+  return { ms: tookMs, cpu: (await cpuMs(lab)) - before }
 }
 
-/** A line for each: a plain login for comparison, a certificate, a switch. */
+/** A line for each way: a plain login for comparison, a certificate, a switch; each round takes every way once. */
 export async function measureCertificates(lab: Lab, rounds: number): Promise<readonly string[]> {
   await configure(lab, settings)
   await lab.need('mkdir -p /root/keys && ob krl update --allow-empty')
@@ -40,12 +38,25 @@ export async function measureCertificates(lab: Lab, rounds: number): Promise<rea
   await newKey(lab, 'bench')
   const first = await certify(lab, 'bench', 'alice')
   if (first.code !== 0) throw new Error(`no certificate: ${first.stderr}`)
-  return [
-    await measure(lab, 'ssh: a login with a certificate, /bin/true', rounds, async () => `${ssh} alice@127.0.0.1 true`),
-    await measure(lab, 'ssh: one certificate', rounds, async () => {
-      const token = await mintToken(lab, 'alice')
-      return `${ssh} -o CertificateFile=none ca@127.0.0.1 token ${token} > /dev/null`
-    }),
-    await measure(lab, 'ssh: a functional account, /bin/true', rounds, async () => `${ssh} login@127.0.0.1 true`),
+  const ways: readonly Way[] = [
+    { name: 'ssh: a login with a certificate, /bin/true', line: async () => `${ssh} alice@127.0.0.1 true` },
+    {
+      name: 'ssh: one certificate',
+      line: async () =>
+        `${ssh} -o CertificateFile=none ca@127.0.0.1 token ${await mintToken(lab, 'alice')} > /dev/null`,
+    },
+    { name: 'ssh: a functional account, /bin/true', line: async () => `${ssh} login@127.0.0.1 true` },
   ]
+  const taken = ways.map((): { readonly ms: number; readonly cpu: number }[] => [])
+  for (let round = 0; round < rounds; round++)
+    for (const [at, way] of ways.entries()) taken[at]!.push(await once(lab, way))
+  const sums = taken.map((list) => ({
+    ms: median(list.map(({ ms }) => ms)),
+    cpu: list.reduce((sum, { cpu }) => sum + cpu, 0) / rounds,
+  }))
+  return ways.map(({ name }, at) => {
+    const [own, plain] = [sums[at]!, sums[0]!]
+    const ratios = at === 0 ? '' : `  ${(own.ms / plain.ms).toFixed(2)} ×, CPU ${(own.cpu / plain.cpu).toFixed(2)} ×`
+    return `${name.padEnd(52)} ${own.ms.toFixed(0).padStart(6)} ms  ${own.cpu.toFixed(0).padStart(5)} ms CPU${ratios}`
+  })
 }
