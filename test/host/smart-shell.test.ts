@@ -159,8 +159,10 @@ lab_test(
       lab.need(
         `cd /root/keys && ssh-keygen -q -t ed25519 -N '' -f ${name} && ssh-keygen -q -s /root/authority -I x -n ${principals} ${name}.pub`,
       )
-    await admit(lab, 'login', 'ca', 'sshd', 'root')
+    await admit(lab, 'login', 'ca', 'sshd', 'root', 'toor')
+    await lab.need("cp /etc/passwd /root/ && echo 'toor:x:0:0::/root:/bin/bash' >> /etc/passwd")
     for (const [name, principals] of [
+      ['as-toor', 'toor'],
       ['as-root', 'root'],
       ['as-login', 'login'],
       ['as-ca', 'ca'],
@@ -168,10 +170,11 @@ lab_test(
       ['as-daemon', 'sshd'],
     ] as const) {
       await sign(name, principals)
-      await configure(lab, `${settings}local_accounts = none\n`)
+      await configure(lab, `${settings}local_accounts = ${name === 'as-toor' ? 'toor' : 'none'}\n`)
       const ran = await enter(name, 'id')
       expect([name, ran.code === 0, ran.stdout.includes('uid=')]).toEqual([name, false, false])
     }
+    await lab.need('cat /root/passwd > /etc/passwd')
     await configure(lab, settings)
   },
 )
