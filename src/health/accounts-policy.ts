@@ -46,11 +46,11 @@ export function judgeSources(
   ]
 }
 
-/** To the kernel they are root; ob refuses them, and other ways in do not ask it. */
+/** To the kernel they are root; ob refuses them, and what does not ask it lets them in. */
 export const judgeSecondRoots = (passwd: string): readonly Finding[] =>
   secondRoots(passwd).map((name) => ({
     verdict: 'open',
     message: `/etc/passwd: ${name} is a second name for root (uid 0)`,
-    lets: `whoever is ${name} is root: ob refuses the name, but su, cron and other ways in do not ask it`,
+    lets: `whoever is ${name} is root: ob refuses the name, but su, cron and stacks that exempt uid 0 do not ask it`,
     remedy: `give ${name} a uid of its own, or remove it: userdel ${name}`,
   }))
