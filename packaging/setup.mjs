@@ -250,11 +250,12 @@ function handOver(args) {
 }
 
 /** Large packages that only some tests need: the suite asks for them, and says when it has to do without. */
-const large = ['chromium']
+const large = { chromium: ['chromium'], ansible: ['ansible-core', 'python3-apt'] }
 
 function installPart(name) {
-  if (!large.includes(name)) throw new Stop(`usage: node packaging/setup.mjs part ${large.join('|')}`)
-  step(name, () => installDebian([name]))
+  if (!Object.hasOwn(large, name))
+    throw new Stop(`usage: node packaging/setup.mjs part ${Object.keys(large).join('|')}`)
+  step(name, () => installDebian(large[name]))
   return 0
 }
 

@@ -253,6 +253,21 @@ labTest('a portal that goes away, or refuses the secret, in the middle: every fi
   await lab.need('mv /root/token /var/lib/open-bastion/token')
 })
 
+labTest('the entry point of a container sets up without systemd, confirms, and becomes what it is told', async () => {
+  await asDebian()
+  await lab.need('printf pamsecret > /root/client-secret')
+  const env = `OB_PORTAL=${lab.portalUrl} OB_CLIENT_ID=pam-access OB_SERVER_GROUP=${group} OB_CA_CERT=/etc/open-bastion/portal-ca.pem`
+  const entry = `${env} OB_CLIENT_SECRET_FILE=/root/client-secret sh ${lab.space.repository}/packaging/container/entrypoint`
+  const started = await lab.run(`${entry} echo this is sshd`)
+  expect([started.code, started.stdout]).toEqual([0, expect.stringMatching(/"state":"confirmed".*\nthis is sshd\n$/s)])
+  expect(await untilEntered('alice')).toBe(true)
+  // A second start finds everything in place.
+  const again = await lab.run(`${entry} echo this is sshd`)
+  expect([again.code, again.stdout]).toEqual([0, expect.stringMatching(/"state":"unchanged".*\nthis is sshd\n$/s)])
+  await setup('undo')
+  await lab.need('rm -r /etc/ssh/keys /etc/ssh/sshd_config.d/50-keys.conf')
+})
+
 labTest('bad input is named, and nothing is written', async () => {
   await asDebian()
   const before = await etc()
