@@ -9,6 +9,7 @@ import type { IdentityPlaces } from '../../src/setup/identity.ts'
 import { textAt, type Undone, undo } from '../../src/setup/journal.ts'
 import type { Journal, Target } from '../../src/setup/journal-format.ts'
 import { type HostFacts, type Plan, plannedFiles, setupPaths } from '../../src/setup/plan-policy.ts'
+import { localPeople, warningsOf } from '../../src/setup/preflight-policy.ts'
 import { disarm } from '../../src/setup/switch.ts'
 import { idleUnits, stopUnits, unitsOf } from '../../src/setup/units.ts'
 
@@ -67,26 +68,46 @@ export async function testResult(world: World): Promise<string | undefined> {
   return `${worst.message}${worst.lets === undefined ? '' : `, so ${worst.lets}`}${remedy}`
 }
 
-/** True when sshd read its files and listens again. */
-export async function reloadSshd(world: World): Promise<boolean> {
+/** `gone`: it ran, was told to read its files, and does not listen any more. */
+export type Reloaded = 'took' | 'untold' | 'gone'
+
+/** sshd reads its files and listens again, or it is said that it does not. */
+export async function reloadSshd(world: World): Promise<Reloaded> {
   const isSystemd = world.files.stat('/run/systemd/system') !== undefined
   const unit = isSystemd ? await activeUnit(world) : undefined
   // While a host boots, a reload would wait for a start that waits for us.
-  if (isSystemd && unit === undefined) return false
+  if (isSystemd && unit === undefined) return 'untold'
   const pid = textAt(world, '/run/sshd.pid')?.trim()
   const isKnown = pid !== undefined && /^[1-9][0-9]*$/.test(pid)
-  if (!isKnown && unit === undefined) return false
+  if (!isKnown && unit === undefined) return 'untold'
   // SIGHUP ends an sshd that is still starting, and one that starts anew refuses connections; it names itself a
   // listener when it is ready. So this waits before and after.
-  const untilReady = async (): Promise<void> => {
-    const isReady = async () => (await world.spawn(['grep', '-qa', 'listener', `/proc/${pid}/cmdline`])).code === 0
-    for (let tries = 0; isKnown && tries < 30 && !(await isReady()); tries++) await world.sleep(0.1)
+  const isReady = async () => (await world.spawn(['grep', '-qa', 'listener', `/proc/${pid}/cmdline`])).code === 0
+  const untilReady = async (): Promise<boolean> => {
+    for (let tries = 0; isKnown && tries < 30; tries++) {
+      if (await isReady()) return true
+      await world.sleep(0.1)
+    }
+    return false
   }
-  await untilReady()
+  const ran = await untilReady()
   const { code } = await world.spawn(unit === undefined ? ['kill', '-HUP', pid!] : ['systemctl', 'reload', unit])
   await world.sleep(0.3)
-  await untilReady()
+  if (!(await untilReady()) && ran) return 'gone'
+  return code === 0 ? 'took' : 'untold'
+}
+
+/** For an sshd that did not come back; true when it listens again. */
+export async function startSshd(world: World): Promise<boolean> {
+  const isSystemd = world.files.stat('/run/systemd/system') !== undefined
+  const { code } = await world.spawn(isSystemd ? ['systemctl', 'restart', 'ssh'] : ['/usr/sbin/sshd'])
   return code === 0
+}
+
+/** True when sshd listens with the files of before, whatever it takes. */
+export const reloadOrStart = async (world: World): Promise<boolean> => {
+  const reloaded = await reloadSshd(world)
+  return reloaded === 'gone' ? startSshd(world) : reloaded === 'took'
 }
 
 /** Where an identity lies, also while there is no configuration. */
@@ -115,4 +136,28 @@ export async function takeBack(world: World, journal: Journal, target: Target): 
   const undone = undo(world, journal, target)
   await disarm(world)
   return undone
+}
+
+const libraries = ['/lib', '/usr/lib', '/lib/x86_64-linux-gnu', '/usr/lib/x86_64-linux-gnu']
+const places = [...libraries, '/lib/aarch64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/lib64', '/usr/lib64']
+
+/** What is said before anybody agrees. */
+export function preflight(world: World, mode: string): readonly string[] {
+  const isThere = (path: string): boolean => world.files.stat(path) !== undefined
+  const people = localPeople({
+    passwd: textAt(world, '/etc/passwd') ?? '',
+    shadow: textAt(world, '/etc/shadow') ?? '',
+    hasKeys: (home) => (world.files.stat(`${home}/.ssh/authorized_keys`)?.size ?? 0) > 0,
+  })
+  return warningsOf({
+    mode,
+    people,
+    // A link or bytes are the administrator's business: doctor judges root's way with what sshd says.
+    rootKeys: orElse(
+      () => textAt(world, '/root/.ssh/authorized_keys') ?? '',
+      () => 'unknown',
+    ),
+    hasNscd: isThere('/run/nscd/socket') || isThere('/var/run/nscd/socket'),
+    hasExtrausers: places.some((folder) => isThere(`${folder}/libnss_extrausers.so.2`)),
+  })
 }

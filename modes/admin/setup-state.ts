@@ -6,7 +6,7 @@ import { readJournal, setState } from '../../src/setup/journal.ts'
 import type { Journal } from '../../src/setup/journal-format.ts'
 import { confirmingLogin, disarm } from '../../src/setup/switch.ts'
 import { type Ending, ended } from '../run/mode.ts'
-import { reloadSshd, takeBack } from './setup-host.ts'
+import { reloadOrStart, takeBack } from './setup-host.ts'
 
 export const interrupted =
   'an earlier set-up was interrupted; the files before it are in the journal\n  → ob setup undo\n'
@@ -58,7 +58,7 @@ export async function goBack(world: World, json: boolean, condition: Condition):
   // An unconfirmed change of the mode goes back to the mode before; a confirmed set-up goes to where no set-up was.
   const earlier = journal.state === 'confirmed' ? undefined : journal.earlierMode
   const { restored, changedSince } = await takeBack(world, journal, earlier === undefined ? 'origin' : 'earlier')
-  const reloaded = await reloadSshd(world)
+  const reloaded = await reloadOrStart(world)
   const lines = [
     `${restored.length} files are as before${reloaded ? ', and sshd took them' : '; reload sshd: systemctl reload ssh'}`,
     ...changedSince.map((path) => `! ${path} was changed since by another program, and was left alone`),

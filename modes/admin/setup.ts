@@ -7,6 +7,7 @@ import { checkConfig, problemText } from '../../src/config/load.ts'
 import { formatDiff } from '../../src/setup/diff-format.ts'
 import { hasIdentity } from '../../src/setup/identity.ts'
 import { applyPlan, readJournal, setState, textAt, withSetupLock } from '../../src/setup/journal.ts'
+import type { Journal } from '../../src/setup/journal-format.ts'
 import { isKept, type Plan, planHost, setupPaths, type Wanted } from '../../src/setup/plan-policy.ts'
 import { arm, disarm } from '../../src/setup/switch.ts'
 import { isOpenBastion, modeThere } from '../../src/setup/takeover-policy.ts'
@@ -18,7 +19,9 @@ import {
   factsOf,
   makeKeysAccount,
   placesOf,
+  preflight,
   reloadSshd,
+  startSshd,
   takeBack,
   testResult,
   unitsToStart,
@@ -136,10 +139,11 @@ async function setUp(world: World, options: Options): Promise<Ending> {
   if (!stock) return usage(`"${name}" is no mode; the modes are ${stockModes.join(', ')}`)
   const plan = planHost(facts, { mode: name, ...options.wanted }, stock)
   const problems = [...plan.problems, ...configurationProblems(plan)]
-  if (options.dryRun || problems.length > 0) return show(world, plan, { problems, options })
+  const warnings = preflight(world, name)
+  if (options.dryRun || problems.length > 0) return show(world, plan, { problems, warnings, options })
   if (plan.edits.length === 0)
     return said(options.json, 'unchanged', `this host is set up for mode ${name} already\n`, allowed('done'))
-  if (!options.json) world.stdout(diffOf(plan))
+  if (!options.json) world.stdout(`${diffOf(plan)}${marked(warnings)}`)
   if (!options.yes && !(await agrees(world, plan.edits.length, options.minutes)))
     return said(options.json, 'cancelled', 'nothing was changed\n', denied('found-problems'))
   return carryOut(world, plan, { name, options })
@@ -157,9 +161,15 @@ function configurationProblems({ edits }: Plan): readonly string[] {
 const diffOf = ({ edits }: Plan): string =>
   edits.map(({ path, before, after, why }) => `# ${why}\n${formatDiff(path, before, after)}\n`).join('')
 
-type Showing = { readonly problems: readonly string[]; readonly options: Options }
+const marked = (texts: readonly string[]): string => texts.map((text) => `! ${text}\n`).join('')
 
-function show(_world: World, plan: Plan, { problems, options }: Showing): Ending {
+type Showing = {
+  readonly problems: readonly string[]
+  readonly warnings: readonly string[]
+  readonly options: Options
+}
+
+function show(_world: World, plan: Plan, { problems, warnings, options }: Showing): Ending {
   const outcome = problems.length > 0 ? denied('found-problems') : allowed('done')
   if (options.json) {
     const changes = plan.edits.map(({ path, before, why }) => ({
@@ -167,9 +177,9 @@ function show(_world: World, plan: Plan, { problems, options }: Showing): Ending
       change: before === undefined ? 'new' : 'edit',
       why,
     }))
-    return ended(outcome, `${JSON.stringify({ state: 'planned', changes, problems })}\n`)
+    return ended(outcome, `${JSON.stringify({ state: 'planned', changes, problems, warnings })}\n`)
   }
-  const objections = problems.map((problem) => `! ${problem}\n`).join('')
+  const objections = marked([...problems, ...warnings])
   return ended(outcome, `${diffOf(plan)}${objections}${plan.edits.length} files would change; nothing was written\n`)
 }
 
@@ -203,11 +213,12 @@ async function carryOut(world: World, plan: Plan, { name, options }: Carrying): 
   setState(world, journal, 'applied', revertAt)
   const idle = await startUnits(world, units)
   const reloaded = await reloadSshd(world)
+  if (reloaded === 'gone') return afterLoss(world, json, journal)
   const back = journal.earlierMode === undefined ? 'goes back' : `goes back to mode ${journal.earlierMode}`
   const lines = [
     `mode ${name} is in place`,
     ...idle.map((unit) => `${unit} did not start: systemctl status ${unit}`),
-    reloaded ? 'sshd took it' : 'sshd does not run here, or could not be reloaded: systemctl reload ssh',
+    reloaded === 'took' ? 'sshd took it' : 'sshd does not run here, or could not be reloaded: systemctl reload ssh',
     armed === 'not-armed'
       ? 'the switch could not be armed: this host does NOT go back by itself; ob setup undo does it'
       : `this host ${back} in ${minutes} minutes unless a login confirms`,
@@ -219,6 +230,16 @@ async function carryOut(world: World, plan: Plan, { name, options }: Carrying): 
     revert_at: Math.round(revertAt),
     switch: armed,
   })
+}
+
+/** What sshd -t does not see: an address or a port that cannot be had, for example. */
+async function afterLoss(world: World, json: boolean, journal: Journal): Promise<Ending> {
+  await takeBack(world, journal, 'earlier')
+  const text = (await startSshd(world))
+    ? 'sshd did not come up again, so every file is as before, and sshd runs with them'
+    : 'sshd did not come up again, and with the files of before it does not either: keep this terminal open;\n' +
+      '  → systemctl status ssh names the line; what changed since it was last started?'
+  return said(json, 'undone', `${text}\n`, denied('found-problems'))
 }
 
 /** A full disk, a file that somebody changed meanwhile: what was written is taken back. */

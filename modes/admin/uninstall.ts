@@ -8,7 +8,7 @@ import { isRead, type Leftover, leftoversIn } from '../../src/setup/leftovers-po
 import { allUnits, stopUnits } from '../../src/setup/units.ts'
 import { parse } from '../run/args.ts'
 import { type Ending, ended, type Mode } from '../run/mode.ts'
-import { placesOf, reloadSshd, takeBack } from './setup-host.ts'
+import { placesOf, reloadOrStart, takeBack } from './setup-host.ts'
 
 export const syntax = {
   name: 'uninstall',
@@ -63,7 +63,7 @@ async function uninstall(world: World, { json, keepIdentity }: How): Promise<End
   await stopUnits(world, allUnits)
   const isDestroyed = journal !== undefined && !journal.hadIdentity && !keepIdentity && hasIdentity(world, places)
   if (isDestroyed) destroyIdentity(world, places)
-  const reloaded = isThere ? await reloadSshd(world) : true
+  const reloaded = isThere ? await reloadOrStart(world) : true
   const left = leftovers(world)
   const changes = isThere || isDestroyed ? differences(world, { isKnown, isDestroyed }) : []
   const outcome = left.length + changedSince.length === 0 ? allowed('done') : denied('found-problems')

@@ -241,6 +241,32 @@ labTest('a file that others changed after the set-up is left alone by the way ba
   expect(lab.text(path)).toContain('# somebody was here')
 })
 
+labTest(
+  'an sshd that does not come up again is said while the terminal is open, and every file is as before',
+  async () => {
+    await asDebian()
+    // sshd -t does not try to listen; somebody wrote this since sshd was started.
+    const other = '/etc/ssh/sshd_config.d/90-address.conf'
+    lab.write(other, 'ListenAddress 192.0.2.99\n')
+    const before = await etc()
+    const lost = await setup('--mode a --yes')
+    expect([lost.code, lost.stdout]).toEqual([1, expect.stringContaining('sshd did not come up again')])
+    expect([await etc(), await state()]).toEqual([before, 'undone'])
+    await lab.need(`rm ${other}`)
+    await lab.restartSshd()
+  },
+)
+
+labTest('who loses access is named before anybody agrees', async () => {
+  await asDebian()
+  const planned = await setup('--mode a --dry-run')
+  expect(planned.stdout).toMatch(/^! no longer in over ssh by a key or password of their own: localadm; /m)
+  expect(JSON.parse((await setup('--mode b --dry-run --json')).stdout).warnings).toEqual([])
+  await lab.need('mv /root/.ssh/authorized_keys /root/away')
+  expect((await setup('--mode a --dry-run')).stdout).toContain('! root has no key that opens a shell')
+  await lab.need('mv /root/away /root/.ssh/authorized_keys')
+})
+
 labTest('a portal that goes away, or refuses the secret, in the middle: every file is as before', async () => {
   await asDebian()
   await lab.need('mv /var/lib/open-bastion/token /root/token; cp /etc/open-bastion/openbastion.conf /root/good.conf')
