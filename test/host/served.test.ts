@@ -192,6 +192,22 @@ lab_test('a caller that is frozen until its time is over still hears the refusal
   expect(await decided()).toEqual(['account portal-denied daemon'])
 })
 
+lab_test('a caller that holds what was typed leaves no core file, however it dies', async () => {
+  const waiting = async (signal: string, before: string): Promise<string> => {
+    await lab.portal('forgetRequests')
+    await lab.portal('fault', { kind: 'slow', path: '/pam/verify', seconds: 1, times: 1 })
+    const command = `mkdir -p /run/cores && cd /run/cores && ulimit -c unlimited
+      exec 3<&0; env --default-signal=QUIT ${before} <&3 & caller=$!; sleep 0.6; kill -${signal} $caller; wait $caller; ls /run/cores; rm -f /run/cores/*`
+    const env = { ...account('alice'), PAM_TYPE: 'auth' }
+    return (await lab.run(command, { env, stdin: await mintToken(lab, 'alice') })).stdout.trim()
+  }
+  if ((await waiting('SEGV', 'sleep 9')) === '') console.error('this machine writes no core files: nothing is proven')
+  for (const signal of ['SEGV', 'ABRT', 'QUIT']) {
+    expect(await waiting(signal, '/usr/sbin/ob')).toBe('')
+    await untilAsked('/pam/verify')
+  }
+})
+
 const knock = `import socket,sys
 s = socket.socket(socket.AF_UNIX); s.settimeout(5)
 try: s.connect('${socket}')
