@@ -38,3 +38,6 @@ export function duration(seconds: number): string {
   if (whole < 7200) return `${Math.floor(whole / 60)} min`
   return whole < 172_800 ? `${Math.floor(whole / 3600)} h` : `${Math.floor(whole / 86_400)} days`
 }
+
+/** Without the empty ones at its end. */
+export const countLines = (text: string): number => text.trimEnd().split('\n').length

@@ -5,6 +5,7 @@ import { settle } from '../base/decision.ts'
 import type { LoginName } from '../base/names.ts'
 import { denied } from '../base/outcome.ts'
 import { askedService } from '../base/pam-service.ts'
+import { linesAllowed } from '../base/prompt-text.ts'
 import { personText } from '../base/reason.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
@@ -63,7 +64,8 @@ export async function ask(request: PamRequest, { world, config }: Host): Promise
     recipient.note ?? '',
     page.kind === 'none' ? page.note : '',
   ]
-  const message = await formatScreen(made.armored, config, page.kind === 'open' ? page.text : undefined)
+  const around = { page: page.kind === 'open' ? page.text : undefined, most: linesAllowed(world, service) }
+  const message = await formatScreen(made.armored, config, around)
   await world.sleep(Math.max(0, challengeFloor - (world.monotonic() - startedAt) / 1000))
   return { outcome, notes, message }
 }

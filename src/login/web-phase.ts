@@ -1,6 +1,7 @@
 // The auth phase of the stacks with a web login: what each of their programs decides.
 import { reference } from '../audit/event-format.ts'
 import { allowed, type Outcome } from '../base/outcome.ts'
+import { linesAllowed } from '../base/prompt-text.ts'
 import { webText } from '../base/reason.ts'
 import type { World } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
@@ -57,7 +58,12 @@ async function ask(request: PamRequest, { world, config }: About): Promise<Phase
   performAsk(parts, effects)
   const { againText, formatScreen } = await import('../weblogin/screen-format.ts')
   const shown = effects.map(({ url, isShown }) =>
-    isShown ? againText : formatScreen(url, world.hostname(), config.weblogin_qr_code),
+    isShown
+      ? againText
+      : formatScreen(url, world.hostname(), {
+          hasPicture: config.weblogin_qr_code,
+          most: linesAllowed(world, request.service),
+        }),
   )
   const message = outcome.kind === 'allowed' ? shown.join('') : refusal(outcome, request)
   return { outcome, notes: [detailOf(facts.start)], message }

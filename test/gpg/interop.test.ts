@@ -9,7 +9,7 @@ import { makeChallenge } from '../../src/gpg/ask.ts'
 import { hashOfCode } from '../../src/gpg/challenge-format.ts'
 import { openEngine } from '../../src/gpg/engine.ts'
 import { keyFile } from '../../src/gpg/key-store.ts'
-import { drawQr } from '../../src/gpg/screen-format.ts'
+import { drawQr, formatScreen } from '../../src/gpg/screen-format.ts'
 import { fakeWorld } from '../fakes/world.ts'
 import { type KindName, now, pair } from './keys.ts'
 
@@ -53,6 +53,21 @@ async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   }
 }
 
+async function decryptWith(program: 'gpg' | 'sqop', kind: KindName, message: string): Promise<string> {
+  const { secret } = await pair(kind)
+  return inFolder(async (folder) => {
+    if (program === 'sqop') {
+      writeFileSync(join(folder, 'key'), secret.armor(), { mode: 0o600 })
+      const ran = await run(['sqop', 'decrypt', join(folder, 'key')], message)
+      return ran.stdout || ran.stderr
+    }
+    const gpg = ['gpg', '--homedir', folder, '--quiet', '--batch', '--pinentry-mode', 'loopback', '--passphrase', '']
+    const imported = await run([...gpg, '--import'], secret.armor())
+    const ran = await run([...gpg, '--decrypt'], message)
+    return ran.stdout || imported.stderr + ran.stderr
+  })
+}
+
 const codeOf = (plain: string): string => /^code (.+)$/m.exec(plain)?.[1] ?? plain
 
 const forGpg = ['curve25519', 'rsa3072', 'nist p-256'] as const
@@ -60,14 +75,7 @@ test.skipIf(!has('gpg')).each(forGpg)(
   'gpg reads a challenge for %s',
   async (kind) => {
     const { armored, pending } = await challengeFor(kind)
-    const { secret } = await pair(kind)
-    const plain = await inFolder(async (folder) => {
-      const gpg = ['gpg', '--homedir', folder, '--quiet', '--batch', '--pinentry-mode', 'loopback', '--passphrase', '']
-      const imported = await run([...gpg, '--import'], secret.armor())
-      const ran = await run([...gpg, '--decrypt'], armored)
-      return ran.stdout || imported.stderr + ran.stderr
-    })
-    expect(hashOfCode(codeOf(plain))).toBe(pending.codeHash)
+    expect(hashOfCode(codeOf(await decryptWith('gpg', kind, armored)))).toBe(pending.codeHash)
   },
   60_000,
 )
@@ -77,13 +85,7 @@ test.skipIf(!has('sqop')).each(forSqop)(
   'sqop reads a challenge for %s',
   async (kind) => {
     const { armored, pending } = await challengeFor(kind)
-    const { secret } = await pair(kind)
-    const plain = await inFolder(async (folder) => {
-      writeFileSync(join(folder, 'key'), secret.armor(), { mode: 0o600 })
-      const ran = await run(['sqop', 'decrypt', join(folder, 'key')], armored)
-      return ran.stdout || ran.stderr
-    })
-    expect(hashOfCode(codeOf(plain))).toBe(pending.codeHash)
+    expect(hashOfCode(codeOf(await decryptWith('sqop', kind, armored)))).toBe(pending.codeHash)
   },
   60_000,
 )
@@ -121,4 +123,28 @@ test.skipIf(!has('zbarimg')).each(small)(
 
 test('for RSA there is no QR code in the terminal, because it would be wider', async () => {
   expect(await drawQr((await challengeFor('rsa3072')).armored)).toBeUndefined()
+})
+
+// sshd of OpenSSH 10 ends a login on the 33rd line.
+const shown = { gpg_qr: true, gpg_timeout: 600 }
+for (const program of ['gpg', 'sqop'] as const)
+  test.skipIf(!has(program))(
+    `a challenge in few and long lines is read by ${program}`,
+    async () => {
+      const { armored, pending } = await challengeFor('rsa3072')
+      const text = await formatScreen(armored, shown, { page: 'or: https://web1/', most: 12 })
+      expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(12)
+      const message = /-----BEGIN[\s\S]*END PGP MESSAGE-----\n/.exec(text)?.[0] ?? ''
+      expect(hashOfCode(codeOf(await decryptWith(program, 'rsa3072', message)))).toBe(pending.codeHash)
+    },
+    60_000,
+  )
+
+test('the QR code is left out first, and the message stays as it is where that is enough', async () => {
+  const { armored } = await challengeFor('curve25519')
+  const whole = await formatScreen(armored, shown)
+  expect([whole.includes('█'), whole.split('\n').length > 33]).toEqual([true, true])
+  const plain = await formatScreen(armored, shown, { most: 27 })
+  expect(plain).toBe(await formatScreen(armored, { ...shown, gpg_qr: false }))
+  expect(plain).toContain(armored.trimEnd())
 })
