@@ -117,7 +117,7 @@ export function planHost(host: HostFacts, wanted: Wanted, stock: Stock): Plan {
       0o644,
       'the PAM stack of sudo for portal users; the stacks of Debian stay as they are',
     ),
-    ...edit(setupPaths.sudoers, withOwnSudoService(stock.sudoers), 0o440, 'who may ask for sudo, and by which stack'),
+    ...edit(setupPaths.sudoers, sudoersOf(wanted.mode, stock), 0o440, 'who may ask for sudo, and by which stack'),
     ...edit(
       ownService ? setupPaths.ownSshdStack : setupPaths.sshdStack,
       stock.sshdStack,
@@ -198,10 +198,18 @@ const withOwnSshdService = (snippet: string): string =>
   snippet.replace(/^UsePAM yes$/m, 'UsePAM yes\nPAMServiceName open-bastion-sshd')
 
 const groups = ['open-bastion-sudo', 'open-bastion-nopasswd']
+/** sudoers(5): with -n authentication is attempted; what would ask a question fails. */
+const nonInteractive = 'Defaults:%open-bastion-sudo noninteractive_auth'
 
-const withOwnSudoService = (sudoers: string): string =>
+/** In these modes sudo asks for nothing while the portal answers, so `sudo -n` may ask PAM. */
+const withoutQuestion: ReadonlySet<string> = new Set(['c', 'cg'])
+
+const sudoersOf = (mode: string, { sudoers }: Stock): string =>
   [
     sudoers.trimEnd(),
+    ...(withoutQuestion.has(mode)
+      ? ['', '# Nothing is typed in this mode, so "sudo -n" asks the portal, too.', nonInteractive]
+      : []),
     '',
     '# Portal users get a PAM stack of their own, so that the stacks of Debian stay as they are for local administrators.',
     ...groups.map((group) => `Defaults:%${group} pam_service=open-bastion-sudo, pam_login_service=open-bastion-sudo`),

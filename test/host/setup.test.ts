@@ -1,7 +1,7 @@
 // ob setup on a host as Debian leaves it: a real sshd, sudo and NSS, and always a way back.
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
-import { enrolling, group, mintToken, settleIn } from './enrolled.ts'
+import { enrolling, group, mintToken, setRights, settleIn } from './enrolled.ts'
 import type { Lab } from './lab.ts'
 import { onTerminal } from './person.ts'
 import { inLab } from './suite.ts'
@@ -77,6 +77,28 @@ labTest('set up, log in, sudo, confirm, and back: /etc is as before to the byte'
   expect(await etc()).toBe(before)
   expect(await state()).toBe('undone')
 })
+
+labTest(
+  '"sudo -n", as Ansible runs it, is the portal’s to decide in mode c, and asks nobody anything in mode a',
+  async () => {
+    const unasked = async (user: string) => {
+      lab.audit()
+      const { code, output } = await lab.sudo(user, ['-n', 'id', '-un'])
+      return [code === 0 && /^root$/m.test(output), lab.audit().map(({ reason }) => reason)]
+    }
+    await asDebian()
+    await setup('--mode c --yes')
+    expect(await unasked('alice')).toEqual([true, ['sudo-allowed']])
+    // Whoever may no longer is refused at once, although sudoers would let them.
+    await lab.portal('setRules', { group, ssh: ['alice'], sudo: [] })
+    expect(await unasked('alice')).toEqual([false, ['sudo-denied']])
+    await setRights(lab)
+    await setup('undo')
+    await setup('--mode a --yes')
+    expect(await unasked('alice')).toEqual([false, []])
+    await setup('undo')
+  },
+)
 
 labTest('one command takes a bare host to a first login: configuration, identity, stacks', async () => {
   await asDebian()

@@ -60,6 +60,14 @@ test('sudo gets a stack of its own for both groups, and Debian’s stays', () =>
     expect(sudoers).toContain(`Defaults:%${group} pam_service=open-bastion-sudo, pam_login_service=open-bastion-sudo\n`)
 })
 
+test('"sudo -n" asks PAM in the modes whose sudo asks for nothing, and in no other', () => {
+  const planned = (mode: string) =>
+    planHost(debian, { ...wanted, mode }, stock).edits.find(({ path }) => path === setupPaths.sudoers)?.after
+  for (const mode of ['c', 'cg']) expect(planned(mode)).toContain('Defaults:%open-bastion-sudo noninteractive_auth\n')
+  for (const mode of ['a', 'b', 'd', 'e', 'f', 'g', 'k', 'ag', 'eg'])
+    expect(planned(mode)).not.toContain('noninteractive_auth')
+})
+
 test('what is right already is not in the plan', () => {
   const { edits } = planHost(debian, wanted, stock)
   const done = new Map([...debian.files, ...edits.map(({ path, after }) => [path, after] as const)])
