@@ -2,12 +2,13 @@
 // caller's environment. One that is slow, fails or never ends is not seen by another.
 import { accessSync, constants } from 'node:fs'
 import type { Socket } from 'bun'
+import { correlationId } from '../../src/audit/event-format.ts'
 import { concat } from '../../src/base/bytes.ts'
 import { unavailable } from '../../src/base/outcome.ts'
 import { isPlaceholder, withoutEnd } from '../../src/base/pam-answer.ts'
 import { dirname, paths } from '../../src/base/paths.ts'
 import type { NativeArgon2, World } from '../../src/base/world.ts'
-import type { Config } from '../../src/config/load.ts'
+import { type Config, configPath } from '../../src/config/load.ts'
 import type { Phase } from '../../src/login/event-policy.ts'
 import { formatDecided, parseAnswer, said, workingMilliseconds } from '../../src/login/served-format.ts'
 import { openTurns } from '../../src/userdb/one-question.ts'
@@ -17,7 +18,7 @@ import { pamModes } from '../run/pam-modes.ts'
 import { codeOf } from '../world/files/errno.ts'
 import { keptFetch } from '../world/io/kept-fetch.ts'
 import { callerOf, type Listener, listenAt } from '../world/io/unix-socket.ts'
-import { isThisProgram } from '../world/process/peer.ts'
+import { isThisProgram, seesFile } from '../world/process/peer.ts'
 import { LeftToCaller, servedWorld } from '../world/served-world.ts'
 import { argon2, type Environment, environmentOf } from '../world/system.ts'
 
@@ -109,9 +110,13 @@ const letter = (code: number): Uint8Array<ArrayBuffer> => Uint8Array.of(code)
 
 const phases: ReadonlySet<string> = new Set<Phase>(['auth', 'account', 'open_session', 'close_session'])
 
+/** A second sshd may have files of its own in their place. */
+const decidesBy = [configPath, '/etc/passwd']
+
 /** Undefined: this caller must decide by itself. */
 function callOf(peer: ReturnType<typeof callerOf>): Call | undefined {
   if (peer?.uid !== 0 || !isThisProgram(peer.pid)) return undefined
+  if (!decidesBy.every((path) => seesFile(peer.pid, path))) return undefined
   try {
     const environment = environmentOf(peer.pid)
     const phase = environment.values['PAM_TYPE'] ?? ''
@@ -144,7 +149,8 @@ async function decide({ phase, pid, environment }: Call, answer: Uint8Array<Arra
   const { signal: deadline, stop } = deadlineAfter(phase)
   try {
     const { mode } = await entryOf(phase).load()
-    const served = servedWorld({ pid, environment, answer, deadline, argon2: argon2InTurn, fetch, beforeClaim })
+    const own = { argon2: argon2InTurn, fetch, takenOnce, beforeClaim }
+    const served = servedWorld({ pid, environment, answer, deadline, ...own })
     let isLeft = false
     const status = await finish('pam', served.world, () =>
       mode.run([], served.world).catch((error) => {
@@ -157,6 +163,12 @@ async function decide({ phase, pid, environment }: Call, answer: Uint8Array<Arra
   } finally {
     stop()
   }
+}
+
+/** src/shell/records.ts, src/gpg/passed.ts */
+const takenOnce = (seed: string): readonly string[] => {
+  const connection = correlationId(seed)
+  return [`${paths.proven}/${connection}.json`, `${paths.gpgPassed}/${connection}`]
 }
 
 const entryOf = (phase: Phase) => (phase.endsWith('_session') ? pamModes.session : pamModes.login)

@@ -3,7 +3,7 @@
 // who was never here needs it.
 import { constants, openSync } from 'node:fs'
 import type { Socket } from 'bun'
-import { Fault } from '../../src/base/fault.ts'
+import { Fault, orElse } from '../../src/base/fault.ts'
 import { allowed } from '../../src/base/outcome.ts'
 import { unlockService } from '../../src/base/pam-service.ts'
 import { paths } from '../../src/base/paths.ts'
@@ -85,10 +85,16 @@ const lastSeconds = 4
 
 /** A phase reads the configuration itself; what can change is whether any is decided here. */
 function followed(world: World, before: PhaseListener | undefined, config: Config): PhaseListener | undefined {
-  const next = listenForPhases(world, config)
-  // Its path is the new one's by now, or goes away with it.
-  before?.close()
-  return next
+  const follow = (): PhaseListener | undefined => {
+    const next = listenForPhases(world, config)
+    // Its path is the new one's by now, or goes away with it.
+    before?.close()
+    return next
+  }
+  return orElse(follow, ({ message }) => {
+    world.syslog('err', `logins are decided as before: ${message}`)
+    return before
+  })
 }
 
 type Serving = { readonly config: Config; readonly userdb: Userdb; readonly sockets: readonly Listener[] }

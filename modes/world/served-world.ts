@@ -1,8 +1,8 @@
 // The World of a PAM phase that `ob serve` decides: the caller's environment and place in the tree of processes, and
 // the daemon's own disk, network and clock. What the daemon may not do, it leaves to the caller.
-import { statSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import { paths } from '../../src/base/paths.ts'
-import type { Files, NativeArgon2, World } from '../../src/base/world.ts'
+import type { Files, HomeRequest, NativeArgon2, World } from '../../src/base/world.ts'
 import { connectionSeed, processSeed } from './process/connection-id.ts'
 import { parentOf } from './process/peer.ts'
 import { type Environment, seedOrRandom, system } from './system.ts'
@@ -17,6 +17,8 @@ export type ServedCaller = {
   readonly deadline: AbortSignal
   readonly argon2: NativeArgon2
   readonly fetch: World['fetch']
+  /** Paths of the records of a connection that count once: whoever takes one must be able to end what it began. */
+  readonly takenOnce: (connectionSeed: string) => readonly string[]
   /** Called before a one-time token is claimed. */
   readonly beforeClaim: () => void
 }
@@ -27,11 +29,12 @@ export function servedWorld(caller: ServedCaller): { readonly world: World; read
   const parent = parentOf(pid)
   let text = ''
   const own = system(environment, deadline, answer)
+  const seed = seedOrRandom(connectionSeed, parent)
   const world: World = {
     ...own,
-    connectionSeed: () => seedOrRandom(connectionSeed, parent),
+    connectionSeed: () => seed,
     callerSeed: () => seedOrRandom(processSeed, parent),
-    files: servedFiles(own.files, caller),
+    files: servedFiles(own.files, caller, seed),
     argon2,
     fetch,
     stdout: (more) => {
@@ -43,14 +46,11 @@ export function servedWorld(caller: ServedCaller): { readonly world: World; read
   return { world, said: () => text }
 }
 
-/** Records that count once: whoever takes one must be able to end what it began. */
-const takenOnce = [`${paths.proven}/`, `${paths.gpgPassed}/`]
-
 // The daemon has no rights over homes and accounts (CapabilityBoundingSet=, ProtectHome= of its unit).
-const servedFiles = (files: Files, { pid, beforeClaim }: ServedCaller): Files => ({
+const servedFiles = (files: Files, { pid, beforeClaim, takenOnce }: ServedCaller, seed: string): Files => ({
   ...files,
-  makeHome: ({ path }) => {
-    if (isDirectory(`/proc/${pid}/root${path}`)) return false
+  makeHome: (home) => {
+    if (isHome(`/proc/${pid}/root`, home)) return false
     throw new LeftToCaller()
   },
   editAccounts: () => {
@@ -61,7 +61,7 @@ const servedFiles = (files: Files, { pid, beforeClaim }: ServedCaller): Files =>
     return files.withLock(path, ...rest)
   },
   remove: (path) => {
-    if (takenOnce.some((directory) => path.startsWith(directory))) throw new LeftToCaller()
+    if (takenOnce(seed).includes(path)) throw new LeftToCaller()
     return files.remove(path)
   },
   createExclusive: (path, ...rest) => {
@@ -70,10 +70,19 @@ const servedFiles = (files: Files, { pid, beforeClaim }: ServedCaller): Files =>
   },
 })
 
-// In the caller's view of the disk: /home is empty in the daemon's.
-function isDirectory(path: string): boolean {
+/**
+ * Whether makeHome would leave it as it is: a directory of this user, and no link or other user's directory on the way.
+ * `root`: the caller's view of the disk, because /home is empty in the daemon's.
+ */
+function isHome(root: string, { path, uid }: HomeRequest): boolean {
+  const parts = path.split('/').filter((part) => part !== '')
+  const isSound = (at: number): boolean => {
+    const stats = lstatSync(`${root}/${parts.slice(0, at + 1).join('/')}`)
+    if (!stats.isDirectory()) return false
+    return at === parts.length - 1 ? stats.uid === uid : stats.uid === 0 && (stats.mode & 0o022) === 0
+  }
   try {
-    return statSync(path).isDirectory()
+    return parts.every((_, at) => isSound(at))
   } catch {
     return false
   }

@@ -107,6 +107,34 @@ lab_test('a home that is missing is made by the process, which may do that', asy
   await lab.need('test -d "$(getent passwd bob | cut -d: -f6)"')
 })
 
+lab_test('a home of somebody else, or behind a link, is refused as the process refuses it', async () => {
+  const home = (await lab.need('getent passwd bob | cut -d: -f6')).trim()
+  await lab.need(`chown -h root: ${home}`)
+  expect((await byKey('bob')).entered).toBe(false)
+  expect(await decided()).toEqual(['account portal-allowed daemon', 'open_session fault process'])
+  await lab.need(`: > ${syslog}; chown bob: ${home} && mv ${home} ${home}.away && ln -s ${home}.away ${home}`)
+  expect((await byKey('bob')).entered).toBe(false)
+  expect(await decided()).toEqual(['account portal-allowed daemon', 'open_session fault process'])
+  await lab.need(`rm ${home} && mv ${home}.away ${home}`)
+})
+
+lab_test('a caller with a configuration of its own, behind a mount, decides by itself', async () => {
+  const own = `cp -r /etc/open-bastion /run/own && sed -i 's/^server_group = .*/server_group = other/' /run/own/*.conf
+    mount --bind /run/own /etc/open-bastion && exec /usr/sbin/ob`
+  expect((await lab.run(['unshare', '-m', 'sh', '-c', own], { env: account('alice') })).code).toBe(1)
+  expect(await decided()).toEqual(['account portal-denied process'])
+})
+
+lab_test('a daemon that is told to read its configuration again while /run is full decides as before', async () => {
+  const full = 'mount -t tmpfs -o nr_inodes=3 none /run/open-bastion && cd /run/open-bastion && touch 1 2'
+  await lab.need(`${full}; kill -HUP ${await served.pid()}`)
+  await lab.need(`timeout 30 sh -c "until grep -q 'decided as before' ${syslog}; do sleep 0.05; done"`)
+  await lab.need('umount /run/open-bastion')
+  await lab.need(`: > ${syslog}`)
+  expect((await byKey('alice')).entered).toBe(true)
+  expect(await decided()).toEqual(['account portal-allowed daemon', 'open_session session-opened daemon'])
+})
+
 lab_test('with a daemon that is frozen, gone or of another file, each phase decides by itself', async () => {
   await lab.need(`kill -STOP ${await served.pid()}`)
   expect([(await byKey('alice')).entered, (await byToken('alice')).entered]).toEqual([true, true])

@@ -4,7 +4,7 @@ import { admit, certify, logIn, newKey, settings, settleAuthority } from './auth
 import { configure, group, mintToken, rules } from './enrolled.ts'
 import type { Lab } from './lab.ts'
 import { openShell } from './shell-session.ts'
-import { inLab } from './suite.ts'
+import { inLab, startServe } from './suite.ts'
 
 let lab: Lab
 
@@ -218,6 +218,12 @@ lab_test('a typed token names the person too, where the configuration and sshd w
   expect((await type('0123456789abcdef'.repeat(4))).entered).toBe(false)
   await admit(lab, 'root', 'login')
   for (const user of ['root', 'login']) expect((await type(await mintToken(lab, user))).entered).toBe(false)
+  // Where ob serve decides, too, and while a record lies there that no session took: it goes on the way.
+  const served = await startServe(lab, '/run/open-bastion/phases')
+  await lab.need("cd /run/open-bastion/proven && echo '{}' > old.json && touch -d '-2 hours' old.json .swept")
+  expect((await type(await mintToken(lab, 'alice'))).stdout).toBe('alice\n')
+  expect((await lab.run(['test', '-e', '/run/open-bastion/proven/old.json'])).code).toBe(1)
+  await served.stop()
   // A certificate works as before.
   expect((await enter('bob', 'id -un')).stdout).toBe('bob\n')
   await lab.need('rm -rf /var/lib/open-bastion/ratelimit')

@@ -3,6 +3,7 @@ import { chmodSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Socket, SocketHandler } from 'bun'
 import type { Peer } from '../../../src/base/world.ts'
+import { insist } from '../files/errno.ts'
 import { peerOf } from '../process/peer.ts'
 
 export type Listener = {
@@ -18,8 +19,11 @@ type How = {
   readonly finishes?: boolean
 }
 
-/** The directory must exist. */
-export function listenAt<T>(path: string, socket: SocketHandler<T>, { mode = 0o666, finishes }: How = {}): Listener {
+/** The directory must exist. A Fault where the socket cannot be made: /run is memory, and may be full. */
+export const listenAt = <T>(path: string, socket: SocketHandler<T>, how: How = {}): Listener =>
+  insist('listen at', path, () => listen(path, socket, how))
+
+function listen<T>(path: string, socket: SocketHandler<T>, { mode = 0o666, finishes }: How): Listener {
   // Under a hidden name first, which nss-systemd does not look at: no client meets a socket that is not ready, and
   // the one that a killed process left is replaced at once.
   const hidden = join(dirname(path), `.${basename(path)}`)

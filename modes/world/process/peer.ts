@@ -59,10 +59,15 @@ function programOf(pid: number): string | undefined {
 }
 
 /** Whether that process runs the very file that this one runs: an upgrade puts another in its place. */
-export const isThisProgram = (pid: number): boolean =>
+export const isThisProgram = (pid: number): boolean => isSame('/proc/self/exe', `/proc/${pid}/exe`)
+
+/** Whether that process sees this very file by this name: it may have a root or mounts of its own. */
+export const seesFile = (pid: number, path: string): boolean => isSame(path, `/proc/${pid}/root${path}`)
+
+const isSame = (path: string, otherPath: string): boolean =>
   attempt(() => {
-    const [own, other] = [statSync('/proc/self/exe'), statSync(`/proc/${pid}/exe`)]
-    return own.dev === other.dev && own.ino === other.ino
+    const [one, other] = [statSync(path), statSync(otherPath)]
+    return one.dev === other.dev && one.ino === other.ino
   }) ?? false
 
 /** Throws where the process ended, or may not be looked at. */
