@@ -1,5 +1,6 @@
-// `npm run bench [-- ROUNDS]`: what a login costs, next to what others cost, in one table of one run. Times mean
-// something only as ratios inside the table. Everything happens in a lab of its own; the machine is not touched.
+// `npm run bench [-- ROUNDS]`: what a phase costs, next to what others cost, in one table of one run; whole logins:
+// `npm run bench -- logins`. Times mean something only as ratios inside the table. Everything happens in a lab of its
+// own; the machine is not touched.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { build } from '../../packaging/build.ts'
@@ -7,6 +8,7 @@ import { configure, enroll, setRights } from '../host/enrolled.ts'
 import { type Lab, startLab } from '../host/lab.ts'
 import { measureCertificates } from './certificates.ts'
 import { hopRatio, hopRows, measureHops } from './hop.ts'
+import { benchLogins } from './logins.ts'
 import { benchPortal } from './portal.ts'
 import type { Measure, Plan, Row } from './runner.ts'
 
@@ -265,4 +267,8 @@ async function main(rounds: number): Promise<number> {
   }
 }
 
-if (import.meta.main) process.exitCode = await main(Number(process.argv[2] ?? 30))
+if (import.meta.main) {
+  const [what, rounds] = process.argv.slice(2)
+  if (what === 'logins') process.stdout.write(await benchLogins(Number(rounds ?? 20)))
+  else process.exitCode = await main(Number(what ?? 30))
+}

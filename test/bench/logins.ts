@@ -1,11 +1,10 @@
 // `npm run bench -- logins [ROUNDS]`: whole logins next to those of a plain sshd, with and without `ob serve`, near the
 // portal and 20 ms away from it. Prints docs/performance.md of one run.
-import { readFileSync } from 'node:fs'
-import { cpus } from 'node:os'
 import { configure, enroll, setRights } from '../host/enrolled.ts'
 import { type Lab, startLab } from '../host/lab.ts'
 import { environment } from '../host/namespace.ts'
 import { startServe } from '../host/serve.ts'
+import { type Measured, page } from './logins-page.ts'
 
 /** Another PAM module to stand beside this program: its path and arguments, as in a line of pam.d. */
 const other = process.env['OB_BENCH_MODULE']
@@ -25,13 +24,6 @@ type Step =
   | { readonly kind: 'series'; readonly rounds: number; readonly ways: readonly Way[] }
   | { readonly kind: 'beside'; readonly wide: number; readonly count: number; readonly ways: readonly Way[] }
   | { readonly kind: 'waiting'; readonly count: number; readonly ways: readonly Way[] }
-type Measured = {
-  readonly name: string
-  readonly ms: number
-  readonly cpu: number
-  readonly perSecond: number
-  readonly mb: number
-}
 
 /** The daemon goes on listening while its socket has another name, and nobody finds it. */
 const without = `[ ! -S ${socket} ] || mv ${socket} ${socket}.away`
@@ -153,7 +145,7 @@ export async function benchLogins(rounds: number): Promise<string> {
     await serve.stop()
     const away = await farAway(lab, rounds, [key, token, phases, one])
     const [waiting] = await waitingLogins(lab, one)
-    return page({ near, away, many: many!, waiting: waiting!, rounds })
+    return page({ near, away, many: many!, waiting: waiting!, rounds, roundTrip })
   } finally {
     await lab.stop()
   }
@@ -194,52 +186,4 @@ async function waitingLogins(lab: Lab, ways: readonly Way[]) {
   return measure(lab, [{ kind: 'waiting', count: 100, ways: ways.map((way) => ({ ...way, servers })) }])
 }
 
-type Figures = {
-  readonly near: readonly (readonly Measured[])[]
-  readonly away: readonly (readonly Measured[])[]
-  readonly many: readonly Measured[]
-  readonly waiting: readonly Measured[]
-  readonly rounds: number
-}
-
-const titles = [
-  'login by key',
-  'login by token',
-  'auth, account and session in one PAM handle',
-  'one account phase',
-] as const
-
-function page({ near, away, many, waiting, rounds }: Figures): string {
-  const load = readFileSync('/proc/loadavg', 'utf8').split(' ')[0]
-  const machine = `${cpus().length} processors, ${cpus()[0]?.model.trim()}; load ${load}; ${rounds} rounds`
-  const rows = titles.flatMap((title, at) =>
-    near[at]!.map(({ name, ms, cpu }, row) => {
-      const floor = near[at]![0]!
-      const far = away[at]![row]!
-      const added = row === 0 ? '' : (ms - floor.ms).toFixed(1)
-      const cpuText = cpu > 0 ? cpu.toFixed(0) : ''
-      return `| ${title}: ${name} | ${ms.toFixed(1)} | ${added} | ${(ms / floor.ms).toFixed(2)} | ${far.ms.toFixed(1)} | ${(far.ms / away[at]![0]!.ms).toFixed(2)} | ${cpuText} |`
-    }),
-  )
-  const speeds = many.map(
-    ({ name, perSecond }) => `| ${name} | ${perSecond.toFixed(1)} | ${(perSecond / many[0]!.perSecond).toFixed(2)} |`,
-  )
-  const memory = waiting.map(({ name, mb }) => `| ${name} | ${mb.toFixed(1)} |`)
-  return [
-    `One run: ${machine}.`,
-    '',
-    `| | ms | more than the first | × the first | ms, portal ${roundTrip} ms away | × the first | CPU of the server, ms |`,
-    '| --- | --- | --- | --- | --- | --- | --- |',
-    ...rows,
-    '',
-    '| logins by key, 10 side by side | a second | × plain |',
-    '| --- | --- | --- |',
-    ...speeds,
-    '',
-    '| 100 account phases that wait for the portal | MB each |',
-    '| --- | --- |',
-    ...memory,
-  ].join('\n')
-}
-
-if (import.meta.main) process.stdout.write(`${await benchLogins(Number(process.argv[2] ?? 20))}\n`)
+if (import.meta.main) process.stdout.write(await benchLogins(Number(process.argv[2] ?? 20)))
