@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { filesOf, root, select } from '../../packaging/suites.ts'
-import { runSuite } from '../../packaging/test.ts'
+import { type Report, runSuite, tryAgain } from '../../packaging/test.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'ob-runner-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -33,6 +33,28 @@ test('a suite that does not load is a failure', async () => {
 
 test('a suite without a file is a failure', async () => {
   expect(await suite('nowhere')).toEqual({ passed: 0, failed: 1, skipped: [], complaint: 'has no test file' })
+})
+
+const reported = (name: string, failed: number): Report => {
+  return { name, passed: 3 - failed, failed, skipped: [], output: '', complaint: undefined }
+}
+
+test('what failed beside others counts when it passes alone, and is named; what fails twice has failed', async () => {
+  const first = [reported('unlucky', 1), reported('broken', 2), reported('well', 0)]
+  const ran: string[] = []
+  const { reports, unstable } = await tryAgain(first, async (name) => {
+    ran.push(name)
+    return reported(name, name === 'broken' ? 2 : 0)
+  })
+  expect(ran).toEqual(['unlucky', 'broken'])
+  expect(reports.map(({ failed }) => failed)).toEqual([0, 2, 0])
+  expect(unstable).toEqual([first[0]!])
+})
+
+test('many failures are no accident: nothing runs again', async () => {
+  const first = ['a', 'b', 'c', 'd'].map((name) => reported(name, 1))
+  const again = await tryAgain(first, () => Promise.reject(new Error('was run')))
+  expect(again).toEqual({ reports: first, unstable: [] })
 })
 
 const names = (...wanted: readonly string[]): readonly string[] => {
