@@ -2,6 +2,7 @@
 import { exitStatus } from '../modes/run/exit.ts'
 import type { Described } from '../modes/run/mode.ts'
 import { modes } from '../modes/run/modes.ts'
+import { isRunByPrograms, placeholderOf } from '../modes/run/usage-text.ts'
 
 const roff = (text: string): string =>
   text
@@ -12,31 +13,35 @@ const flag = (name: string): string => `-${name.replaceAll('-', '\\-')}`
 
 /** packaging/man/ob.8 in mdoc(7). */
 export async function formatObManual(): Promise<string> {
-  const items: string[] = []
+  const typed: string[] = []
+  const helpers: string[] = []
   for (const [name, entry] of modes) {
     const { syntax } = await entry.load()
-    items.push(
+    const list = isRunByPrograms(entry) ? helpers : typed
+    list.push(
       `.It Nm ob Ic ${name}${syntax ? synopsis(syntax) : ''}\n${roff(sentence(syntax?.summary ?? entry.summary))}${syntax ? options(syntax) : ''}`,
     )
   }
-  return `${head}\n${items.join('\n')}\n${tail}`
+  return `${head}\n${typed.join('\n')}\n${between}\n${helpers.join('\n')}\n${tail}`
 }
 
 const sentence = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}${text.endsWith('.') ? '' : '.'}`
 
 function synopsis({ args }: Described): string {
   return Object.entries(args)
-    .map(([name, { type }]) => {
-      if (type === 'positional') return ` Ar ${name}`
-      return type === 'string' ? ` Oo Fl ${flag(name)} Ar ${name} Oc` : ` Oo Fl ${flag(name)} Oc`
+    .map(([name, about]) => {
+      if (about.type === 'positional') return about.required === false ? ` Oo Ar ${name} Oc` : ` Ar ${name}`
+      const value = about.type === 'string' ? ` Ar ${placeholderOf(name, about).toLowerCase()}` : ''
+      return ` Oo Fl ${flag(name)}${value} Oc`
     })
     .join('')
 }
 
 function options({ args }: Described): string {
+  // No capital letter: a description may begin with words that are typed.
   const rows = Object.entries(args).map(([name, { type, description }]) => {
     const what = type === 'positional' ? `Ar ${name}` : `Fl ${flag(name)}`
-    return `.It ${what}\n${roff(sentence(description))}`
+    return `.It ${what}\n${roff(`${description}.`)}`
   })
   return rows.length > 0 ? `\n.Bl -tag -width Ds -compact\n${rows.join('\n')}\n.El` : ''
 }
@@ -81,7 +86,12 @@ AuthorizedKeysCommand /usr/sbin/ob keys %u %t %k %f
 .Ed
 .El
 .Pp
-Everything else is for administrators:
+These modes are for people:
+.Bl -tag -width Ds`
+
+const between = `.El
+.Pp
+Other programs run these modes; nobody types them:
 .Bl -tag -width Ds`
 
 const tail = `.El

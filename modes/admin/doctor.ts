@@ -1,6 +1,7 @@
 // Is this host sound? Every finding, the worst first: what was seen, what it lets happen, what to do about it.
 import type { Finding } from '../../src/base/finding.ts'
 import { allowed, denied, type Outcome } from '../../src/base/outcome.ts'
+import { wrap } from '../../src/base/text.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { examine, type Named } from '../../src/health/checks.ts'
 import { openPorts } from '../../src/login/ports.ts'
@@ -27,7 +28,10 @@ export const mode: Mode = {
       const sound = outcome.kind === 'allowed'
       return ended(outcome, `${JSON.stringify({ sound, findings: findings.map(asJson) })}\n`)
     }
-    return ended(outcome, `${findings.flatMap(describe).join('\n')}\n\n${summary(findings)}\n`)
+    // Whole lines where a script reads; on a terminal they keep their indentation.
+    const columns = world.terminal?.columns ?? Number.POSITIVE_INFINITY
+    const lines = findings.flatMap((finding) => describe(finding, columns))
+    return ended(outcome, `${lines.join('\n')}\n\n${summary(findings)}\n`)
   },
 }
 
@@ -52,9 +56,17 @@ const indent = ' '.repeat(19)
 /** The member is called `proof` in what scripts read. */
 const asJson = ({ message, ...rest }: Named) => ({ ...rest, proof: message })
 
-const describe = ({ check, verdict, message, lets, remedy, path = [] }: Named): readonly string[] => [
-  `${marks[verdict]} ${check.padEnd(13)} ${message}`,
-  ...(lets === undefined ? [] : [`${indent}so ${lets}`]),
-  ...(remedy === undefined ? [] : [`${indent}→ ${remedy}`]),
-  ...path.map((line) => `${indent}  ${line}`),
-]
+/** On a narrow terminal the text stands further to the left, below the name of the check. */
+function describe({ check, verdict, message, lets, remedy, path = [] }: Named, columns: number): readonly string[] {
+  const isNarrow = columns < 60
+  const under = isNarrow ? ' '.repeat(5) : indent
+  const head = `${marks[verdict]} ${check.padEnd(13)} `
+  const hanging = (first: string, text: string): readonly string[] =>
+    wrap(text, columns - first.length).map((line, at) => `${at === 0 ? first : ' '.repeat(first.length)}${line}`)
+  return [
+    ...(isNarrow ? [head.trimEnd(), ...hanging(under, message)] : hanging(head, message)),
+    ...(lets === undefined ? [] : hanging(`${under}so `, lets)),
+    ...(remedy === undefined ? [] : hanging(`${under}→ `, remedy)),
+    ...path.map((line) => `${under}  ${line}`),
+  ]
+}

@@ -35,20 +35,37 @@ export const syntax = {
     'Set this host up for one way to log in, with a way back: shows every change, tests the result, and goes back by itself unless a login confirms.',
   args: {
     verb: { type: 'positional', description: 'confirm, status, diff or undo; without one: set up', required: false },
-    mode: { type: 'string', description: 'the way to log in: a to g, k, ag, cg or eg (docs/install.md)' },
-    portal: { type: 'string', description: 'the address of the portal, https://…' },
+    mode: {
+      type: 'string',
+      description:
+        'the way to log in: a = a one-time token, b = a token or a Unix password, c = a key, d = any of these, e = a certificate, f = a web login, k = a key and then a web login, g = an OpenPGP challenge; ag, cg and eg add g for emergencies',
+    },
+    portal: { type: 'string', valueHint: 'url', description: 'the address of the portal, https://…' },
     'client-id': { type: 'string', description: 'the OAuth client of this host at the portal' },
     'client-secret-file': { type: 'string', description: 'the file with the secret of that client' },
     'server-group': { type: 'string', description: 'the group of servers at the portal that this host belongs to' },
-    'ca-cert': { type: 'string', description: 'the authority that signed the certificate of the portal, a PEM file' },
+    'ca-cert': {
+      type: 'string',
+      valueHint: 'file',
+      description: 'the authority that signed the certificate of the portal, a PEM file',
+    },
     'from-open-bastion': {
       type: 'boolean',
       description: 'take over a host that Open Bastion’s scripts set up (docs/moving.md)',
       default: false,
     },
-    'revert-after': { type: 'string', description: 'minutes until the host goes back unless confirmed', default: '10' },
+    'revert-after': {
+      type: 'string',
+      valueHint: 'minutes',
+      description: 'minutes until the host goes back unless confirmed',
+      default: '10',
+    },
     'unless-confirmed': { type: 'boolean', description: 'with undo: only when no login confirmed', default: false },
-    'armed-for': { type: 'string', description: 'with undo: only if the switch is set to this instant, epoch seconds' },
+    'armed-for': {
+      type: 'string',
+      valueHint: 'instant',
+      description: 'with undo: only if the switch is set to this instant, epoch seconds',
+    },
     'if-interrupted': { type: 'boolean', description: 'with undo: only what was killed in the middle', default: false },
     yes: { type: 'boolean', description: 'do not ask', default: false },
     'dry-run': { type: 'boolean', description: 'show the changes and write nothing', default: false },
@@ -134,7 +151,7 @@ async function setUp(world: World, options: Options): Promise<Ending> {
   const theirs = takesOver && isOpenBastion(facts.files) ? modeThere(facts.files) : undefined
   const name = options.mode ?? (earlier && earlier.state !== 'undone' ? earlier.mode : theirs)
   if (name === undefined)
-    return usage(`name a mode with --mode: ${stockModes.join(', ')} (docs/install.md says what each is)`)
+    return usage(`name a mode with --mode: ${stockModes.join(', ')} (ob help setup says what each is)`)
   const stock = await stockOf(name)
   if (!stock) return usage(`"${name}" is no mode; the modes are ${stockModes.join(', ')}`)
   const plan = planHost(facts, { mode: name, ...options.wanted }, stock)

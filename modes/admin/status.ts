@@ -107,11 +107,16 @@ function refusal(world: World): readonly Finding[] {
 }
 
 function screen(world: World, view: View): string {
-  const rows = rowsOf(world, view).map(([name, text]) => `${name.padEnd(11)} ${fit(printable(text), 67)}`)
+  const columns = Math.min(world.terminal?.columns ?? 80, 80) - 1
+  const hanging = (first: string, text: string): readonly string[] =>
+    wrap(printable(text), columns - first.length).map(
+      (line, at) => `${at === 0 ? first : ' '.repeat(first.length)}${fit(line, columns - first.length)}`,
+    )
+  const rows = rowsOf(world, view).flatMap(([name, text]) => hanging(name.padEnd(12), text))
   const attention = view.findings.filter(({ verdict }) => verdict === 'bad')
   const warnings = attention.flatMap(({ message, remedy }) => [
-    ...wrap(printable(message), 78).map((line, at) => `${at === 0 ? '!' : ' '} ${fit(line, 78)}`),
-    ...(remedy === undefined ? [] : [`    → ${fit(remedy, 74)}`]),
+    ...hanging('! ', message),
+    ...(remedy === undefined ? [] : hanging('    → ', remedy)),
   ])
   const last = attention.length === 0 ? 'nothing needs attention' : warnings.join('\n')
   return `${rows.join('\n')}\n\n${last}\n`

@@ -1,8 +1,10 @@
-// Arguments of the modes that people type. citty parses and prints usage; unknown options and surplus words are refused
-// here, because citty accepts both.
-import { type ArgsDef, type CommandDef, parseArgs, renderUsage } from 'citty'
-import type { Ending } from './mode.ts'
+// Arguments of the modes that people type. citty parses them; unknown options and surplus words are refused here,
+// because citty accepts both.
+import { type ArgsDef, parseArgs } from 'citty'
+import { terminalColumns } from '../world/system.ts'
+import type { Described, Ending } from './mode.ts'
 import { usage } from './mode.ts'
+import { formatUsage } from './usage-text.ts'
 
 /** The arguments of a mode: citty's description, and the number of words besides the options. */
 export type Syntax<A extends ArgsDef> = {
@@ -22,7 +24,7 @@ export async function parse<A extends ArgsDef>(
   syntax: Syntax<A>,
   args: readonly string[],
 ): Promise<{ readonly parsed: Parsed<A> } | { readonly ending: Ending }> {
-  if (args.some((arg) => help.has(arg))) return { ending: await usageText(syntax) }
+  if (args.some((arg) => help.has(arg))) return { ending: usageText(syntax) }
   try {
     const parsed = parseArgs<A>([...args], syntax.args)
     const problem = valuedSwitch(syntax, args) ?? unknownOption(syntax, parsed) ?? surplus(syntax, parsed)
@@ -33,10 +35,9 @@ export async function parse<A extends ArgsDef>(
   }
 }
 
-async function usageText<A extends ArgsDef>(syntax: Syntax<A>): Promise<Ending> {
-  const command: CommandDef<A> = { meta: { name: `ob ${syntax.name}`, description: syntax.summary }, args: syntax.args }
-  const text = plain(await renderUsage(command))
-  return { kind: 'outcome', outcome: { kind: 'allowed', reason: 'done' }, text: `${text}\n` }
+function usageText<A extends ArgsDef>({ name, summary, args }: Syntax<A>): Ending {
+  const text = formatUsage({ name, summary, args: args as Described['args'] }, terminalColumns())
+  return { kind: 'outcome', outcome: { kind: 'allowed', reason: 'done' }, text }
 }
 
 function unknownOption<A extends ArgsDef>({ args }: Syntax<A>, parsed: Parsed<A>): string | undefined {

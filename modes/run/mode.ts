@@ -23,10 +23,20 @@ export type ReadingMode = Mode<ReadOnlyWorld> & {
  * The description that help and the manual page print about a mode; the parser of its arguments has the same object.
  */
 export type Described = { readonly summary: string; readonly args: Readonly<Record<string, DescribedArgument>> }
-export type DescribedArgument = { readonly type: string; readonly description: string }
+export type DescribedArgument = {
+  readonly type: string
+  readonly description: string
+  /** Of a word: false where it may be left out. */
+  readonly required?: boolean
+  /** What stands for the value of an option; the last word of its name unless told. */
+  readonly valueHint?: string
+  readonly default?: string | boolean
+}
 
 type Entry<Kind> = {
   readonly summary: string
+  /** Another program runs it, and nobody types it. What sshd runs is one without being told. */
+  readonly isHelper?: true
   /** After so many seconds the answer is no; 0 for modes that a person watches. */
   readonly deadlineSeconds: number
   readonly load: () => Promise<{ readonly mode: Kind; readonly syntax?: Described }>

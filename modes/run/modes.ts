@@ -5,39 +5,21 @@ import { sshdModes } from './sshd-modes.ts'
 /** The modes that a person or a timer runs, and `ob serve`. */
 export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, WholeEntry>([
   [
-    'krl',
+    'setup',
     {
       caller: 'admin',
-      summary: 'fetch the revocation list of the portal for sshd, or show how old it is',
-      deadlineSeconds: 60,
-      load: () => import('../timer/krl.ts'),
-    },
-  ],
-  [
-    'service-account',
-    {
-      caller: 'admin',
-      summary: 'add, list, check and remove accounts for programs, each bound to one key',
+      summary: 'set this host up for one way to log in, with a way back',
       deadlineSeconds: 0,
-      load: () => import('../admin/service-account.ts'),
+      load: () => import('../admin/setup.ts'),
     },
   ],
   [
-    'enroll',
+    'uninstall',
     {
       caller: 'admin',
-      summary: 'enroll this host at the portal',
+      summary: 'put back every file from before the first set-up, and say what is different now',
       deadlineSeconds: 0,
-      load: () => import('../admin/enroll.ts'),
-    },
-  ],
-  [
-    'heartbeat',
-    {
-      caller: 'admin',
-      summary: 'renew the server token and tell the portal about this host; a timer runs it',
-      deadlineSeconds: 60,
-      load: () => import('../timer/heartbeat.ts'),
+      load: () => import('../admin/uninstall.ts'),
     },
   ],
   [
@@ -47,6 +29,33 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
       summary: 'show who this host is to the portal and how it is',
       deadlineSeconds: 0,
       load: () => import('../admin/status.ts'),
+    },
+  ],
+  [
+    'doctor',
+    {
+      caller: 'admin',
+      summary: 'say whether this host is sound, the worst finding first',
+      deadlineSeconds: 0,
+      load: () => import('../admin/doctor.ts'),
+    },
+  ],
+  [
+    'why',
+    {
+      caller: 'admin',
+      summary: 'say what would be decided for a user, and why',
+      deadlineSeconds: 0,
+      load: () => import('../admin/why.ts'),
+    },
+  ],
+  [
+    'enroll',
+    {
+      caller: 'admin',
+      summary: 'enroll this host at the portal',
+      deadlineSeconds: 0,
+      load: () => import('../admin/enroll.ts'),
     },
   ],
   [
@@ -68,39 +77,57 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
     },
   ],
   [
-    'gpg',
-    {
-      caller: 'admin',
-      summary: 'public OpenPGP keys of people: add, list, check, remove, test; ask and check in PAM stacks',
-      deadlineSeconds: 0,
-      load: () => import('../admin/gpg.ts'),
-    },
-  ],
-  [
-    'gpg-page',
-    {
-      caller: 'admin',
-      summary: 'show one challenge in a browser; ob gpg ask runs it',
-      deadlineSeconds: 0,
-      load: () => import('../daemon/gpg-page.ts'),
-    },
-  ],
-  [
-    'recovery',
-    {
-      caller: 'admin',
-      summary: 'one-time recovery codes of people: make, list, remove',
-      deadlineSeconds: 0,
-      load: () => import('../admin/recovery.ts'),
-    },
-  ],
-  [
     'nss',
     {
       caller: 'admin',
       summary: 'list, add and export the accounts of portal users',
       deadlineSeconds: 0,
       load: () => import('../admin/nss.ts'),
+    },
+  ],
+  [
+    'service-account',
+    {
+      caller: 'admin',
+      summary: 'add, list, check and remove accounts for programs, each bound to one key',
+      deadlineSeconds: 0,
+      load: () => import('../admin/service-account.ts'),
+    },
+  ],
+  [
+    'cache',
+    {
+      caller: 'admin',
+      summary: 'show, destroy and unlock what is kept for when the portal is away',
+      deadlineSeconds: 0,
+      load: () => import('../admin/cache.ts'),
+    },
+  ],
+  [
+    'krl',
+    {
+      caller: 'admin',
+      summary: 'fetch the revocation list of the portal for sshd, or show how old it is',
+      deadlineSeconds: 60,
+      load: () => import('../timer/krl.ts'),
+    },
+  ],
+  [
+    'heartbeat',
+    {
+      caller: 'admin',
+      summary: 'renew the server token and tell the portal about this host; a timer runs it',
+      deadlineSeconds: 60,
+      load: () => import('../timer/heartbeat.ts'),
+    },
+  ],
+  [
+    'monitor',
+    {
+      caller: 'admin',
+      summary: 'ask the portal about sessions that began while it was away',
+      deadlineSeconds: 0,
+      load: () => import('../timer/monitor.ts'),
     },
   ],
   [
@@ -113,30 +140,21 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
     },
   ],
   [
-    'serve',
+    'gpg',
     {
       caller: 'admin',
-      summary: 'answer nss-systemd about portal users, until it is told to stop',
+      summary: 'public OpenPGP keys of people: add, list, check, remove, test; ask and check in PAM stacks',
       deadlineSeconds: 0,
-      load: () => import('../daemon/serve.ts'),
+      load: () => import('../admin/gpg.ts'),
     },
   ],
   [
-    'portal',
+    'recovery',
     {
       caller: 'admin',
-      summary: 'the web service for logins with a browser: run it, explain a token, manage its hosts',
+      summary: 'one-time recovery codes of people: make, list, remove',
       deadlineSeconds: 0,
-      load: () => import('../daemon/portal.ts'),
-    },
-  ],
-  [
-    'unlock',
-    {
-      caller: 'pam',
-      summary: 'decide for a screen locker; ob serve runs it',
-      deadlineSeconds: 25,
-      load: () => import('../pam/unlock.ts'),
+      load: () => import('../admin/recovery.ts'),
     },
   ],
   [
@@ -159,78 +177,6 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
     },
   ],
   [
-    'hop-agent',
-    {
-      caller: 'admin',
-      summary: 'hold the key of one hop for ssh; ob proxy runs it',
-      deadlineSeconds: 0,
-      load: () => import('../user/hop-agent.ts'),
-    },
-  ],
-  [
-    'vouch',
-    {
-      caller: 'admin',
-      summary: 'have the portal vouch for a user who goes on to another host; ob serve runs it',
-      deadlineSeconds: 25,
-      load: () => import('../daemon/vouch.ts'),
-    },
-  ],
-  [
-    'cache',
-    {
-      caller: 'admin',
-      summary: 'show, destroy and unlock what is kept for when the portal is away',
-      deadlineSeconds: 0,
-      load: () => import('../admin/cache.ts'),
-    },
-  ],
-  [
-    'setup',
-    {
-      caller: 'admin',
-      summary: 'set this host up for one way to log in, with a way back',
-      deadlineSeconds: 0,
-      load: () => import('../admin/setup.ts'),
-    },
-  ],
-  [
-    'uninstall',
-    {
-      caller: 'admin',
-      summary: 'put back every file from before the first set-up, and say what is different now',
-      deadlineSeconds: 0,
-      load: () => import('../admin/uninstall.ts'),
-    },
-  ],
-  [
-    'doctor',
-    {
-      caller: 'admin',
-      summary: 'say whether this host is sound, first broken link first',
-      deadlineSeconds: 0,
-      load: () => import('../admin/doctor.ts'),
-    },
-  ],
-  [
-    'why',
-    {
-      caller: 'admin',
-      summary: 'say what would be decided for a user, and why',
-      deadlineSeconds: 0,
-      load: () => import('../admin/why.ts'),
-    },
-  ],
-  [
-    'ca sign',
-    {
-      caller: 'person',
-      summary: 'sign the key that sshd saw proven, for the person whom a one-time token names; sudo runs it for sshd',
-      deadlineSeconds: 25,
-      load: () => import('../user/ca-sign.ts'),
-    },
-  ],
-  [
     'ca',
     {
       caller: 'admin',
@@ -249,28 +195,97 @@ export const wholeModes: ReadonlyMap<string, WholeEntry> = new Map<string, Whole
     },
   ],
   [
-    'shell',
-    {
-      caller: 'person',
-      summary: 'turn the session of a functional account into the person’s; sudo runs it for ob-shell',
-      deadlineSeconds: 15,
-      load: () => import('../user/shell.ts'),
-    },
-  ],
-  [
-    'monitor',
+    'portal',
     {
       caller: 'admin',
-      summary: 'ask the portal about sessions that began while it was away',
+      summary: 'the web service for logins with a browser: run it, explain a token, manage its hosts',
       deadlineSeconds: 0,
-      load: () => import('../timer/monitor.ts'),
+      load: () => import('../daemon/portal.ts'),
     },
   ],
   [
     'version',
     { caller: 'admin', summary: 'print the version', deadlineSeconds: 5, load: () => import('../admin/version.ts') },
   ],
-  ['help', { caller: 'admin', summary: 'print this list', deadlineSeconds: 5, load: () => import('../admin/help.ts') }],
+  [
+    'help',
+    {
+      caller: 'admin',
+      summary: 'print this list, or explain one mode: ob help MODE',
+      deadlineSeconds: 5,
+      load: () => import('../admin/help.ts'),
+    },
+  ],
+  [
+    'serve',
+    {
+      caller: 'admin',
+      isHelper: true,
+      summary: 'answer nss-systemd about portal users, until it is told to stop',
+      deadlineSeconds: 0,
+      load: () => import('../daemon/serve.ts'),
+    },
+  ],
+  [
+    'unlock',
+    {
+      caller: 'pam',
+      isHelper: true,
+      summary: 'decide for a screen locker; ob serve runs it',
+      deadlineSeconds: 25,
+      load: () => import('../pam/unlock.ts'),
+    },
+  ],
+  [
+    'vouch',
+    {
+      caller: 'admin',
+      isHelper: true,
+      summary: 'have the portal vouch for a user who goes on to another host; ob serve runs it',
+      deadlineSeconds: 25,
+      load: () => import('../daemon/vouch.ts'),
+    },
+  ],
+  [
+    'hop-agent',
+    {
+      caller: 'admin',
+      isHelper: true,
+      summary: 'hold the key of one hop for ssh; ob proxy runs it',
+      deadlineSeconds: 0,
+      load: () => import('../user/hop-agent.ts'),
+    },
+  ],
+  [
+    'gpg-page',
+    {
+      caller: 'admin',
+      isHelper: true,
+      summary: 'show one challenge in a browser; ob gpg ask runs it',
+      deadlineSeconds: 0,
+      load: () => import('../daemon/gpg-page.ts'),
+    },
+  ],
+  [
+    'ca sign',
+    {
+      caller: 'person',
+      isHelper: true,
+      summary: 'sign the key that sshd saw proven, for the person whom a one-time token names; sudo runs it for sshd',
+      deadlineSeconds: 25,
+      load: () => import('../user/ca-sign.ts'),
+    },
+  ],
+  [
+    'shell',
+    {
+      caller: 'person',
+      isHelper: true,
+      summary: 'turn the session of a functional account into the person’s; sudo runs it for ob-shell',
+      deadlineSeconds: 15,
+      load: () => import('../user/shell.ts'),
+    },
+  ],
 ])
 
 /** A person who types `ob` and nothing else. */
@@ -281,4 +296,4 @@ export const overview: WholeEntry = {
   load: () => import('../admin/overview.ts'),
 }
 
-export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>([...sshdModes, ...wholeModes])
+export const modes: ReadonlyMap<string, ModeEntry> = new Map<string, ModeEntry>([...wholeModes, ...sshdModes])

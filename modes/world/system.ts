@@ -140,9 +140,12 @@ export const writeText = (descriptor: number, text: string): void =>
 /** Whether a person reads what is printed. */
 export const isTerminal = (): boolean => (require('node:tty') as typeof import('node:tty')).isatty(1)
 
+/** Columns of the terminal that shows what is printed; 80 where that is no terminal. */
+export const terminalColumns = (): number => (isTerminal() ? Math.max(process.stdout.columns || 80, 20) : 80)
+
 function terminal(environment: Environment): Terminal | undefined {
   if (!isTerminal()) return undefined
   const colour = environment.values['NO_COLOR'] === undefined && environment.values['TERM'] !== 'dumb'
   const redraw = (text: string): void => writeText(2, `\r\u001b[K${forTerminal(text)}`)
-  return { columns: Math.max(process.stdout.columns || 80, 20), colour, redraw }
+  return { columns: terminalColumns(), colour, redraw }
 }

@@ -25,7 +25,7 @@ export function loadConfig(files: Pick<Files, 'readTrusted'>, path = configPath)
   const bytes = files.readTrusted(path, { limit, secret: true })
   if (bytes === undefined)
     throw new Fault(`${path} does not exist`, {
-      hint: 'copy openbastion.conf.sample there, mode 0600, and set portal_url',
+      hint: 'ob setup writes it (ob help setup); or write it yourself, mode 0600: its first line is portal_url',
     })
   const text = decodeUtf8(bytes)
   if (text === undefined) throw new Fault(`${path} is not UTF-8 text`, { hint: 'save it as UTF-8 without other bytes' })

@@ -42,7 +42,7 @@ authorizedkeysfile .ssh/authorized_keys
 
 type Change = Readonly<Record<string, string | undefined>>
 
-async function doctor(change: Change = {}, args: readonly string[] = []) {
+async function doctor(change: Change = {}, args: readonly string[] = [], columns?: number) {
   const files: Record<string, string> = {}
   const given: Change = {
     '/usr/sbin/ob': 'program',
@@ -76,7 +76,8 @@ async function doctor(change: Change = {}, args: readonly string[] = []) {
     const file = world.disk.get(path)
     if (file) file.mode = 0o755
   }
-  const ending = await mode.run(args, world)
+  const terminal = columns === undefined ? undefined : { columns, colour: false, redraw: () => undefined }
+  const ending = await mode.run(args, { ...world, terminal })
   return { code: exitCode('admin', ending), text: ending.kind === 'outcome' ? (ending.text ?? '') : '' }
 }
 
@@ -98,6 +99,13 @@ test('a stack that lets everybody in comes before all else, with its proof, and 
   expect(lines[2]).toMatch(/^ {19}→ put the file of your mode back/)
   expect(lines[3]).toContain('/etc/pam.d/sshd line 1: account sufficient pam_permit.so → success')
   expect(text.trimEnd().split('\n').at(-1)).toMatch(/^SOMEBODY GETS IN WHO MUST NOT/)
+})
+
+test.each([40, 80])('on a terminal of %d columns no sentence is wider, and the words are the same', async (columns) => {
+  const words = (text: string) => text.replace(/\s+/g, ' ')
+  const { text } = await doctor({}, [], columns)
+  expect(text.split('\n').filter((line) => line.length > columns)).toEqual([])
+  expect(words(text)).toBe(words((await doctor()).text))
 })
 
 test('--json says the same', async () => {

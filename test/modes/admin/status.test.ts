@@ -31,3 +31,13 @@ test('a refused host reads what the portal said, and what helps against that', a
   expect(text.replace(/\s+/g, ' ')).toContain("is not authorized for server_group 'backend' → set server_group in")
   expect(text).not.toContain('ob enroll')
 })
+
+test.each([40, 80])('on a terminal of %d columns no line is wider, and nothing is cut off', async (columns) => {
+  const host = await enrolledHost({ serverGroups: { 'pam-access': 'frontend' } })
+  await host.phase('account', { PAM_USER: 'rtyler' })
+  const world = { ...host.world, terminal: { columns, colour: false, redraw: () => undefined } }
+  const { text = '' } = await status.run([], world)
+  expect(text.split('\n').filter((line) => line.length >= columns)).toEqual([])
+  expect(text.replace(/\s+/g, ' ')).toContain("is not authorized for server_group 'backend' → set server_group in")
+  expect(text).not.toContain('…')
+})
