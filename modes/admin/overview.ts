@@ -12,6 +12,7 @@ import { isHostRefused } from '../../src/portal-client/host-refusal.ts'
 import { readJournal } from '../../src/setup/journal.ts'
 import { formatOverview, type HostState, overviewOf } from '../../src/setup/overview-policy.ts'
 import { setupPaths } from '../../src/setup/plan-policy.ts'
+import { confirmingLogin } from '../../src/setup/switch.ts'
 import { ended, type Mode } from '../run/mode.ts'
 
 export const mode: Mode = {
@@ -44,7 +45,12 @@ function stateOf(world: World): HostState {
   )
   return {
     ...about,
-    setUp: journal && { state: journal.state, mode: journal.mode, secondsLeft: journal.revertAt - now },
+    setUp: journal && {
+      state: journal.state,
+      mode: journal.mode,
+      secondsLeft: journal.revertAt - now,
+      confirmedBy: config && !(config instanceof Fault) ? confirmingLogin(world, config, journal) : undefined,
+    },
     configuration: config && describe(config),
     isEnrolled: config !== undefined && !(config instanceof Fault) && hasToken(world, config),
     isRefused: isHostRefused(world),

@@ -1,4 +1,5 @@
 // What ob setup says about a set-up that is there: confirm it, take it back, and where the host is.
+import { orElse } from '../../src/base/fault.ts'
 import { allowed, denied, unavailable } from '../../src/base/outcome.ts'
 import type { World } from '../../src/base/world.ts'
 import { loadConfig } from '../../src/config/load.ts'
@@ -78,10 +79,19 @@ function loginSince(world: World, journal: Journal): string | undefined {
 export function status(world: World, json: boolean): Ending {
   const journal = readJournal(world)
   if (!journal) return said(json, 'none', 'ob setup has changed nothing on this host\n', allowed('done'))
+  const entered =
+    journal.state === 'applied'
+      ? orElse(
+          () => loginSince(world, journal),
+          () => undefined,
+        )
+      : undefined
   const left = Math.max(0, Math.round(journal.revertAt - world.now()))
   const texts: Record<Journal['state'], string> = {
     applying: `${interrupted}`,
-    applied: `mode ${journal.mode} is in place and waits for a login or ob setup confirm; it goes back in ${left} s\n`,
+    applied: entered
+      ? `mode ${journal.mode} is in place and stays: ${entered} logged in; ob setup confirm ends the waiting at once\n`
+      : `mode ${journal.mode} is in place and waits for a login or ob setup confirm; it goes back in ${left} s\n`,
     confirmed: `mode ${journal.mode} is in place and confirmed\n`,
     undone: `mode ${journal.mode} was undone; the files are as before\n`,
   }

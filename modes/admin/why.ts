@@ -104,7 +104,9 @@ async function answer(world: World, config: Config, question: Question, json: bo
     await lockoutFact(world, config, ports, user, rhost),
     await accountFact(world, config, ports, user),
     ...(await groupFacts(world, service, user, authorization)),
-    ...(authorization && 'detail' in authorization ? [{ about: 'portal', text: authorization.detail }] : []),
+    ...(authorization && 'detail' in authorization && authorization.detail !== ''
+      ? [{ about: 'portal', text: authorization.detail }]
+      : []),
     ...(authorization?.kind === 'granted'
       ? [
           {

@@ -75,7 +75,7 @@ function readConfig(world: World, path: string): PortalConfig {
   const bytes = world.files.readTrusted(path, { limit: 1 << 20, secret: false })
   if (bytes === undefined)
     throw new Fault(`${path} does not exist`, {
-      hint: 'copy portal.conf.sample there: owner root:ob-portal, mode 0640',
+      hint: 'copy /usr/share/ob/portal.conf.sample there: owner root:ob-portal, mode 0640',
     })
   if (((world.files.stat(path)?.mode ?? 0) & 0o007) !== 0)
     throw new Fault(`${path} can be read by others`, { hint: `chown root:ob-portal ${path} && chmod 640 ${path}` })

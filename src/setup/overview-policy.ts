@@ -8,7 +8,15 @@ export type HostState = {
   readonly version: string
   /** Others cannot read what there is to say. */
   readonly isRoot: boolean
-  readonly setUp: { readonly state: Journal['state']; readonly mode: string; readonly secondsLeft: number } | undefined
+  readonly setUp:
+    | {
+        readonly state: Journal['state']
+        readonly mode: string
+        readonly secondsLeft: number
+        /** Whose login will confirm it at the end of that time. */
+        readonly confirmedBy?: string | undefined
+      }
+    | undefined
   /** What the configuration says, or why it cannot be read; undefined where there is none. */
   readonly configuration:
     | { readonly kind: 'read'; readonly portal: string | undefined }
@@ -46,6 +54,7 @@ function setUpText({ setUp, configuration }: HostState): string {
   if (!setUp || setUp.state === 'undone') return configuration ? 'by hand, not by ob setup' : 'none'
   if (setUp.state === 'applying') return `mode ${setUp.mode}, interrupted`
   if (setUp.state === 'confirmed') return `mode ${setUp.mode}, confirmed`
+  if (setUp.confirmedBy !== undefined) return `mode ${setUp.mode}, stays: ${setUp.confirmedBy} logged in`
   return `mode ${setUp.mode}, goes back in ${duration(setUp.secondsLeft)}`
 }
 
@@ -59,7 +68,10 @@ function portalText({ configuration, isEnrolled, isRefused }: HostState): string
 function nextOf({ isRoot, setUp, configuration, isEnrolled, isRefused, beat }: HostState): Overview['next'] {
   if (!isRoot) return { command: 'sudo ob', why: 'only root may read the state' }
   if (setUp?.state === 'applying') return { command: 'ob setup undo', why: 'puts back what was interrupted' }
-  if (setUp?.state === 'applied') return { command: 'ob setup confirm', why: 'or log in from elsewhere' }
+  if (setUp?.state === 'applied') {
+    const why = setUp.confirmedBy === undefined ? 'or log in from elsewhere' : 'or wait: that login confirms'
+    return { command: 'ob setup confirm', why }
+  }
   if (!configuration) return { command: 'ob setup --help', why: 'sets up, with a way back' }
   if (configuration.kind === 'broken') return { command: 'ob doctor', why: configuration.problem }
   if (isRefused) return { command: 'ob enroll --force', why: 'the portal refused this host' }

@@ -283,7 +283,7 @@ function printAudit(): void {
       ref,
       line.event_type.padEnd(15),
       String(line['user'] ?? '-').padEnd(6),
-      String(line['service']).padEnd(5),
+      String(line['service'] ?? '-').padEnd(5),
     ]
     say(`     ${columns.join(' ')} ${line.reason}`)
   }

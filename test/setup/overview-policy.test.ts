@@ -42,6 +42,20 @@ test.each(cases)('%s: the next step is the one that mends it', (_, differs, comm
   expect(overviewOf({ ...sound, ...differs }).next.command).toBe(command)
 })
 
+test('a set-up that waits says whether a login came that will confirm it', () => {
+  const applied = { ...setUp, state: 'applied' } as const
+  const waiting = overviewOf({ ...sound, setUp: applied })
+  expect([waiting.lines[1], waiting.next.why]).toEqual([
+    'set-up   mode a, goes back in 8 min',
+    'or log in from elsewhere',
+  ])
+  const entered = overviewOf({ ...sound, setUp: { ...applied, confirmedBy: 'nora' } })
+  expect([entered.lines[1], entered.next.why]).toEqual([
+    'set-up   mode a, stays: nora logged in',
+    'or wait: that login confirms',
+  ])
+})
+
 test('a user who may read nothing is told nothing but the way', () => {
   expect(formatOverview(overviewOf({ ...sound, isRoot: false }), 80)).toBe(
     'ob 0.1.0 on web1\nnext     sudo ob\n         only root may read the state\n',
