@@ -85,7 +85,8 @@ export function readIds(text: string): ReadonlyMap<string, number> {
   const ids = new Map<string, number>()
   for (const line of text.split('\n')) {
     const [name = '', , idText = ''] = line.trimStart().split(':')
-    const id = readId(idText.trim())
+    // strtoul(3) reads a sign; what is less than 0 is nobody's.
+    const id = readId(idText.trim().replace(/^(?:\+|-(?=0+$))/, ''))
     if (id === undefined || name === '' || name.startsWith('#')) continue
     // No name holds a colon.
     ids.set(ids.has(name) ? `${name}:${id}` : name, id)

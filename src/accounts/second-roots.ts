@@ -6,8 +6,8 @@ import type { Files } from '../base/world.ts'
 /** The names with uid 0 in this text of passwd(5), without root. */
 export const secondRoots = (passwd: string): readonly string[] =>
   passwd.split('\n').flatMap((line) => {
-    const [name = '', , uid = ''] = line.split(':')
-    return /^0+$/.test(uid) && name !== 'root' ? [name] : []
+    const [name = '', , uid = ''] = line.trimStart().split(':')
+    return /^\s*[+-]?0+$/.test(uid) && name !== 'root' ? [name] : []
   })
 
 /**
@@ -17,9 +17,10 @@ export const secondRoots = (passwd: string): readonly string[] =>
 export function isSecondRoot({ files }: { readonly files: Pick<Files, 'read'> }, user: LoginName): boolean {
   if (user === 'root') return false
   const bytes = files.read('/etc/passwd', 64 << 20) ?? new Uint8Array()
-  const text = `\n${decodeUtf8(bytes) ?? decodeBytewise(bytes)}`
-  const at = text.indexOf(`\n${user}:`)
-  if (at < 0) return false
-  const from = text.indexOf(':', at + user.length + 2) + 1
-  return from > 0 && Number(text.slice(from, text.indexOf(':', from))) === 0
+  const text = decodeUtf8(bytes) ?? decodeBytewise(bytes)
+  if (!text.includes(`${user}:`)) return false
+  // The C library skips blanks before a line.
+  const line = new RegExp(`(?:^|\\n)[ \\t\\v\\f\\r]*${user.replaceAll('.', '\\.')}:[^:\\n]*:([^:\\n]*)`)
+  const [, uid] = line.exec(text) ?? []
+  return uid !== undefined && Number(uid) === 0
 }

@@ -172,6 +172,7 @@ test.each<readonly [string, Readonly<Record<string, number>>]>([
   ['# app:x:900:\n#app:x:901:\n:x:902:\n\n', {}],
   ['app:x:\napp:x:nine:\napp:x:-1:\napp\n+::::::\n', {}],
   ['app:x:900:\napp:x:901:\n', { app: 900, 'app:901': 901 }],
+  ['app:x:+900:\ntoor:x:-0:\nnull:x:+-0:\nless:x:-9:\n', { app: 900, toor: 0 }],
 ])('in %j the C library finds the ids %j', (text, ids) => {
   expect(Object.fromEntries(readIds(text))).toEqual(ids)
 })

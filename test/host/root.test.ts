@@ -1,6 +1,6 @@
 // root repairs a host whose portal is gone, and the portal never makes anybody root by a login.
 import { expect } from 'bun:test'
-import { mintToken, settleIn } from './enrolled.ts'
+import { configure, group, mintToken, rules, settleIn } from './enrolled.ts'
 import type { Lab } from './lab.ts'
 import { inLab } from './suite.ts'
 
@@ -39,7 +39,7 @@ lab_test(
     await lab.need(`cp -p /etc/passwd /etc/shadow /root/
     echo 'toor:x:0:0::/root:/bin/bash' >> /etc/passwd && echo 'toor:*:19000:0:99999:7:::' >> /etc/shadow
     echo 'toor:${password}' | chpasswd
-    sed -i '1i PermitRootLogin yes' /etc/ssh/sshd_config.d/00-open-bastion.conf
+    echo 'PermitRootLogin yes' > /etc/ssh/sshd_config.d/00-first.conf
     cd /root/keys && ssh-keygen -q -t ed25519 -N '' -f toor && cp toor toor-certified && cp toor.pub toor-certified.pub &&
     ssh-keygen -q -s /root/authority -I toor -n toor -V +1h toor-certified.pub
     install -m 0644 toor.pub /etc/open-bastion/authorized_keys.d/toor`)
@@ -59,9 +59,35 @@ lab_test(
       expect((await lab.ssh({ user: 'root', key: '/root/.ssh/id_root' })).entered).toBe(true)
     } finally {
       await lab.need(
-        'cat /root/passwd > /etc/passwd; cat /root/shadow > /etc/shadow; rm /etc/open-bastion/authorized_keys.d/toor',
+        'cat /root/passwd > /etc/passwd; cat /root/shadow > /etc/shadow; rm /etc/open-bastion/authorized_keys.d/toor /etc/ssh/sshd_config.d/00-first.conf',
       )
       await lab.setStack('e')
     }
   },
 )
+
+// The C library skips blanks before a line, and reads a sign before a number.
+lab_test('a second name for root that no tool would write like this is no way in either', async () => {
+  await lab.need("cp -p /etc/passwd /etc/shadow /root/; echo 'toor:*:19000:0:99999:7:::' >> /etc/shadow")
+  await lab.portal('setUser', { user: 'toor' })
+  await lab.portal('setRules', { group, ssh: [...rules.ssh, 'toor'], sudo: rules.sudo })
+  await configure(lab, 'create_user = false\n')
+  lab.write('/etc/ssh/sshd_config.d/00-first.conf', 'PermitRootLogin yes\n')
+  await lab.setStack('b')
+  for (const line of [
+    '  toor:x:0:0::/root:/bin/bash',
+    'toor:x:+0:0::/root:/bin/bash',
+    'toor:x:-0:0::/root:/bin/bash',
+  ]) {
+    await lab.need(`cat /root/passwd > /etc/passwd; echo '${line}' >> /etc/passwd`)
+    expect((await lab.need('id -u toor')).trim()).toBe('0')
+    lab.audit()
+    const typed = await lab.ssh({ user: 'toor', answers: [await mintToken(lab, 'toor')], command: 'id -u' })
+    expect([line, typed.stdout, lab.audit().at(-1)?.reason]).toEqual([line, '', 'local-account'])
+  }
+  await lab.need(
+    'cat /root/passwd > /etc/passwd; cat /root/shadow > /etc/shadow; rm /etc/ssh/sshd_config.d/00-first.conf',
+  )
+  await configure(lab)
+  await lab.setStack('e')
+})
