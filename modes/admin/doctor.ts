@@ -31,7 +31,7 @@ export const mode: Mode = {
     // Whole lines where a script reads; on a terminal they keep their indentation.
     const columns = world.terminal?.columns ?? Number.POSITIVE_INFINITY
     const lines = findings.flatMap((finding) => describe(finding, columns))
-    return ended(outcome, `${lines.join('\n')}\n\n${summary(findings)}\n`)
+    return ended(outcome, `${lines.join('\n')}\n\n${wrap(summary(findings), columns).join('\n')}\n`)
   },
 }
 

@@ -3,12 +3,30 @@
 type Line = { readonly sign: ' ' | '-' | '+'; readonly text: string }
 
 const context = 2
+/** Lines of a comment that is shown whole. */
+const longestComment = 3
 
-/** Lines of a unified diff, or of the whole new file. Values of secrets are not shown. */
+/** Lines of a unified diff, or of a new file, without its long comments. Values of secrets are not shown. */
 export function formatDiff(path: string, before: string | undefined, after: string): string {
   const lines = compare(linesOf(before ?? ''), linesOf(after)).map(({ sign, text }) => `${sign}${hideSecret(text)}`)
-  const shown = before === undefined ? lines : nearChanges(lines)
+  const shown = before === undefined ? withoutLongComments(lines) : nearChanges(lines)
   return [`--- ${before === undefined ? '/dev/null' : path}`, `+++ ${path}`, ...shown, ''].join('\n')
+}
+
+/** What counts must not scroll away behind what only explains: of a long comment the first line is shown. */
+function withoutLongComments(lines: readonly string[]): readonly string[] {
+  // In sudoers #include is no comment.
+  const isComment = (line: string | undefined): boolean => line !== undefined && /^\+\s*(#(?!include).*)?$/.test(line)
+  const shown: string[] = []
+  for (let at = 0; at < lines.length; ) {
+    let end = at
+    while (isComment(lines[end])) end++
+    const isLong = end - at > longestComment
+    shown.push(...lines.slice(at, isLong ? at + 1 : Math.max(end, at + 1)))
+    if (isLong) shown.push(`… ${end - at - 1} more lines of comment`)
+    at = Math.max(end, at + 1)
+  }
+  return shown
 }
 
 const linesOf = (text: string): readonly string[] => (text === '' ? [] : text.replace(/\n$/, '').split('\n'))
