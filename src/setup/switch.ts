@@ -2,6 +2,7 @@
 // confirms in time. Under systemd it is a timer that survives the session and a reboot.
 import { parseAuditLine } from '../audit/event-format.ts'
 import { decodeBytewise } from '../base/bytes.ts'
+import { isSsh } from '../base/pam-service.ts'
 import type { Parts } from '../base/world.ts'
 import type { Config } from '../config/load.ts'
 import type { Journal } from './journal-format.ts'
@@ -100,14 +101,14 @@ export async function disarm(world: Parts<'files' | 'spawn'>): Promise<void> {
 
 const searched = 1 << 20
 
-/** The first user whose session opened over ssh since the set-up: the new way works. */
+/** The first user whose session opened over ssh since the set-up: the new way works. One at the screen says nothing. */
 export function confirmingLogin(world: Parts<'files'>, config: Config, journal: Journal): string | undefined {
   const bytes = world.files.readEnd(config.audit_log_file, searched)
   if (!bytes) return undefined
   for (const line of decodeBytewise(bytes).split('\n')) {
     const event = parseAuditLine(line)
-    if (event?.event_type === 'SESSION_OPENED' && event.result_code === 0 && event.timestamp >= journal.startedAt)
-      return event.user
+    if (event?.event_type !== 'SESSION_OPENED' || !isSsh(event.service ?? '')) continue
+    if (event.result_code === 0 && event.timestamp >= journal.startedAt) return event.user
   }
   return undefined
 }
