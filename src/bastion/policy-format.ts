@@ -21,7 +21,13 @@ export type HopPolicy = {
   readonly keysMaxAge: number
 }
 
-export const formatHopPolicy = (policy: HopPolicy): string => `${JSON.stringify({ version: 1, ...policy })}\n`
+/** The same text for the same rules, in whatever order their members were made: it is compared. */
+export function formatHopPolicy(policy: HopPolicy): string {
+  const { issuers, allowedBastions, algorithms, names, groups, exempt, permits, sources } = policy
+  const { required, clockSkew, keysFile, keysMaxAge } = policy
+  const lists = { issuers, allowedBastions, algorithms, names, groups, exempt, permits, sources }
+  return `${JSON.stringify({ version: 1, ...lists, required, clockSkew, keysFile, keysMaxAge })}\n`
+}
 
 export function parseHopPolicy(text: string): HopPolicy | undefined {
   const object = parseJsonObject(text)

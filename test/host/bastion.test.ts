@@ -210,6 +210,7 @@ host_test('direct ssh is refused, with every other key and method, and the perso
   expect(lastReason(hosts.backend)).toBe('hop-required')
   const doctor = await hosts.backend.run('ob doctor')
   expect(doctor.stdout).toContain('AuthorizedKeysFile')
+  expect(doctor.stdout).not.toContain('is not what openbastion.conf says')
   await hosts.backend.need(`rm ~alice/.ssh/authorized_keys /etc/open-bastion/authorized_keys.d/alice
     sed -i 's/^AuthorizedKeysFile .ssh\\/authorized_keys/AuthorizedKeysFile none/' /etc/ssh/sshd_config.d/00-open-bastion.conf
     kill -HUP $(cat /run/sshd.pid); for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; ss -ltn | grep -q :22 && break; done`)
