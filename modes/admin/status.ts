@@ -108,9 +108,10 @@ function refusal(world: World): readonly Finding[] {
 
 function screen(world: World, view: View): string {
   const columns = Math.min(world.terminal?.columns ?? 80, 80) - 1
+  // A word that is too long stays whole: people copy addresses and the id of a bastion.
   const hanging = (first: string, text: string): readonly string[] =>
     wrap(printable(text), columns - first.length).map(
-      (line, at) => `${at === 0 ? first : ' '.repeat(first.length)}${fit(line, columns - first.length)}`,
+      (line, at) => `${at === 0 ? first : ' '.repeat(first.length)}${line}`,
     )
   const rows = rowsOf(world, view).flatMap(([name, text]) => hanging(name.padEnd(12), text))
   const attention = view.findings.filter(({ verdict }) => verdict === 'bad')
@@ -188,8 +189,6 @@ function audit(config: Config, { audit }: Snapshot, now: number): string {
   const size = bytes < 10_240 ? `${bytes} bytes` : `${Math.round(bytes / 1024)} KiB`
   return last ? `${size}, last ${last.event} ${last.user}, ${duration(now - last.at)} ago` : size
 }
-
-const fit = (text: string, width: number): string => (text.length <= width ? text : `${text.slice(0, width - 1)}…`)
 
 function factsOf(world: World, { config, tokens, beat, probe, skew, here, hops, findings }: View): object {
   const { locked, accounts, audit, sessions, offline } = here

@@ -37,7 +37,9 @@ test.each([40, 80])('on a terminal of %d columns no line is wider, and nothing i
   await host.phase('account', { PAM_USER: 'rtyler' })
   const world = { ...host.world, terminal: { columns, colour: false, redraw: () => undefined } }
   const { text = '' } = await status.run([], world)
-  expect(text.split('\n').filter((line) => line.length >= columns)).toEqual([])
+  const isOneWord = (line: string): boolean => !/\S\s\S/.test(line.slice(12))
+  expect(text.split('\n').filter((line) => line.length >= columns && !isOneWord(line))).toEqual([])
   expect(text.replace(/\s+/g, ' ')).toContain("is not authorized for server_group 'backend' → set server_group in")
+  expect(text).toContain('https://auth.example.test')
   expect(text).not.toContain('…')
 })
