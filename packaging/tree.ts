@@ -7,13 +7,16 @@ import type { Entry } from './packages.ts'
 
 const root = resolve(import.meta.dir, '..')
 
+const withoutHistory = 1_000_000_000
+
 /** The time of every file: that of the last commit, or what SOURCE_DATE_EPOCH says. Epoch seconds. */
 export function sourceDate(): number {
   const given = Number(process.env['SOURCE_DATE_EPOCH'])
   if (Number.isInteger(given) && given > 0) return given
+  if (Bun.which('git') === null) return withoutHistory
   const git = Bun.spawnSync(['git', '-C', root, 'log', '-1', '--format=%ct'])
   const committed = Number(git.stdout.toString().trim())
-  return Number.isInteger(committed) && committed > 0 ? committed : 1_000_000_000
+  return Number.isInteger(committed) && committed > 0 ? committed : withoutHistory
 }
 
 async function contentOf({ from, text, gzip }: Entry): Promise<Uint8Array> {

@@ -37,7 +37,9 @@ export async function goBack(world: World, json: boolean, condition: Condition):
   const journal = readJournal(world)
   const { unlessConfirmed, ifInterrupted, armedFor } = condition
   const isMeant = armedFor === undefined || (journal && String(Math.round(journal.revertAt)) === armedFor)
-  if (!isMeant || (ifInterrupted && journal?.state !== 'applying')) {
+  // The switch may have been cut in the middle of its work, or the host was off at the time.
+  const isOverdue = journal?.state === 'applied' && world.now() >= journal.revertAt
+  if (!isMeant || (ifInterrupted && journal?.state !== 'applying' && !isOverdue)) {
     // Who was killed after the decision left its switch behind.
     if (journal?.state !== 'applied') await disarm(world)
     return said(json, journal?.state ?? 'none', 'there is nothing to undo\n', allowed('done'))
@@ -50,7 +52,8 @@ export async function goBack(world: World, json: boolean, condition: Condition):
     await disarm(world)
     return said(json, 'confirmed', 'confirmed: it stays\n', allowed('done'))
   }
-  const user = unlessConfirmed && journal.state === 'applied' ? loginSince(world, journal) : undefined
+  const user =
+    (unlessConfirmed || ifInterrupted) && journal.state === 'applied' ? loginSince(world, journal) : undefined
   if (user !== undefined) {
     setState(world, journal, 'confirmed')
     await disarm(world)

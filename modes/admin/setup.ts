@@ -66,7 +66,11 @@ export const syntax = {
       valueHint: 'instant',
       description: 'with undo: only if the switch is set to this instant, epoch seconds',
     },
-    'if-interrupted': { type: 'boolean', description: 'with undo: only what was killed in the middle', default: false },
+    'if-interrupted': {
+      type: 'boolean',
+      description: 'with undo: only what was killed in the middle, or is overdue',
+      default: false,
+    },
     yes: { type: 'boolean', description: 'do not ask', default: false },
     'dry-run': { type: 'boolean', description: 'show the changes and write nothing', default: false },
     json: { type: 'boolean', description: 'print JSON', default: false },

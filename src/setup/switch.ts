@@ -10,6 +10,11 @@ import { isSystemd } from './units.ts'
 
 const switchUnit = '/etc/systemd/system/ob-setup-revert'
 const recoveryUnit = '/etc/systemd/system/ob-setup-interrupted.service'
+/** What systemctl enable makes of their [Install] sections. */
+const links = [
+  '/etc/systemd/system/timers.target.wants/ob-setup-revert.timer',
+  '/etc/systemd/system/sysinit.target.wants/ob-setup-interrupted.service',
+]
 const units = ['ob-setup-revert.timer', 'ob-setup-interrupted.service']
 
 /** `until-reboot`: a process waits; a reboot before the time would leave the new state in place. */
@@ -28,10 +33,13 @@ const argv = (at: number): string => `/usr/sbin/ob setup undo --unless-confirmed
 const service = (at: number): string => `[Unit]
 Description=Put back the files from before ob setup, unless a login confirmed it
 ConditionPathExists=/usr/sbin/ob
+StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
 ExecStart=${argv(at)}
+Restart=on-failure
+RestartSec=30
 `
 
 const timer = (at: number): string => `[Unit]
@@ -90,9 +98,10 @@ export async function arm(world: Parts<'files' | 'spawn' | 'now'>, revertAt: num
 
 /** Takes the units away; a waiting process finds the set-up confirmed and does nothing. */
 export async function disarm(world: Parts<'files' | 'spawn'>): Promise<void> {
-  const files = [`${switchUnit}.timer`, `${switchUnit}.service`, recoveryUnit]
+  const files = [`${switchUnit}.timer`, `${switchUnit}.service`, recoveryUnit, ...links]
   if (files.every((path) => world.files.stat(path) === undefined)) return
-  // Not --now for the recovery: it may be what runs this.
+  // Their links too, where systemctl could not: while a host boots, or after a power cut. Not --now: the recovery may
+  // be what runs this.
   await world.spawn(['systemctl', 'disable', ...units])
   await world.spawn(['systemctl', 'stop', 'ob-setup-revert.timer'])
   for (const path of files) world.files.remove(path)

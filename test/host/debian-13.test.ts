@@ -41,7 +41,10 @@ mkdir srv/repository srv/before && mount --rbind "$repository" srv/repository
 pivot_root . srv/before
 exec chroot . sh -c 'umount -l /srv/before; cd /srv/repository && exec "$@"' in "$@"`
 
-for (const suite of ['doctor', 'systemd', 'root', 'setup', 'logins', 'keys', 'gpg', 'gpg-services', 'weblogin-key'])
+const suites = ['doctor', 'systemd', 'root', 'setup', 'logins', 'keys', 'gpg', 'gpg-services', 'weblogin-key']
+suites.push('package', 'switch', 'power-cut')
+
+for (const suite of suites)
   (cause === undefined ? test : test.skip)(
     `on Debian 13: ${suite}`,
     async () => {

@@ -166,8 +166,11 @@ export const apt = (verb: string, what: string): string =>
   `DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends ${verb} ${what} 2>&1`
 
 const hurry = `set -e
-  at=$(date -u -d '+1 second' '+%Y-%m-%d %H:%M:%S UTC')
-  sed -i "s/^OnCalendar=.*/OnCalendar=$at/" /etc/systemd/system/ob-setup-revert.timer
+  epoch=$(($(date +%s) + 1))
+  cd /etc/systemd/system
+  sed -i -E "s/(revertAt.: )[0-9.]+/\\1$epoch/" /var/lib/open-bastion/setup/journal.json
+  sed -i "s/--armed-for .*/--armed-for $epoch/" ob-setup-revert.service
+  sed -i "s/^OnCalendar=.*/OnCalendar=$(date -u -d @$epoch '+%Y-%m-%d %H:%M:%S UTC')/" ob-setup-revert.timer
   systemctl daemon-reload
   systemctl restart ob-setup-revert.timer`
 
