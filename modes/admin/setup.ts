@@ -235,6 +235,8 @@ async function carryOut(world: World, plan: Plan, { name, options }: Carrying): 
   const idle = await startUnits(world, units)
   const reloaded = await reloadSshd(world)
   if (reloaded === 'gone') return afterLoss(world, json, journal)
+  // Who came in until now was let in by the sshd of before.
+  setState(world, { ...journal, startedAt: world.now() }, 'applied', revertAt)
   const back = journal.earlierMode === undefined ? 'goes back' : `goes back to mode ${journal.earlierMode}`
   const lines = [
     `mode ${name} is in place`,

@@ -30,8 +30,9 @@ const schema = v.object({
   hadIdentity: v.optional(v.boolean(), false),
   /** Units of ours that were not enabled before, and that go with the set-up. */
   units: v.optional(v.array(v.string()), []),
-  /** Epoch seconds. */
+  /** Epoch seconds. A login since then confirms. */
   startedAt: v.number(),
+  /** Epoch seconds. */
   revertAt: v.number(),
   files: v.array(file),
 })

@@ -176,6 +176,24 @@ labTest('without a login the host goes back by itself; a login confirms', async 
   await setup('undo')
 })
 
+labTest('a login while the new files are still being tested, by the sshd of before, confirms nothing', async () => {
+  await asDebian()
+  await setup('--mode a --yes')
+  await setup('confirm')
+  const slow = '#!/bin/sh\nuntil [ -e /run/go-on ]; do sleep 0.05; done\nexec /run/visudo "$@"\n'
+  lab.write('/run/slow', slow, 0o755)
+  await lab.need('cp -p /usr/sbin/visudo /run/visudo && mount --bind /run/slow /usr/sbin/visudo')
+  const changing = setup('--mode d --yes')
+  for (let tries = 0; tries < 200 && (await state()) !== 'applying'; tries++) await Bun.sleep(50)
+  expect(await untilEntered('alice')).toBe(true)
+  await lab.need('touch /run/go-on')
+  expect((await changing).stdout).toContain('mode d is in place')
+  const back = await setup('undo --unless-confirmed')
+  expect(back.stdout).toContain('mode a is in place again')
+  await lab.need('umount /usr/sbin/visudo')
+  await setup('undo')
+})
+
 labTest('the switch itself puts the host back, also when the one who set it up is gone', async () => {
   await asDebian()
   const before = await etc()
