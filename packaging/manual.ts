@@ -58,12 +58,16 @@ const head = `.Dd November 22, 2026
 .Op Ar arguments
 .Sh DESCRIPTION
 .Nm
-lets a LemonLDAP::NG portal decide who may
+lets the single sign-on of an organisation decide who may
 .Xr ssh 1
 and
 .Xr sudo 8
 on this host.
-It is called by stock parts:
+The portal is LemonLDAP::NG, or
+.Nm Ic portal
+in front of any OpenID provider.
+Stock parts call
+.Nm :
 .Bl -tag -width Ds
 .It Xr pam_exec 8
 runs it without a mode; the phase is in

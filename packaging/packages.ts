@@ -1,6 +1,7 @@
 // The two packages, described once, for Debian, for rpm and as an archive: which file goes where. `ob` is for hosts;
 // `ob-portal` adds the web service, which is the same executable with a unit and a user of its own, so that hosts carry no
 // service they do not run. What their scripts do: steps.ts.
+import { join } from 'node:path'
 import { hostSteps, portalSteps, type Steps } from './steps.ts'
 
 export type Entry = {
@@ -74,13 +75,16 @@ const logrotate = `/var/log/open-bastion/audit.json {
 }
 `
 
+/** Messages name these, so they are on the host. */
+const pages = ['README.md', ...[...new Bun.Glob('docs/*.md').scanSync(join(import.meta.dir, '..'))].sort()]
+
 export const host: Package = {
   name: 'ob',
   summary: 'single sign-on for ssh and sudo, on stock OpenSSH, PAM and NSS',
   about: [
     'Lets the single sign-on of an organisation decide who may ssh and sudo on',
     'this host. One executable that pam_exec, sshd and systemd call; no C module,',
-    'no daemon in the login path.',
+    'and no login needs a daemon.',
   ],
   depends: ['libc6 (>= 2.17)', 'libpam-modules'],
   recommends: ['openssh-server', 'sudo', 'libnss-extrausers', 'libnss-systemd', 'ca-certificates'],
@@ -109,6 +113,7 @@ export const host: Package = {
     ...samples('sudoers', 'packaging/sudoers', ['open-bastion', 'open-bastion-functional']),
     { to: 'usr/share/doc/ob/copyright', text: copyright, mode: 0o644 },
     { to: 'usr/share/doc/ob/CHANGELOG.md.gz', from: 'CHANGELOG.md', mode: 0o644, gzip: true },
+    ...pages.map((from): Entry => ({ to: `usr/share/doc/ob/${from}`, from, mode: 0o644 })),
   ],
   conffiles: ['/etc/logrotate.d/ob'],
   steps: hostSteps,

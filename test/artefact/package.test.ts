@@ -105,6 +105,15 @@ test.each([
 
 const pages = ['README.md', ...new Bun.Glob('docs/**/*.md').scanSync(root)].sort()
 
+test('every page that a message of the program names is on the host', async () => {
+  const packaged = new Set(host.files.map(({ to }) => to))
+  const named = new Set<string>()
+  for (const file of new Bun.Glob('{src,modes}/**/*.ts').scanSync(root))
+    for (const [page] of (await Bun.file(join(root, file)).text()).matchAll(/\bdocs\/[a-z-]+\.md/g)) named.add(page)
+  expect(named.size).toBeGreaterThan(3)
+  expect([...named].filter((page) => !packaged.has(`usr/share/doc/ob/${page}`))).toEqual([])
+})
+
 test('what the documents name below /usr/share/ob is in a package', () => {
   const packaged = new Set([...host.files, ...portal.files].map(({ to }) => `/${to}`))
   // The list of software is printed when the package is built. A name with a variable stands for the files of each
