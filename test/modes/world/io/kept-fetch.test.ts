@@ -15,10 +15,12 @@ let connections = 0
 let keepAlive = ''
 /** Connections up to this one are forgotten. */
 let forgotten = 0
+const open = new Set<TLSSocket>()
 
 beforeAll(async () => {
   server = createServer({ key: identity.key, cert: identity.cert }, (socket: TLSSocket) => {
     const number = ++connections
+    open.add(socket)
     socket.on('error', () => undefined)
     socket.on('data', () => {
       if (number <= forgotten) return
@@ -32,6 +34,8 @@ beforeAll(async () => {
 
 afterAll(() => {
   server.close()
+  // Or this process would keep them.
+  for (const socket of open) socket.destroy()
   rmSync(directory, { recursive: true })
 })
 
