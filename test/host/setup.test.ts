@@ -246,11 +246,12 @@ labTest('a second set-up is told that one is at work', async () => {
   const before = await etc()
   // It waits for an approval that never comes.
   await lab.need('mv /var/lib/open-bastion/token /root/token')
-  const first = lab.run('timeout -s INT 5 ob setup --mode a --yes')
+  const first = lab.run("setsid --wait sh -c 'echo $$ > /run/group; exec ob setup --mode a --yes'")
   for (let tries = 0; tries < 100 && (await state()) !== 'applying'; tries++) await Bun.sleep(50)
   const second = await setup('--mode b --yes')
   expect([second.code, second.stderr]).toEqual([70, expect.stringContaining('another ob setup is at work')])
   // ^C reaches the first one and its child: everything is taken back.
+  await lab.need('kill -INT -$(cat /run/group)')
   const ended = await first
   expect([ended.stdout, await state()]).toEqual([expect.stringContaining('every file is as before'), 'undone'])
   await lab.need('mv /root/token /var/lib/open-bastion/token')
