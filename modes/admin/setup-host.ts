@@ -132,9 +132,11 @@ export function unitsToStart(world: World, plan: Plan, mode: string): Promise<re
 
 /** Everything as before; the journal says so last, so that who is interrupted here can go on. */
 export async function takeBack(world: World, journal: Journal, target: Target): Promise<Undone> {
-  if (target === 'origin' || journal.earlierMode === undefined) await stopUnits(world, journal.units)
-  const undone = undo(world, journal, target)
-  await disarm(world)
+  const isWhole = target === 'origin' || journal.earlierMode === undefined
+  const left = isWhole ? await stopUnits(world, journal.units) : []
+  const undone = undo(world, journal, target, left)
+  // At the next boot the switch ends them.
+  if (left.length === 0) await disarm(world)
   return undone
 }
 

@@ -39,12 +39,13 @@ export async function goBack(world: World, json: boolean, condition: Condition):
   const isMeant = armedFor === undefined || (journal && String(Math.round(journal.revertAt)) === armedFor)
   // The switch may have been cut in the middle of its work, or the host was off at the time.
   const isOverdue = journal?.state === 'applied' && world.now() >= journal.revertAt
-  if (!isMeant || (ifInterrupted && journal?.state !== 'applying' && !isOverdue)) {
+  const isHalfDone = journal?.state === 'applying' || (journal?.state === 'undone' && journal.units.length > 0)
+  if (!isMeant || (ifInterrupted && !isHalfDone && !isOverdue)) {
     // Who was killed after the decision left its switch behind.
     if (journal?.state !== 'applied') await disarm(world)
     return said(json, journal?.state ?? 'none', 'there is nothing to undo\n', allowed('done'))
   }
-  if (!journal || journal.state === 'undone') {
+  if (!journal || (journal.state === 'undone' && !isHalfDone)) {
     await disarm(world)
     return said(json, 'undone', 'there is nothing to undo\n', allowed('done'))
   }
@@ -79,6 +80,9 @@ function loginSince(world: World, journal: Journal): string | undefined {
   return confirmingLogin(world, loadConfig(world.files), journal)
 }
 
+const stillStarting = (units: readonly string[]): string =>
+  units.length === 0 ? '' : `these units could not be ended: ${units.join(', ')}\n  → ob setup undo\n`
+
 export function status(world: World, json: boolean): Ending {
   const journal = readJournal(world)
   if (!journal) return said(json, 'none', 'ob setup has changed nothing on this host\n', allowed('done'))
@@ -96,7 +100,7 @@ export function status(world: World, json: boolean): Ending {
       ? `mode ${journal.mode} is in place and stays: ${entered} logged in; ob setup confirm ends the waiting at once\n`
       : `mode ${journal.mode} is in place and waits for a login or ob setup confirm; it goes back in ${left} s\n`,
     confirmed: `mode ${journal.mode} is in place and confirmed\n`,
-    undone: `mode ${journal.mode} was undone; the files are as before\n`,
+    undone: `mode ${journal.mode} was undone; the files are as before\n${stillStarting(journal.units)}`,
   }
   const outcome = journal.state === 'applying' ? unavailable('found-problems') : allowed('done')
   return said(json, journal.state, texts[journal.state], outcome, {

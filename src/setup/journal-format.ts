@@ -72,10 +72,12 @@ export function restorationOf(entry: JournalFile, now: Uint8Array | undefined, t
   return wanted === undefined ? { kind: 'remove' } : { kind: 'write', content: Uint8Array.fromBase64(wanted) }
 }
 
-/** The journal of a host that went back: nothing of ours is left, or the earlier set-up is what counts. */
-export function rewound(journal: Journal, target: Target): Journal {
+/**
+ * The journal of a host that went back: nothing of ours is left but these units, or the earlier set-up is what counts.
+ */
+export function rewound(journal: Journal, target: Target, units: readonly string[]): Journal {
   const { earlierMode, ...rest } = journal
-  if (target === 'origin' || earlierMode === undefined) return { ...rest, state: 'undone', units: [] }
+  if (target === 'origin' || earlierMode === undefined) return { ...rest, state: 'undone', units: [...units] }
   const files = rest.files.flatMap(({ earlier, ...entry }) =>
     earlier === undefined ? [] : [{ ...entry, after: earlier }],
   )

@@ -120,9 +120,14 @@ export type Undone = { readonly restored: readonly string[]; readonly changedSin
 
 /**
  * Puts back every file that is as the set-up wrote it. Files that another program changed since are named and left
- * alone.
+ * alone. The units are those that could not be ended: a second undo tries again.
  */
-export function undo(world: Parts<'files'>, journal: Journal, wanted: Target = 'origin'): Undone {
+export function undo(
+  world: Parts<'files'>,
+  journal: Journal,
+  wanted: Target = 'origin',
+  units: readonly string[] = [],
+): Undone {
   const target = journal.earlierMode === undefined ? 'origin' : wanted
   const restored: string[] = []
   const changedSince: string[] = []
@@ -136,7 +141,7 @@ export function undo(world: Parts<'files'>, journal: Journal, wanted: Target = '
     }
     if (found.kind === 'remove' || found.kind === 'write') restored.push(entry.path)
   }
-  writeJournal(world, rewound(journal, target))
+  writeJournal(world, rewound(journal, target, units))
   return { restored, changedSince }
 }
 

@@ -36,8 +36,15 @@ export async function startUnits(
   return failed
 }
 
-/** Ends them, also for the next boot. */
-export async function stopUnits(world: Parts<'files' | 'spawn'>, names: readonly string[]): Promise<void> {
-  if (!isSystemd(world) || names.length === 0) return
-  await world.spawn(['systemctl', 'disable', '--now', ...names])
+/** Ends them, also for the next boot. Those that would start again, or may: systemctl was killed. */
+export async function stopUnits(world: Parts<'files' | 'spawn'>, names: readonly string[]): Promise<readonly string[]> {
+  if (!isSystemd(world) || names.length === 0) return []
+  if ((await world.spawn(['systemctl', 'disable', '--now', ...names])).code === 0) return []
+  const left: string[] = []
+  for (const name of names) {
+    const { code, stdout } = await world.spawn(['systemctl', 'is-enabled', name])
+    // systemctl itself ends with 4 at most (systemctl(1), EXIT STATUS); a unit that is gone starts no more.
+    if (stdout.trim() === 'enabled' || code > 4) left.push(name)
+  }
+  return left
 }
