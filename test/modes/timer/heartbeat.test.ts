@@ -276,7 +276,10 @@ test('status of a host in trouble ends with 1, names each trouble and its remedy
   expect(trouble.code).toBe(1)
   expect(trouble.text).toContain('! no connection to auth.example.test')
   expect(trouble.text).toContain('! no heartbeat since this host was booted\n    → ob heartbeat\n')
-  expect(Math.max(...trouble.text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80)
+  // A name that is cut could not be copied.
+  const [long, ...others] = trouble.text.split('\n').toSorted((one, other) => other.length - one.length)
+  expect(long).toContain('very-long-name-of-a-group'.repeat(4))
+  expect(others[0]?.length).toBeLessThanOrEqual(80)
   host.world.files.remove(file)
   expect((await run(host, status)).text).toMatch(/^enrolled +no$[\s\S]*does not exist\n {4}→ run: ob enroll$/m)
   const { attention } = JSON.parse((await run(host, status, '--json')).text)
