@@ -76,7 +76,7 @@ test.each([
   ['docs/install.md', /local administrators sudo\s+by the portal's word/],
   ['docs/install.md', /cloud image .* is shut out/],
   ['docs/install.md', /`sudo -n`, as\s+Ansible uses it/],
-  ['docs/install.md', /a user's own\s+`~\/\.ssh\/authorized_keys` counts\s+again/],
+  ['docs/setup.md', /a user's own\s+`~\/\.ssh\/authorized_keys` counts\s+again/],
 ] as const)('%s tells a newcomer: %s', (path, words) => {
   expect(words.test(page(path))).toBe(true)
 })

@@ -42,7 +42,7 @@ pivot_root . srv/before
 exec chroot . sh -c 'umount -l /srv/before; cd /srv/repository && exec "$@"' in "$@"`
 
 const suites = ['doctor', 'systemd', 'root', 'setup', 'logins', 'keys', 'gpg', 'gpg-services', 'weblogin-key']
-suites.push('package', 'switch', 'power-cut')
+suites.push('package', 'switch', 'power-cut', 'served')
 
 for (const suite of suites)
   (cause === undefined ? test : test.skip)(
