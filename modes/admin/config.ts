@@ -2,6 +2,7 @@
 import { decodeBytewise, decodeUtf8 } from '../../src/base/bytes.ts'
 import { Fault } from '../../src/base/fault.ts'
 import { allowed, denied } from '../../src/base/outcome.ts'
+import { paths } from '../../src/base/paths.ts'
 import type { World } from '../../src/base/world.ts'
 import { checkConfig, configPath, type Problem, problemText } from '../../src/config/load.ts'
 import { type LineChange, migrate, oldTokenFile } from '../../src/config/migrate-policy.ts'
@@ -33,7 +34,7 @@ export const mode: Mode = {
 }
 
 const nssPath = '/etc/open-bastion/nss_openbastion.conf'
-const keyFile = '/etc/open-bastion/cache.key'
+const { keyFile } = paths
 const limit = 1 << 20
 
 function textOf(world: World): string {

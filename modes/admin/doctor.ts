@@ -1,7 +1,7 @@
 // Is this host sound? Every finding, the worst first: what was seen, what it lets happen, what to do about it.
 import type { Finding } from '../../src/base/finding.ts'
 import { allowed, denied, type Outcome } from '../../src/base/outcome.ts'
-import { wrap } from '../../src/base/text.ts'
+import { hangingLines, wrap } from '../../src/base/text.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { examine, type Named } from '../../src/health/checks.ts'
 import { openPorts } from '../../src/login/ports.ts'
@@ -61,8 +61,7 @@ function describe({ check, verdict, message, lets, remedy, path = [] }: Named, c
   const isNarrow = columns < 60
   const under = isNarrow ? ' '.repeat(5) : indent
   const head = `${marks[verdict]} ${check.padEnd(13)} `
-  const hanging = (first: string, text: string): readonly string[] =>
-    wrap(text, columns - first.length).map((line, at) => `${at === 0 ? first : ' '.repeat(first.length)}${line}`)
+  const hanging = (first: string, text: string) => hangingLines(first, text, columns)
   return [
     ...(isNarrow ? [head.trimEnd(), ...hanging(under, message)] : hanging(head, message)),
     ...(lets === undefined ? [] : hanging(`${under}so `, lets)),

@@ -11,7 +11,14 @@ import type { Journal, Target } from '../../src/setup/journal-format.ts'
 import { type HostFacts, type Plan, plannedFiles, setupPaths } from '../../src/setup/plan-policy.ts'
 import { localPeople, warningsOf } from '../../src/setup/preflight-policy.ts'
 import { disarm } from '../../src/setup/switch.ts'
-import { idleUnits, stopUnits, unitsOf } from '../../src/setup/units.ts'
+import { idleUnits, isSystemd, stopUnits, unitsOf } from '../../src/setup/units.ts'
+
+/** Asks at the terminal; without one nobody agrees. */
+export async function agrees(world: World, question: string): Promise<boolean> {
+  if (!world.terminal) return false
+  const answer = await world.hiddenInput(question, 16)
+  return new TextDecoder().decode(answer).trim() === 'yes'
+}
 
 export async function factsOf(world: World): Promise<HostFacts> {
   const files = new Map<string, string>()
@@ -73,10 +80,10 @@ export type Reloaded = 'took' | 'untold' | 'gone'
 
 /** sshd reads its files and listens again, or it is said that it does not. */
 export async function reloadSshd(world: World): Promise<Reloaded> {
-  const isSystemd = world.files.stat('/run/systemd/system') !== undefined
-  const unit = isSystemd ? await activeUnit(world) : undefined
+  const hasUnits = isSystemd(world)
+  const unit = hasUnits ? await activeUnit(world) : undefined
   // While a host boots, a reload would wait for a start that waits for us.
-  if (isSystemd && unit === undefined) return 'untold'
+  if (hasUnits && unit === undefined) return 'untold'
   const pid = textAt(world, '/run/sshd.pid')?.trim()
   const isKnown = pid !== undefined && /^[1-9][0-9]*$/.test(pid)
   if (!isKnown && unit === undefined) return 'untold'
@@ -99,8 +106,7 @@ export async function reloadSshd(world: World): Promise<Reloaded> {
 
 /** For an sshd that did not come back; true when it listens again. */
 export async function startSshd(world: World): Promise<boolean> {
-  const isSystemd = world.files.stat('/run/systemd/system') !== undefined
-  const { code } = await world.spawn(isSystemd ? ['systemctl', 'restart', 'ssh'] : ['/usr/sbin/sshd'])
+  const { code } = await world.spawn(isSystemd(world) ? ['systemctl', 'restart', 'ssh'] : ['/usr/sbin/sshd'])
   return code === 0
 }
 

@@ -15,6 +15,7 @@ import { startUnits } from '../../src/setup/units.ts'
 import { parse } from '../run/args.ts'
 import { type Ending, ended, type Mode, usage } from '../run/mode.ts'
 import {
+  agrees,
   enrolled,
   factsOf,
   makeKeysAccount,
@@ -165,7 +166,7 @@ async function setUp(world: World, options: Options): Promise<Ending> {
   if (plan.edits.length === 0)
     return said(options.json, 'unchanged', `this host is set up for mode ${name} already\n`, allowed('done'))
   if (!options.json) world.stdout(`${diffOf(plan)}${marked(warnings)}`)
-  if (!options.yes && !(await agrees(world, plan.edits.length, options.minutes)))
+  if (!options.yes && !(await agrees(world, questionOf(plan.edits.length, options.minutes))))
     return said(options.json, 'cancelled', 'nothing was changed\n', denied('found-problems'))
   return carryOut(world, plan, { name, options })
 }
@@ -204,12 +205,9 @@ function show(_world: World, plan: Plan, { problems, warnings, options }: Showin
   return ended(outcome, `${diffOf(plan)}${objections}${plan.edits.length} files would change; nothing was written\n`)
 }
 
-async function agrees(world: World, count: number, minutes: number): Promise<boolean> {
-  if (!world.terminal) return false
+function questionOf(count: number, minutes: number): string {
   const back = `They go back by themselves after ${minutes} minutes unless a login confirms.`
-  const question = `Change these ${count} files? ${back} Type yes: `
-  const answer = await world.hiddenInput(question, 16)
-  return new TextDecoder().decode(answer).trim() === 'yes'
+  return `Change these ${count} files? ${back} Type yes: `
 }
 
 type Carrying = { readonly name: string; readonly options: Options }

@@ -4,7 +4,7 @@ import { orElse } from '../../src/base/fault.ts'
 import { bad, type Finding } from '../../src/base/finding.ts'
 import { allowed, denied } from '../../src/base/outcome.ts'
 import { remedyFor } from '../../src/base/remedy.ts'
-import { duration, printable, wrap } from '../../src/base/text.ts'
+import { duration, hangingLines, printable } from '../../src/base/text.ts'
 import type { World } from '../../src/base/world.ts'
 import { type HopSummary, summarizeHops } from '../../src/bastion/summary.ts'
 import { type Config, hasPortal, loadConfig } from '../../src/config/load.ts'
@@ -109,10 +109,7 @@ function refusal(world: World): readonly Finding[] {
 function screen(world: World, view: View): string {
   const columns = Math.min(world.terminal?.columns ?? 80, 80) - 1
   // A word that is too long stays whole: people copy addresses and the id of a bastion.
-  const hanging = (first: string, text: string): readonly string[] =>
-    wrap(printable(text), columns - first.length).map(
-      (line, at) => `${at === 0 ? first : ' '.repeat(first.length)}${line}`,
-    )
+  const hanging = (first: string, text: string) => hangingLines(first, printable(text), columns)
   const rows = rowsOf(world, view).flatMap(([name, text]) => hanging(name.padEnd(12), text))
   const attention = view.findings.filter(({ verdict }) => verdict === 'bad')
   const warnings = attention.flatMap(({ message, remedy }) => [

@@ -8,7 +8,7 @@ import { isRead, type Leftover, leftoversIn } from '../../src/setup/leftovers-po
 import { allUnits, stopUnits } from '../../src/setup/units.ts'
 import { parse } from '../run/args.ts'
 import { type Ending, ended, type Mode } from '../run/mode.ts'
-import { placesOf, reloadOrStart, takeBack } from './setup-host.ts'
+import { agrees, placesOf, reloadOrStart, takeBack } from './setup-host.ts'
 
 export const syntax = {
   name: 'uninstall',
@@ -30,7 +30,7 @@ export const mode: Mode = {
     const result = await parse(syntax, args)
     if ('ending' in result) return result.ending
     const { yes, json, 'keep-identity': keepIdentity } = result.parsed
-    if (!yes && !(await agrees(world))) return cancelled(json)
+    if (!yes && !(await agrees(world, question))) return cancelled(json)
     return withSetupLock(world, () => uninstall(world, { json, keepIdentity }))
   },
 }
@@ -43,12 +43,7 @@ function cancelled(json: boolean): Ending {
   )
 }
 
-async function agrees(world: World): Promise<boolean> {
-  if (!world.terminal) return false
-  const question = 'Put back every file from before ob setup? Portal users can then no longer log in. Type yes: '
-  const answer = await world.hiddenInput(question, 16)
-  return new TextDecoder().decode(answer).trim() === 'yes'
-}
+const question = 'Put back every file from before ob setup? Portal users can then no longer log in. Type yes: '
 
 type How = { readonly json: boolean; readonly keepIdentity: boolean }
 

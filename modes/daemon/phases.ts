@@ -9,12 +9,12 @@ import { isPlaceholder, withoutEnd } from '../../src/base/pam-answer.ts'
 import { dirname, paths } from '../../src/base/paths.ts'
 import type { NativeArgon2, World } from '../../src/base/world.ts'
 import { type Config, configPath } from '../../src/config/load.ts'
-import type { Phase } from '../../src/login/event-policy.ts'
+import { isPhase, type Phase } from '../../src/login/event-policy.ts'
 import { formatDecided, parseAnswer, said, workingMilliseconds } from '../../src/login/served-format.ts'
 import { openTurns } from '../../src/userdb/one-question.ts'
 import { finish } from '../run/finish.ts'
 import { ended } from '../run/mode.ts'
-import { pamModes } from '../run/pam-modes.ts'
+import { phaseEntry } from '../run/pam-modes.ts'
 import { codeOf } from '../world/files/errno.ts'
 import { keptFetch } from '../world/io/kept-fetch.ts'
 import { callerOf, type Listener, listenAt } from '../world/io/unix-socket.ts'
@@ -108,8 +108,6 @@ function listen(world: World): PhaseListener {
 
 const letter = (code: number): Uint8Array<ArrayBuffer> => Uint8Array.of(code)
 
-const phases: ReadonlySet<string> = new Set<Phase>(['auth', 'account', 'open_session', 'close_session'])
-
 /** A second sshd may have files of its own in their place. */
 const decidesBy = [configPath, '/etc/passwd']
 
@@ -120,8 +118,8 @@ function callOf(peer: ReturnType<typeof callerOf>): Call | undefined {
   try {
     const environment = environmentOf(peer.pid)
     const phase = environment.values['PAM_TYPE'] ?? ''
-    if (!phases.has(phase)) return undefined
-    return { pid: peer.pid, phase: phase as Phase, environment, received: new Uint8Array(), asked: false }
+    if (!isPhase(phase)) return undefined
+    return { pid: peer.pid, phase, environment, received: new Uint8Array(), asked: false }
   } catch {
     return undefined
   }
@@ -148,7 +146,7 @@ async function decide({ phase, pid, environment }: Call, answer: Uint8Array<Arra
   if (phase === 'auth' && isPlaceholder(withoutEnd(answer))) return undefined
   const { signal: deadline, stop } = deadlineAfter(phase)
   try {
-    const { mode } = await entryOf(phase).load()
+    const { mode } = await phaseEntry(phase).load()
     const own = { argon2: argon2InTurn, fetch, takenOnce, beforeClaim }
     const served = servedWorld({ pid, environment, answer, deadline, ...own })
     let isLeft = false
@@ -171,12 +169,10 @@ const takenOnce = (seed: string): readonly string[] => {
   return [`${paths.proven}/${connection}.json`, `${paths.gpgPassed}/${connection}`]
 }
 
-const entryOf = (phase: Phase) => (phase.endsWith('_session') ? pamModes.session : pamModes.login)
-
 /** As in a process of its own: two seconds before that one would end. */
 function deadlineAfter(phase: Phase) {
   const controller = new AbortController()
-  const timer = setTimeout(() => controller.abort(), (entryOf(phase).deadlineSeconds - 2) * 1000)
+  const timer = setTimeout(() => controller.abort(), (phaseEntry(phase).deadlineSeconds - 2) * 1000)
   return { signal: controller.signal, stop: () => clearTimeout(timer) }
 }
 

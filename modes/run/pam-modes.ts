@@ -9,6 +9,10 @@ export const pamModes = {
   session: { caller: 'pam', summary: '', deadlineSeconds: 10, load: () => import('../pam/pam.ts') },
 } as const satisfies Record<string, WholeEntry>
 
+/** By PAM_TYPE; any name that is no session's is left to the login, which names the ones it serves. */
+export const phaseEntry = (phase: string): WholeEntry =>
+  phase.endsWith('_session') ? pamModes.session : pamModes.login
+
 const gpg = { caller: 'pam', summary: '', deadlineSeconds: 25, load: () => import('../pam/gpg.ts') } as const
 
 /** Programs of their own in a stack: all that stands in its line behind `ob`. */

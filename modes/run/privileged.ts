@@ -5,7 +5,7 @@ import { isTerminal, system, takeEnvironment, writeText } from '../world/system.
 import { endAfter, exitStatus } from './exit.ts'
 import { asciiOnly, asJson, finish } from './finish.ts'
 import type { WholeEntry } from './mode.ts'
-import { pamModes, pamVerbs } from './pam-modes.ts'
+import { pamModes, pamVerbs, phaseEntry } from './pam-modes.ts'
 import type { Served } from './served-phase.ts'
 
 const options: Readonly<Record<string, string>> = {
@@ -24,7 +24,8 @@ export async function runPrivileged(
   const environment = takeEnvironment()
   const phase = environment.values['PAM_TYPE']
   const verb = phase === undefined ? undefined : pamVerbs.get([name, ...args].join(' '))
-  const phaseOrOverview = () => (phase === undefined ? alone() : phaseEntry(phase, served))
+  const ofPhase = (name: string): WholeEntry => (served?.kind === 'lost' ? pamModes.lost : phaseEntry(name))
+  const phaseOrOverview = () => (phase === undefined ? alone() : ofPhase(phase))
   const entry = verb ?? (name === undefined ? await phaseOrOverview() : await entryOf(options[name] ?? name, args))
   if (!entry) {
     const problem = name === undefined ? 'usage: ob MODE …' : `ob: unknown mode "${asciiOnly(name)}"`
@@ -66,11 +67,6 @@ async function entryOf(name: string, [verb]: readonly string[]): Promise<WholeEn
 /** Without a phase and without a name: a person at a terminal is told where this host is. */
 const alone = async (): Promise<WholeEntry | undefined> =>
   isTerminal() ? (await import('./modes.ts')).overview : undefined
-
-function phaseEntry(phase: string, served: { readonly kind: string } | undefined): WholeEntry {
-  if (served?.kind === 'lost') return pamModes.lost
-  return phase.endsWith('_session') ? pamModes.session : pamModes.login
-}
 
 /** sshd's and the greeters' processes are root's from the start; sudo's were started by the user. */
 const isBelowUser = ({ PAM_TYPE, PAM_SERVICE }: Readonly<Record<string, string | undefined>>): boolean =>

@@ -29,6 +29,11 @@ export function wrap(text: string, width: number): readonly string[] {
   return lines
 }
 
+/** Lines of at most `columns` characters; all but the first are indented by the length of `first`. A word that is too
+ * long stays whole. */
+export const hangingLines = (first: string, text: string, columns: number): readonly string[] =>
+  wrap(text, columns - first.length).map((line, at) => `${at === 0 ? first : ' '.repeat(first.length)}${line}`)
+
 export { dirname } from './paths.ts'
 
 /** In the largest unit that leaves at least two of it. */

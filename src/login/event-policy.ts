@@ -6,7 +6,12 @@ import { auditText, personText, type Reason } from '../base/reason.ts'
 import type { Cached } from '../offline/policy.ts'
 import type { PamRequest } from './answers.ts'
 
-export type Phase = 'auth' | 'account' | 'open_session' | 'close_session'
+/** PAM_TYPE, pam_exec(8). */
+const phases = ['auth', 'account', 'open_session', 'close_session'] as const
+
+export type Phase = (typeof phases)[number]
+
+export const isPhase = (name: string): name is Phase => phases.some((phase) => phase === name)
 
 /** The result of one phase: the outcome, notes for the log, and a text for the person. */
 export type PhaseResult = {
